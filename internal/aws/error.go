@@ -1,6 +1,9 @@
 package aws
 
-import "fmt"
+import (
+	"fmt"
+	"reflect"
+)
 
 // ErrorShape is one error of a service's model: what all answers with it share. Generated packages declare them.
 type ErrorShape struct {
@@ -8,6 +11,9 @@ type ErrorShape struct {
 	QueryCode string // the code in query and XML answers where it differs: "AWS.SimpleQueueService.NonExistentQueue"
 	Status    int    // HTTP status
 	Receiver  bool   // the service's fault, not the caller's
+
+	MessageName string       // the member that carries the message, as the model writes it ("Message"); "message" where empty
+	Type        reflect.Type // its structure, where it has members beyond the message; nil otherwise
 }
 
 // Error is an answer that is an error of AWS's. Anything else a service returns reaches the client as InternalFailure
