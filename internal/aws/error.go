@@ -11,6 +11,7 @@ type ErrorShape struct {
 	QueryCode string // the code in query and XML answers where it differs: "AWS.SimpleQueueService.NonExistentQueue"
 	Status    int    // HTTP status
 	Receiver  bool   // the service's fault, not the caller's
+	Text      string // the member its message stands in: "Message"; "message" where empty
 
 	MessageName string       // the member that carries the message, as the model writes it ("Message"); "message" where empty
 	Type        reflect.Type // its structure, where it has members beyond the message; nil otherwise
