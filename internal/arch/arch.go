@@ -1,0 +1,28 @@
+// Package arch holds the plan of the house as data: which layer each package stands in, and the ratchets that keep files,
+// packages and the binary from growing without anybody deciding it. Its test reads every import of the module and fails on
+// one that goes up or sideways. It holds no code that runs.
+package arch
+
+// Layers lists the packages of internal/, lowest first. A package may import only from layers below its own, and from
+// packages inside itself. A name that ends in /... stands for everything below it too.
+var Layers = [][]string{
+	{"aws", "lang/..."},
+	{"model", "store/...", "blob/...", "datadir", "clock", "compute/...", "sigv4"},
+	{"api/...", "task", "timer", "owner", "auth", "telemetry"},
+	{"call", "wire"},
+	{"delivery", "eventsource", "resource/...", "proxy"},
+	{"service/...", "gateway", "console"},
+	{"platform"},
+}
+
+// TestSupport are packages that only tests import; they may import anything below the layer given.
+var TestSupport = map[string]int{
+	"scenario": 6,
+}
+
+// The ratchets. They go down; whoever raises one says why in the commit.
+const (
+	MaxFileLines    = 800   // of a hand-written file
+	MaxPackageLines = 6_000 // of a package's hand-written code without tests
+	MaxBinaryBytes  = 40 << 20
+)
