@@ -7,6 +7,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -27,7 +28,9 @@ type Engine interface {
 	//
 	// A nil result means: committed, and durable unless o.Lazy or the engine's mode says otherwise. ErrUnknown: it may
 	// or may not have happened. ErrFenced: a fence of o does not hold and never will. A *DiskFullError, or an error that
-	// wraps ErrLimit: nothing happened. Conflicts are retried inside.
+	// wraps ErrLimit: nothing happened. Conflicts are retried inside: a read that meets one reports an error, which fn
+	// returns as it is. Where ctx ends before the commit begins its error is returned and nothing happened. A panic of
+	// fn passes through; nothing is written and the engine goes on.
 	Update(ctx context.Context, o UpdateOptions, fn func(Txn) error) error
 
 	// View runs fn on a snapshot that holds every acknowledged write and none that a power cut could take back.
@@ -42,15 +45,31 @@ type Engine interface {
 type UpdateOptions struct {
 	Name      string  // what it is for, in metrics, logs and faults: "sqs.CreateQueue"
 	Partition uint16  // a hint: transactions of different partitions seldom touch the same keys
-	Lazy      bool    // return when applied; it becomes durable with the next commit that is synced
+	Lazy      bool    // return when applied: Updates see it; it becomes durable, and Views see it, with the next synced commit
 	Owned     bool    // a batch of many callers' writes, exempt from the limits of a single transaction
-	Fences    []Fence // must hold at the commit
+	Fences    []Fence // must hold at the commit, in the state it is applied to: what fn itself writes there does not count
 }
 
-// Fence is a row whose value must still be what the writer believes it to be: the epoch of something it owns.
+// Fence is a row that must still say what the writer believes: the epoch of something it owns. The value is any byte (a
+// record's format), then the epoch in eight bytes, big-endian, then anything. [Table.Fence] makes one.
 type Fence struct {
 	Key   []byte
-	Epoch uint64 // big-endian in the row
+	Epoch uint64
+}
+
+// CheckFences returns ErrFenced unless all fences hold in r, the state that the commit is applied to. Engines call it
+// inside their commit, also where fn wrote nothing.
+func CheckFences(r Reader, fences []Fence) error {
+	for _, f := range fences {
+		v, err := r.Get(f.Key)
+		if err != nil {
+			return err
+		}
+		if len(v) < 9 || binary.BigEndian.Uint64(v[1:]) != f.Epoch {
+			return ErrFenced
+		}
+	}
+	return nil
 }
 
 // Reader reads a consistent state. Slices it returns belong to the engine: they are valid until fn returns and must not
@@ -60,17 +79,18 @@ type Reader interface {
 	Get(key []byte) ([]byte, error)
 	// GetMany is Get for several keys at once, in their order: one round trip where there are any.
 	GetMany(keys [][]byte) ([][]byte, error)
-	// Scan calls fn with each key of r in order until fn returns false. Key and value are valid during that call only.
+	// Scan calls fn with each key of r in order until fn returns false. Key and value are valid during that call only. fn may
+	// read and write through the transaction: the scan goes on over what was there when it began.
 	Scan(r Range, fn func(key, value []byte) bool) error
 }
 
 // Txn is a transaction under way. It sees its own writes, scans included. Its writes are buffered: they report no
-// errors, the commit does.
+// errors, the commit does. What they are given is copied.
 type Txn interface {
 	Reader
 	Set(key, value []byte)
 	Delete(key []byte)
-	DeleteRange(lo, hi []byte) // lo ≤ key < hi
+	DeleteRange(lo, hi []byte) // lo ≤ key < hi; nothing where lo ≥ hi
 }
 
 // Range is lo ≤ key < hi in ascending order, or descending where Reverse. An empty Hi means to the end.
@@ -92,6 +112,8 @@ var (
 	ErrLimit = errors.New("store: over a limit")
 	// ErrClosed: the engine is closed. Nothing happened.
 	ErrClosed = errors.New("store: closed")
+	// ErrReadOnly: a write in a View. Nothing happened.
+	ErrReadOnly = errors.New("store: write in a View")
 )
 
 // DiskFullError refuses a write because the disk has too little room. Reads and deletes go on.
