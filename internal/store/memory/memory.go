@@ -1,7 +1,8 @@
 // Package memory is the store's engine that keeps nothing: a copy-on-write B-tree, for tests and for --memory.
 //
 // Transactions run one at a time on a copy that shares what they leave alone, and commit by putting it in the place of the
-// original; so views read a finished state without waiting. In its hostile mode the engine does all that thepackage memory
+// original; so views read a finished state without waiting.
+package memory
 
 import (
 	"bytes"
@@ -19,7 +20,7 @@ type Options struct{}
 
 // Engine is the engine. New makes one.
 type Engine struct {
-	closed  atomic.Bool
+	closed atomic.Bool
 
 	turn    sync.Mutex           // held by the transaction under way
 	current atomic.Pointer[tree] // what is committed: replaced under turn, never changed
