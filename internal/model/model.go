@@ -130,6 +130,7 @@ const (
 	EventStreamOut                    // the response body is an event stream
 	UnsignedPayload                   // the body may be left out of the signature
 	Checksum                          // a checksum of the body must be sent (httpChecksumRequired)
+	DataPlane                         // works with what is in a resource: counted and traced, but not in the audit trail
 )
 
 // Error is an error of a service's model, and the struct its members beyond the message are in.
