@@ -8,6 +8,7 @@ package key
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"reflect"
 	"time"
@@ -66,7 +67,7 @@ func Append(dst []byte, parts ...any) []byte {
 			dst = append(dst, kindID)
 			dst = append(dst, p[:]...)
 		default: // not the value itself, which would then be allocated at every call
-			panic("store: a part of a key cannot be a " + reflect.TypeOf(p).String())
+			panic(fmt.Sprintf("store: a part of a key cannot be a %v", reflect.TypeOf(p)))
 		}
 	}
 	return dst
