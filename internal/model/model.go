@@ -31,7 +31,8 @@
 //	q:"Foo"                 its name in query requests where it differs from XML's. Without it the name of XML; under ec2Query that
 //	                        with its first letter in upper case
 //	v:"req,min=1,max=80"    constraints, by commas: req; min=, max= (length, count or value); pat= (an index into the service's Patterns).
-//	                        That an enum type's value is one of its values goes without saying
+//	                        That an enum type's value is one of its values goes without saying,
+//	                        but for services with LooseEnums
 //	t:"iso8601"             timestamp format where it is not the protocol's own: iso8601, rfc822, unixTimestamp
 //	f:"…"                   flags, by commas: idempotency (filled in when absent), sensitive (never shown in errors or logs), json (a
 //	                        JSON value; base64 in a header), hostlabel, eventpayload
@@ -76,7 +77,7 @@ const (
 
 // Service is one AWS API. Its exported fields do not change once the contract package has made it.
 type Service struct {
-	Name           string     // our name for it, the contract package without "api": "sqs"
+	Name           string     // our name for it: "sqs", whose contract is package sqsapi
 	ID             string     // AWS's service id: "SQS"
 	Title          string     // "Amazon Simple Queue Service"
 	SigningName    string     // the service in a SigV4 credential scope
@@ -87,6 +88,7 @@ type Service struct {
 	Protocols      []Protocol // every protocol it is served in; the first is its own
 	XMLNamespace   string
 	QueryErrors    bool // awsQueryCompatible: JSON answers carry x-amzn-query-error
+	LooseEnums     bool // the service looks at the values of enums itself, as AWS does there: no Value of it has an Enum
 
 	Operations []Operation // every operation of the model, served or not, sorted by name
 	Errors     []Error     // of the served operations, sorted by code

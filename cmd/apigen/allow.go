@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// allowList is what a service's .ops file says: the operations that are served, and the settings that are kept without effect.
+//
+//	# a comment
+//	CreateQueue
+//	inert CreateQueueInput.Attributes.KmsMasterKeyId kept and shown; nothing is encrypted with it
+type allowList struct {
+	operations []string
+	inert      []inert
+	all        bool // every operation of the model
+}
+
+type inert struct{ Path, Reason string }
+
+func readAllowList(file string) (*allowList, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	a := &allowList{}
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		n++
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0:
+		case fields[0] == "inert" && len(fields) > 2:
+			a.inert = append(a.inert, inert{fields[1], strings.Join(fields[2:], " ")})
+		case len(fields) == 1:
+			a.operations = append(a.operations, fields[0])
+		default:
+			return nil, fmt.Errorf("%s:%d: neither an operation nor inert PATH REASON", file, n)
+		}
+	}
+	return a, nil
+}
