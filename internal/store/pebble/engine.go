@@ -66,6 +66,7 @@ type Engine struct {
 
 	work chan struct{} // a round waits and nobody leads it
 	late chan struct{} // something was written that nobody waits for
+	tidy chan struct{} // something was deleted on a full disk
 	quit chan struct{}
 	done chan struct{} // closed when the sync loop has ended
 
@@ -88,7 +89,7 @@ func Open(dir string, o Options) (*Engine, error) {
 		log: o.Logger, relaxed: o.Relaxed, noSync: o.NoSync, delay: lazyDelay,
 		gate:   gate{idle: make(chan struct{})},
 		failed: make(chan struct{}),
-		work:   make(chan struct{}, 1), late: make(chan struct{}, 1),
+		work:   make(chan struct{}, 1), late: make(chan struct{}, 1), tidy: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	if o.Relaxed {
@@ -163,6 +164,12 @@ func (e *Engine) commit(ctx context.Context, o store.UpdateOptions, fn func(stor
 	}
 	if err := e.apply(t); err != nil {
 		return nil, false, err
+	}
+	if t.sets == 0 && e.room.short.Load() {
+		select {
+		case e.tidy <- struct{}{}:
+		default:
+		}
 	}
 	if o.Lazy || e.relaxed {
 		if !e.isLate {

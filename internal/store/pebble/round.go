@@ -112,9 +112,12 @@ func (e *Engine) sync() (err error) {
 // It sleeps where there are none.
 func (e *Engine) syncLoop() {
 	defer close(e.done)
-	timer := time.NewTimer(time.Hour)
+	timer, tidy := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	timer.Stop()
+	tidy.Stop()
 	defer timer.Stop()
+	defer tidy.Stop()
+	tidying := false
 	for {
 		select {
 		case <-e.work:
@@ -130,6 +133,14 @@ func (e *Engine) syncLoop() {
 			timer.Reset(e.delay)
 		case <-timer.C:
 			e.catchUp()
+		case <-e.tidy:
+			if !tidying {
+				tidying = true
+				tidy.Reset(tidyDelay)
+			}
+		case <-tidy.C:
+			tidying = false
+			e.flush()
 		case <-e.quit:
 			e.catchUp()
 			return
@@ -150,4 +161,20 @@ func (e *Engine) catchUp() {
 	r := e.begin()
 	e.mu.Unlock()
 	e.lead(r)
+}
+
+// How long deletes on a full disk gather before they are written out.
+const tidyDelay = 500 * time.Millisecond
+
+// flush writes the memtable out. A delete gives its room back only when it meets in a table what it deletes, and on a full
+// disk nothing else fills the memtable.
+func (e *Engine) flush() {
+	defer func() {
+		if p := recover(); p != nil {
+			e.fail(fmt.Errorf("flush: %v", p))
+		}
+	}()
+	if e.failure.Load() == nil {
+		e.db.AsyncFlush() // what fails, fails in the background and is logged there
+	}
 }
