@@ -1,0 +1,201 @@
+// Package telemetry keeps what obidos can tell about its own work: measurements added up minute by minute, spans of the
+// calls it served, and who changed what.
+//
+// Recording is lock-free or nearly so, takes no memory beyond fixed bounds, and never waits for a disk: request paths only
+// count. One writer ([Recorder.Run]) carries what was recorded to the store, outside every request's transaction and only
+// while there is something to carry. CloudWatch, X-Ray, CloudTrail and the console only read: the store for what is past,
+// the rings for the last moments.
+//
+// What is promised is bounded loss, not none: a crash loses at most the minute under way, a flood of calls overwrites the
+// oldest spans, and both are counted.
+package telemetry
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/model"
+)
+
+// Clock tells the platform's time. Durations are measured in real time.
+type Clock interface{ Now() time.Time }
+
+// Options of a Recorder. The zero Options keep everything in memory only.
+type Options struct {
+	Clock     Clock        // the platform's; real time where nil
+	Log       *slog.Logger // what the writer could not do
+	Spans     int          // how many spans are remembered in memory, rounded up to a power of two; 8,192 where 0
+	Audit     int          // how many changes are remembered in memory; 1,024 where 0
+	MaxSeries int          // how many series are kept apart; 20,000 where 0. Beyond, measurements are dropped and counted
+}
+
+// Recorder is where everything is recorded.
+type Recorder struct {
+	clock Clock
+	log   *slog.Logger
+
+	spans ring
+	audit auditRing
+
+	dirty atomic.Bool   // something was recorded since the writer last looked
+	wake  chan struct{} // tells the writer so
+
+	dropped   atomic.Uint64 // measurements of series beyond the bound
+	maxSeries int
+
+	mu     sync.RWMutex
+	series map[SeriesID]*Series
+	calls  []*Calls // in the order they were made
+}
+
+type realTime struct{}
+
+func (realTime) Now() time.Time { return time.Now() }
+
+// New is a recorder that has recorded nothing.
+func New(o Options) *Recorder {
+	if o.Clock == nil {
+		o.Clock = realTime{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Spans <= 0 {
+		o.Spans = 8192
+	}
+	if o.Audit <= 0 {
+		o.Audit = 1024
+	}
+	if o.MaxSeries <= 0 {
+		o.MaxSeries = 20_000
+	}
+	r := &Recorder{
+		clock:     o.Clock,
+		log:       o.Log,
+		wake:      make(chan struct{}, 1),
+		maxSeries: o.MaxSeries,
+		series:    map[SeriesID]*Series{},
+	}
+	r.spans.init(o.Spans)
+	r.audit.size = o.Audit
+	return r
+}
+
+// touch tells the writer that there is something to write. On the hot path it is one load.
+func (r *Recorder) touch() {
+	if !r.dirty.Load() && r.dirty.CompareAndSwap(false, true) {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Calls counts the calls of one operation: how many, with which status, how long they took. Its holder keeps it, so that
+// counting needs no search for it.
+type Calls struct {
+	Operation *model.Operation
+
+	recorder *Recorder
+	scopes   atomic.Pointer[map[aws.Scope]*scopeCalls] // replaced, never changed
+	sampled  atomic.Int64                              // the second in which a trace of ours was last begun and kept
+}
+
+// Calls begins counting the calls of op.
+func (r *Recorder) Calls(op *model.Operation) *Calls {
+	c := &Calls{Operation: op, recorder: r}
+	c.scopes.Store(&map[aws.Scope]*scopeCalls{})
+	r.mu.Lock()
+	r.calls = append(r.calls, c)
+	r.mu.Unlock()
+	return c
+}
+
+// scopeCalls is one operation's calls in one account and region, by the place of their status in statuses.
+type scopeCalls struct {
+	scope  aws.Scope
+	series [len(statuses)]atomic.Pointer[Series]
+}
+
+// The statuses that are told apart. Any other counts as the last one of its hundred.
+var statuses = [...]int{200, 300, 403, 404, 409, 412, 413, 429, 400, 501, 503, 504, 500}
+
+func statusIndex(status int) int {
+	switch {
+	case status < 300:
+		return 0
+	case status < 400:
+		return 1
+	case status < 500:
+		for i := 2; i < 8; i++ {
+			if statuses[i] == status {
+				return i
+			}
+		}
+		return 8
+	}
+	for i := 9; i < 12; i++ {
+		if statuses[i] == status {
+			return i
+		}
+	}
+	return 12
+}
+
+// maxScopes bounds how many accounts and regions one operation's calls are told apart by.
+const maxScopes = 1024
+
+// Add counts one call that ended with status after took.
+func (c *Calls) Add(scope aws.Scope, status int, took time.Duration) {
+	i := statusIndex(status)
+	at, ok := (*c.scopes.Load())[scope]
+	if !ok {
+		at = c.addScope(scope)
+	}
+	s := at.series[i].Load()
+	if s == nil {
+		s = c.addSeries(at, i)
+	}
+	s.Add(took.Seconds())
+}
+
+func (c *Calls) addScope(scope aws.Scope) *scopeCalls {
+	scope = aws.Scope{Account: strings.Clone(scope.Account), Region: strings.Clone(scope.Region)}
+	c.recorder.mu.Lock()
+	defer c.recorder.mu.Unlock()
+	old := *c.scopes.Load()
+	if len(old) >= maxScopes {
+		scope = aws.Scope{} // all the rest together
+	}
+	if at, ok := old[scope]; ok {
+		return at
+	}
+	scopes := make(map[aws.Scope]*scopeCalls, len(old)+1)
+	for k, v := range old {
+		scopes[k] = v
+	}
+	at := &scopeCalls{scope: scope}
+	scopes[scope] = at
+	c.scopes.Store(&scopes)
+	return at
+}
+
+func (c *Calls) addSeries(at *scopeCalls, i int) *Series {
+	at.series[i].CompareAndSwap(nil, c.recorder.Series(SeriesID{
+		Scope:      at.scope,
+		Namespace:  CallsNamespace,
+		Name:       c.Operation.Name,
+		Dimensions: Dimensions("service", c.Operation.Service.Name, "status", strconv.Itoa(statuses[i])),
+		Unit:       "Seconds",
+	}))
+	return at.series[i].Load()
+}
+
+// CallsNamespace is the namespace of the series that [Calls] fill: the name is the operation's, the dimensions are the
+// service and the status, the values the seconds each call took.
+const CallsNamespace = "obidos/calls"
