@@ -183,12 +183,12 @@ func (r *Recorder) attach(s *Series) {
 
 // Datum is what one series measured in one minute, or in several added up.
 type Datum struct {
-	Count    uint64            `cbor:"1,keyasint"`
-	Sum      float64           `cbor:"2,keyasint"`
-	Min      float64           `cbor:"3,keyasint"`
-	Max      float64           `cbor:"4,keyasint"`
-	Buckets  map[uint16]uint64 `cbor:"5,keyasint,omitempty"` // how many values fell into which bucket, see BucketBounds
-	Unit     string            `cbor:"6,keyasint,omitempty"`
+	Count   uint64            `cbor:"1,keyasint"`
+	Sum     float64           `cbor:"2,keyasint"`
+	Min     float64           `cbor:"3,keyasint"`
+	Max     float64           `cbor:"4,keyasint"`
+	Buckets map[uint16]uint64 `cbor:"5,keyasint,omitempty"` // how many values fell into which bucket, see BucketBounds
+	Unit    string            `cbor:"6,keyasint,omitempty"`
 }
 
 // harvest takes what was added since the last harvest. Only the writer calls it.
