@@ -10,9 +10,11 @@ import (
 //
 //	# a comment
 //	CreateQueue
+//	SendMessage data          an operation on what is in a resource: not in the audit trail
 //	inert CreateQueueInput.Attributes.KmsMasterKeyId kept and shown; nothing is encrypted with it
 type allowList struct {
 	operations []string
+	data       map[string]bool // those on data
 	inert      []inert
 	all        bool // every operation of the model
 }
@@ -24,7 +26,7 @@ func readAllowList(file string) (*allowList, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &allowList{}
+	a := &allowList{data: map[string]bool{}}
 	n := 0
 	for line := range strings.Lines(string(data)) {
 		n++
@@ -34,8 +36,9 @@ func readAllowList(file string) (*allowList, error) {
 		case len(fields) == 0:
 		case fields[0] == "inert" && len(fields) > 2:
 			a.inert = append(a.inert, inert{fields[1], strings.Join(fields[2:], " ")})
-		case len(fields) == 1:
+		case len(fields) == 1 || len(fields) == 2 && fields[1] == "data":
 			a.operations = append(a.operations, fields[0])
+			a.data[fields[0]] = len(fields) == 2
 		default:
 			return nil, fmt.Errorf("%s:%d: neither an operation nor inert PATH REASON", file, n)
 		}

@@ -62,6 +62,7 @@ type errorShape struct {
 	Members  string // the struct of what it carries beyond the message
 }
 
+// pattern is a regular expression and, where RE2 cannot read it, the same in its words. See model.Pattern.
 type pattern struct {
 	Text, RE2, Not string
 
@@ -79,6 +80,7 @@ type reader struct {
 	rewrites map[string]pattern
 
 	served   map[string]bool // operations
+	data     map[string]bool // those on data
 	uses     map[string]int  // how many operations have the shape as their input or output, and 2 for each other use
 	names    map[string]bool // Go names taken
 	goNames  map[string]string
@@ -91,7 +93,7 @@ var reserved = []string{"Service", "Client", "Unimplemented", "API"}
 
 func newContract(name string, model *tree, allow *allowList, rewrites map[string]pattern) (*contract, error) {
 	r := &reader{
-		shapes: model.get("shapes"), rewrites: rewrites, served: map[string]bool{}, uses: map[string]int{},
+		shapes: model.get("shapes"), rewrites: rewrites, data: allow.data, served: map[string]bool{}, uses: map[string]int{},
 		names: map[string]bool{}, goNames: map[string]string{}, made: map[string]bool{}, patterns: map[string]int{},
 	}
 	for _, n := range reserved {
@@ -176,6 +178,14 @@ func (r *reader) operations(operations *tree) error {
 		}
 	}
 	errors := map[string]bool{}
+	for _, n := range r.shapes.members() {
+		if r.shapes.get(n).is("exception") { // all of them: services answer errors that their operations do not list
+			errors[n] = true
+		}
+	}
+	for n := range errors {
+		r.names[errorName(n)], r.names["Err"+errorName(n)] = true, true
+	}
 	for i, n := range names {
 		o := operations.get(n)
 		if !r.served[n] {
@@ -185,9 +195,6 @@ func (r *reader) operations(operations *tree) error {
 			}
 			r.Unserved = append(r.Unserved, u)
 			continue
-		}
-		for _, e := range o.list("errors") {
-			errors[e.text("shape")] = true
 		}
 		op, err := r.operation(n, o)
 		if err != nil {
@@ -263,6 +270,9 @@ func (r *reader) operation(name string, o *tree) (operation, error) {
 	if o.is("readonly") || reads(name) {
 		op.Flags = append(op.Flags, "ReadOnly")
 	}
+	if r.data[name] {
+		op.Flags = append(op.Flags, "DataPlane")
+	}
 	switch o.text("authtype") {
 	case "none":
 		op.Flags = append(op.Flags, "NoAuth")
@@ -286,7 +296,9 @@ func (r *reader) operation(name string, o *tree) (operation, error) {
 		}
 	}
 	for _, e := range o.list("errors") {
-		op.Errors = append(op.Errors, errorName(e.text("shape")))
+		if n := e.text("shape"); r.shapes.get(n).is("exception") {
+			op.Errors = append(op.Errors, errorName(n))
+		}
 	}
 	slices.Sort(op.Errors)
 	return op, nil
@@ -384,17 +396,9 @@ func export(name string) string {
 // errorName is the Go name of an error's constructor; its ErrorShape has Err before it.
 func errorName(shape string) string { return export(shape) }
 
-func (r *reader) errors(listed map[string]bool) error {
-	for _, n := range r.shapes.members() {
-		if r.shapes.get(n).is("exception") {
-			listed[n] = true
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(listed)) {
+func (r *reader) errors(shapes map[string]bool) error {
+	for _, n := range slices.Sorted(maps.Keys(shapes)) {
 		s := r.shapes.get(n)
-		if s == nil {
-			return fmt.Errorf("no shape %s", n)
-		}
 		e := errorShape{Name: errorName(n), Code: n, Receiver: s.is("fault"), Status: 400}
 		if e.Receiver {
 			e.Status = 500
@@ -419,7 +423,6 @@ func (r *reader) errors(listed map[string]bool) error {
 				return err
 			}
 		}
-		r.names[e.Name], r.names["Err"+e.Name] = true, true
 		r.Errors = append(r.Errors, e)
 	}
 	return nil

@@ -46,7 +46,7 @@ var api = sync.OnceValue(func() *model.Service {
 		Protocols:      []model.Protocol{model.Query},
 		Errors:         modelErrors(),
 		Patterns: []*model.Pattern{
-			{Text: `[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+`, RE2: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{007E}\x{0085}\x{00A0}-\x{D7FF}\x{E000}-\x{FFFD}\x{1000}0-\x{10FF}FF]+`},
+			{Text: `[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+`, RE2: `[\x09\x0A\x0D\x20-\x7E\x{85}\x{A0}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]+`},
 		},
 	}).Fill([]model.Operation{
 		model.Op(Service.GetCallerIdentity, model.Operation{Name: "GetCallerIdentity", ResultWrapper: "GetCallerIdentityResult", Flags: model.ReadOnly}),
