@@ -1,0 +1,225 @@
+package wire
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/obidos-cloud/obidos/internal/model"
+)
+
+// jsonWriter encodes places as JSON.
+type jsonWriter struct {
+	b []byte
+}
+
+// structure writes the structure at p; of its members only fields.
+func (w *jsonWriter) structure(p place, fields []*field) {
+	w.b = append(w.b, '{')
+	w.members(p, fields)
+	w.b = append(w.b, '}')
+}
+
+func (w *jsonWriter) members(p place, fields []*field) {
+	for _, f := range fields {
+		at, ok := f.find(p.at(f.Offset))
+		if !ok {
+			continue
+		}
+		if c := w.b[len(w.b)-1]; c != '{' {
+			w.b = append(w.b, ',')
+		}
+		w.b = append(w.b, f.json...)
+		w.value(f.node, at)
+	}
+}
+
+// value writes what lies at p.
+func (w *jsonWriter) value(n *node, p place) {
+	switch n.kind {
+	case model.String:
+		w.b = appendString(w.b, *p.str())
+	case model.Structure:
+		w.structure(p, n.st.fields)
+	case model.List:
+		w.b = append(w.b, '[')
+		for i := range p.length() {
+			if i > 0 {
+				w.b = append(w.b, ',')
+			}
+			w.entry(n.elem, p.item(i, n.elem.size))
+		}
+		w.b = append(w.b, ']')
+	case model.Map:
+		w.mapping(n, p)
+	case model.Blob:
+		w.b = append(w.b, '"')
+		w.b = base64.StdEncoding.AppendEncode(w.b, *p.blob())
+		w.b = append(w.b, '"')
+	case model.Document:
+		w.document(*p.document())
+	case model.Float32:
+		w.float(float64(*p.f32()), 32)
+	case model.Float64:
+		w.float(*p.f64(), 64)
+	case model.Time:
+		if n.schema.Time == model.ProtocolTime || n.schema.Time == model.Unix {
+			w.b = appendTime(w.b, *p.time(), model.Unix, model.Unix)
+			return
+		}
+		w.b = append(w.b, '"')
+		w.b = appendTime(w.b, *p.time(), n.schema.Time, model.Unix)
+		w.b = append(w.b, '"')
+	default:
+		w.b = n.appendScalar(w.b, p, model.Unix)
+	}
+}
+
+// entry writes an element of a list or map, null where it is absent.
+func (w *jsonWriter) entry(n *node, p place) {
+	if at, ok := n.find(p); ok {
+		w.value(n, at)
+		return
+	}
+	switch {
+	case n.form == model.Plain && (n.kind == model.List || n.kind == model.Blob):
+		w.value(n, p) // an element that is an empty list, written by a service as nil
+	case n.form == model.Plain && n.kind == model.Map:
+		w.b = append(w.b, "{}"...)
+	default:
+		w.b = append(w.b, "null"...)
+	}
+}
+
+func (w *jsonWriter) float(f float64, bits int) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		w.b = append(w.b, '"')
+		w.b = appendFloat(w.b, f, bits)
+		w.b = append(w.b, '"')
+		return
+	}
+	w.b = appendFloat(w.b, f, bits)
+}
+
+func (w *jsonWriter) mapping(n *node, p place) {
+	w.b = append(w.b, '{')
+	if n.texts {
+		m := *p.texts()
+		var few [16]string
+		for i, k := range sortedKeys(few[:0], m) {
+			if i > 0 {
+				w.b = append(w.b, ',')
+			}
+			w.b = appendString(w.b, k)
+			w.b = append(w.b, ':')
+			w.b = appendString(w.b, m[k])
+		}
+	} else {
+		n.ordered(p, func(i int, key string, elem place) {
+			if i > 0 {
+				w.b = append(w.b, ',')
+			}
+			w.b = appendString(w.b, key)
+			w.b = append(w.b, ':')
+			w.entry(n.elem, elem)
+		})
+	}
+	w.b = append(w.b, '}')
+}
+
+// sortedKeys are m's keys in order: what is answered must not differ from run to run.
+func sortedKeys(few []string, m map[string]string) []string {
+	for k := range m {
+		few = append(few, k)
+	}
+	slices.Sort(few)
+	return few
+}
+
+// document writes a value as encoding/json has it.
+func (w *jsonWriter) document(v any) {
+	switch v := v.(type) {
+	case nil:
+		w.b = append(w.b, "null"...)
+	case bool:
+		w.b = strconv.AppendBool(w.b, v)
+	case string:
+		w.b = appendString(w.b, v)
+	case float64:
+		w.float(v, 64)
+	case int:
+		w.b = strconv.AppendInt(w.b, int64(v), 10)
+	case int64:
+		w.b = strconv.AppendInt(w.b, v, 10)
+	case []any:
+		w.b = append(w.b, '[')
+		for i, e := range v {
+			if i > 0 {
+				w.b = append(w.b, ',')
+			}
+			w.document(e)
+		}
+		w.b = append(w.b, ']')
+	case map[string]any:
+		w.b = append(w.b, '{')
+		keys := make([]string, 0, len(v))
+		for k := range v {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for i, k := range keys {
+			if i > 0 {
+				w.b = append(w.b, ',')
+			}
+			w.b = appendString(w.b, k)
+			w.b = append(w.b, ':')
+			w.document(v[k])
+		}
+		w.b = append(w.b, '}')
+	default: // a service's own type
+		b, err := json.Marshal(v)
+		if err != nil {
+			b = []byte("null")
+		}
+		w.b = append(w.b, b...)
+	}
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString writes s as a JSON string. Bytes that are no UTF-8 become U+FFFD.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for {
+		i := special(s, 0)
+		if i > 0 {
+			if run := s[:i]; utf8.ValidString(run) {
+				b = append(b, run...)
+			} else {
+				for _, c := range run {
+					b = utf8.AppendRune(b, c)
+				}
+			}
+			s = s[i:]
+		}
+		if s == "" {
+			return append(b, '"')
+		}
+		switch c := s[0]; c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		s = s[1:]
+	}
+}

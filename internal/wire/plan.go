@@ -1,0 +1,217 @@
+package wire
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/obidos-cloud/obidos/internal/model"
+)
+
+// node is the plan of a value in a place: what it is, where its parts lie, and what it is called in each protocol.
+type node struct {
+	kind   model.Kind
+	form   model.Form
+	typ    reflect.Type // of the value itself, without Opt or pointer
+	place  reflect.Type // of what lies in the place
+	size   uintptr      // of place
+	set    uintptr      // Optional: where aws.Opt has its mark
+	schema *model.Value
+	st     *structure // Structure
+
+	elem    *node // List, Map
+	arrays  [len(arrayCaps)]reflect.Type
+	keyType reflect.Type
+	texts   bool // a map of plain texts to plain texts
+	pool    sync.Pool
+
+	checked bool // it, or something inside it, has a constraint
+}
+
+// field is the plan of a structure's member.
+type field struct {
+	*node
+	*model.Field
+	json  string // `"name":`
+	query string // in query requests; ec2's under ec2Query
+	lower string // in the paths of constraint errors
+	entry string // query: what follows the name before an entry's number: "" or ".member" or ".entry"
+	bit   uint64 // of a required plain scalar: presence cannot be told from its value
+}
+
+// structure is the plan of a struct type.
+type structure struct {
+	*model.Struct
+	fields   []*field
+	byWire   map[string]int32
+	byXML    map[string]int32
+	byQuery  map[string]int32
+	required uint64 // the bits of the fields that have one
+	tokens   []*field
+	checked  bool
+
+	body    []*field // REST: what no binding takes out of the body
+	bound   []*field // REST: the rest but the payload
+	payload *field
+}
+
+// planner makes the plans of one service.
+type planner struct {
+	service *model.Service
+	ec2     bool
+
+	mu    sync.Mutex
+	done  map[reflect.Type]*structure
+	fresh []*structure // compiled since the lock was taken
+}
+
+// structure is the plan of t.
+func (b *planner) structure(t reflect.Type) *structure {
+	s := b.service.StructOf(t)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if st, ok := b.done[t]; ok {
+		return st
+	}
+	st := b.compile(s)
+	for changed := true; changed; { // constraints reach through recursive types
+		changed = false
+		for _, st := range b.fresh {
+			for _, f := range st.fields {
+				if c := f.Required || f.node.constrained(); c && !st.checked {
+					st.checked, changed = true, true
+				}
+			}
+		}
+	}
+	b.fresh = nil
+	return st
+}
+
+// constrained reports whether n has a constraint anywhere, and remembers it.
+func (n *node) constrained() bool {
+	if n.checked {
+		return true
+	}
+	v := n.schema
+	n.checked = v.Min.Set || v.Max.Set || v.Pattern != nil || v.Enum != nil ||
+		n.st != nil && n.st.checked || n.elem != nil && n.elem.constrained() ||
+		v.Key != nil && (v.Key.Min.Set || v.Key.Max.Set || v.Key.Pattern != nil || v.Key.Enum != nil)
+	return n.checked
+}
+
+func (b *planner) compile(s *model.Struct) *structure {
+	if st, ok := b.done[s.Go]; ok {
+		return st
+	}
+	st := &structure{Struct: s, byWire: map[string]int32{}, byXML: map[string]int32{}, byQuery: map[string]int32{}}
+	if b.done == nil {
+		b.done = map[reflect.Type]*structure{}
+	}
+	b.done[s.Go] = st
+	b.fresh = append(b.fresh, st)
+	bits := 0
+	for i := range s.Fields {
+		m := &s.Fields[i]
+		f := &field{Field: m, node: b.node(&m.Value, s.Go.Field(m.Index).Type), json: quoted(m.Wire) + ":", lower: lowerFirst(m.Name)}
+		f.query = m.Query
+		if f.query == "" {
+			if f.query = m.XML; b.ec2 {
+				f.query = upperFirst(f.query)
+			}
+		}
+		if !f.Flat && !b.ec2 {
+			switch f.kind {
+			case model.List:
+				f.entry = "." + f.itemName("member")
+			case model.Map:
+				f.entry = ".entry"
+			}
+		}
+		if f.Required && f.form == model.Plain && plainScalar(f.kind) && bits < 64 {
+			f.bit = 1 << bits
+			bits++
+			st.required |= f.bit
+		}
+		if f.Idempotency && f.kind == model.String {
+			st.tokens = append(st.tokens, f)
+		}
+		st.fields = append(st.fields, f)
+		first(st.byWire, m.Wire, i)
+		first(st.byXML, m.XML, i)
+		first(st.byQuery, f.query, i)
+		switch {
+		case f.At == model.Payload:
+			st.payload = f
+		case f.At == model.Body:
+			st.body = append(st.body, f)
+		default:
+			st.bound = append(st.bound, f)
+		}
+	}
+	return st
+}
+
+// first notes that the i-th field has the name. Where two have it, the first is meant: SQS gave AttributeName a second meaning later.
+func first(m map[string]int32, name string, i int) {
+	if _, ok := m[name]; !ok {
+		m[name] = int32(i)
+	}
+}
+
+func (b *planner) node(v *model.Value, t reflect.Type) *node {
+	n := &node{kind: v.Kind, form: v.Form, typ: v.Go, place: t, size: t.Size(), schema: v}
+	switch {
+	case v.Form == model.Optional:
+		n.set = t.Field(1).Offset
+	}
+	switch v.Kind {
+	case model.Structure:
+		n.st = b.compile(v.Struct)
+	case model.List:
+		n.elem = b.node(v.Elem, t.Elem())
+		for i, c := range arrayCaps {
+			n.arrays[i] = reflect.ArrayOf(c, t.Elem())
+		}
+	case model.Map:
+		n.elem = b.node(v.Elem, t.Elem())
+		n.keyType = t.Key()
+		n.texts = n.elem.kind == model.String && n.elem.form == model.Plain
+	}
+	return n
+}
+
+// itemName is what a list's entries are called, def where the model says nothing.
+func (n *node) itemName(def string) string {
+	if n.schema.Item != "" {
+		return n.schema.Item
+	}
+	return def
+}
+
+func plainScalar(k model.Kind) bool {
+	switch k {
+	case model.Blob, model.List, model.Map, model.Structure, model.Stream, model.Document:
+		return false
+	}
+	return true
+}
+
+// quoted is name as a JSON string.
+func quoted(name string) string { return strconv.Quote(name) }
+
+// lowerFirst is how Coral names a member in the path of a constraint error.
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
