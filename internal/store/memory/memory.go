@@ -1,7 +1,8 @@
 // Package memory is the store's engine that keeps nothing: a copy-on-write B-tree, for tests and for --memory.
 //
 // Transactions run one at a time on a copy that shares what they leave alone, and commit by putting it in the place of the
-// original; so views read a finished state without waiting.
+// original; so views read a finished state without waiting. In its hostile mode the engine does all that the
+// contract of store.Engine allows, so that code which only works on a friendly engine is found out.
 package memory
 
 import (
@@ -15,12 +16,15 @@ import (
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
-// Options of an engine.
-type Options struct{}
+// Options of an engine. The zero value is a friendly one.
+type Options struct {
+	Hostile Hostile
+}
 
 // Engine is the engine. New makes one.
 type Engine struct {
-	closed atomic.Bool
+	closed  atomic.Bool
+	hostile *hostile // nil where it is friendly
 
 	turn    sync.Mutex           // held by the transaction under way
 	current atomic.Pointer[tree] // what is committed: replaced under turn, never changed
@@ -37,7 +41,7 @@ const degree = 16
 
 // New is an empty engine.
 func New(o Options) *Engine {
-	e := &Engine{}
+	e := &Engine{hostile: newHostile(o.Hostile)}
 	e.publish(btree.NewBTreeGOptions(func(a, b *row) bool { return bytes.Compare(a.key, b.key) < 0 },
 		btree.Options{Degree: degree, NoLocks: true}))
 	return e
@@ -45,6 +49,13 @@ func New(o Options) *Engine {
 
 // Update is store.Engine's.
 func (e *Engine) Update(ctx context.Context, o store.UpdateOptions, fn func(store.Txn) error) error {
+	if e.hostile != nil {
+		return e.hostile.update(ctx, e, o, fn)
+	}
+	return e.update(ctx, o, fn)
+}
+
+func (e *Engine) update(ctx context.Context, o store.UpdateOptions, fn func(store.Txn) error) error {
 	e.turn.Lock()
 	defer e.turn.Unlock()
 	if err := e.ready(ctx); err != nil {
@@ -71,13 +82,22 @@ func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
 	if err := e.ready(ctx); err != nil {
 		return err
 	}
-	r := reader{tree: e.view.Load()}
-	return fn(&r)
+	r := &reader{tree: e.view.Load()}
+	if e.hostile == nil {
+		return fn(r)
+	}
+	g := guard{reader: r}
+	defer g.scribble()
+	return fn(&g)
 }
 
 // Close is store.Engine's.
 func (e *Engine) Close() error {
 	e.closed.Store(true)
+	if e.hostile != nil {
+		e.hostile.calls.Lock()
+		defer e.hostile.calls.Unlock()
+	}
 	e.turn.Lock() // until the transaction under way is through
 	defer e.turn.Unlock()
 	return nil
