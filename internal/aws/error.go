@@ -1,9 +1,6 @@
 package aws
 
-import (
-	"fmt"
-	"reflect"
-)
+import "fmt"
 
 // ErrorShape is one error of a service's model: what all answers with it share. Generated packages declare them.
 type ErrorShape struct {
@@ -13,8 +10,7 @@ type ErrorShape struct {
 	Receiver  bool   // the service's fault, not the caller's
 	Text      string // the member its message stands in: "Message"; "message" where empty
 
-	MessageName string       // the member that carries the message, as the model writes it ("Message"); "message" where empty
-	Type        reflect.Type // its structure, where it has members beyond the message; nil otherwise
+	MessageName string // the member that carries the message, as the model writes it ("Message"); "message" where empty
 }
 
 // Error is an answer that is an error of AWS's. Anything else a service returns reaches the client as InternalFailure
