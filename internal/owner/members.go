@@ -1,0 +1,354 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// Bell lets the nodes of one process tell each other at once what they would see in the store at their next heartbeat.
+// It is a hint: nothing depends on it but how soon.
+type Bell struct {
+	mu    sync.Mutex
+	nodes map[*Node]bool
+}
+
+func (b *Bell) add(n *Node, in bool) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.nodes == nil {
+		b.nodes = make(map[*Node]bool)
+	}
+	if in {
+		b.nodes[n] = true
+	} else {
+		delete(b.nodes, n)
+	}
+}
+
+func (b *Bell) ring(by *Node) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for n := range b.nodes {
+		if n != by {
+			n.Look()
+		}
+	}
+}
+
+// Look has the node look soon at what has changed in the store. Whoever hears from another node that it came or goes
+// may call it.
+func (n *Node) Look() {
+	select {
+	case n.look <- struct{}{}:
+	default:
+	}
+}
+
+// sighting is when this node last saw another's heartbeat change.
+type sighting struct {
+	member
+	at time.Time
+}
+
+// errLost: this node was taken for dead.
+var errLost = errors.New("owner: another node took this one for dead")
+
+// Run joins the node to the others and takes part until ctx ends. Then it serves no more callers, writes what is
+// under way, and releases what it owns.
+func (n *Node) Run(ctx context.Context) error {
+	n.base = context.WithoutCancel(ctx)
+	n.commits.timer = time.NewTimer(time.Hour)
+	n.commits.timer.Stop()
+	flushing, stop := context.WithCancel(n.base)
+	var flushed sync.WaitGroup
+	flushed.Go(func() { n.flushes(flushing) })
+	defer func() {
+		stop()
+		flushed.Wait()
+	}()
+	n.o.Bell.add(n, true)
+	defer n.o.Bell.add(n, false)
+	for {
+		s, err := n.enter(ctx)
+		if err == nil {
+			err = n.stay(ctx, s)
+		}
+		if ctx.Err() != nil {
+			return n.retire()
+		}
+		if !errors.Is(err, errLost) {
+			n.close()
+			return err
+		}
+		n.log.Warn("taken for dead by another node: joining again", "node", n.o.ID)
+	}
+}
+
+// enter makes the node a member, again where it was one: what an earlier process of its name, or an earlier session
+// of this one, has under way is shut out.
+func (n *Node) enter(ctx context.Context) (*session, error) {
+	for try := 0; ; try++ {
+		began := time.Now()
+		term, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: "owner.join"}, func(tx *store.Tx) (uint64, error) {
+			t := n.rows.raise(tx, n.o.ID)
+			n.rows.members.Set(tx, member{Incarnation: t, Address: n.o.Address}, n.o.ID)
+			n.rows.marks.Set(tx, mark{t, 0}, n.o.ID)
+			return t, nil
+		})
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+				return nil, err
+			}
+			n.log.Warn("cannot join the other nodes", "node", n.o.ID, "error", err)
+			n.mu.Lock()
+			n.trouble = err
+			n.announce()
+			n.mu.Unlock()
+			if err := pause(ctx, min(time.Duration(try)*50*time.Millisecond, time.Second)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		s := &session{incarnation: term, ended: make(chan struct{})}
+		s.fence(n, term)
+		n.refresh(began)
+		n.mu.Lock()
+		n.session, n.trouble = s, nil
+		n.announce()
+		n.mu.Unlock()
+		return s, nil
+	}
+}
+
+// stay takes part until ctx ends, or another node took this one for dead.
+func (n *Node) stay(ctx context.Context, s *session) error {
+	if n.o.Alone {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.ended:
+			return errLost
+		}
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for number := uint64(1); ; number++ {
+		wait := n.o.Lease / 4
+		if err := n.beat(ctx, s, number); err == nil {
+			err = n.balance(ctx, s)
+		} else {
+			wait = min(wait, 100*time.Millisecond)
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.ended:
+			return errLost
+		case <-timer.C:
+		case <-n.look:
+		}
+	}
+}
+
+// beat shows the others that this node lives, and looks who else does.
+func (n *Node) beat(ctx context.Context, s *session, number uint64) error {
+	began := time.Now()
+	all, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: "owner.beat", Lazy: true}, func(tx *store.Tx) (map[string]member, error) {
+		all := n.rows.all(tx)
+		me, ok := all[n.o.ID]
+		if !ok || me.Incarnation != s.incarnation {
+			return nil, errLost
+		}
+		me.Beat = number
+		n.rows.members.Set(tx, me, n.o.ID)
+		return all, nil
+	})
+	if errors.Is(err, errLost) {
+		n.depose(s)
+	}
+	if err != nil {
+		return err
+	}
+	n.refresh(began)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := time.Now()
+	for id, m := range all {
+		if old, ok := n.seen[id]; !ok || old.Incarnation != m.Incarnation || old.Beat != m.Beat {
+			n.seen[id] = sighting{m, now}
+		}
+	}
+	for id := range n.seen {
+		if _, ok := all[id]; !ok {
+			delete(n.seen, id)
+		}
+	}
+	n.remember(all)
+	return nil
+}
+
+// remember takes note of who lives. Its caller holds mu.
+func (n *Node) remember(all map[string]member) {
+	same := len(all) == len(n.members)
+	for id, m := range all {
+		same = same && n.members[id].Incarnation == m.Incarnation
+	}
+	n.members = all
+	if !same {
+		for i := range n.parts {
+			if !n.parts[i].mine {
+				n.parts[i].holder = ""
+			}
+		}
+	}
+}
+
+// dead are the members whose heartbeats have not changed for as long as the lease. Its caller holds mu.
+func (n *Node) dead() map[string]member {
+	dead := make(map[string]member)
+	for id, s := range n.seen {
+		if id != n.o.ID && time.Since(s.at) >= n.o.Lease {
+			dead[id] = s.member
+		}
+	}
+	return dead
+}
+
+func (r rows) all(tx *store.Tx) map[string]member {
+	all := make(map[string]member)
+	for k, m := range r.members.Scan(tx, store.ScanOptions{}) {
+		all[k.String(0)] = m
+	}
+	return all
+}
+
+// refresh lets answers be given from memory for two thirds of the lease since a heartbeat was sent: nobody takes this
+// node for dead before the whole of it is over.
+func (n *Node) refresh(sent time.Time) {
+	until := sent.Add(n.o.Lease * 2 / 3)
+	n.fresh.Store(&until)
+}
+
+// isFresh reports whether nobody can have taken this node for dead yet, by the machine's clock and by the one that
+// stands still while the machine sleeps.
+func (n *Node) isFresh() bool {
+	if n.o.Alone {
+		return true
+	}
+	now, until := time.Now(), n.fresh.Load()
+	return now.Before(*until) && now.UnixNano() < until.UnixNano()
+}
+
+// depose ends a session: nothing it wrote and was not committed will be, and nothing in memory counts any more.
+func (n *Node) depose(s *session) {
+	n.mu.Lock()
+	if n.session != s {
+		n.mu.Unlock()
+		return
+	}
+	n.session = nil
+	n.parts = [Partitions]partition{}
+	kinds := n.kinds
+	n.announce()
+	n.mu.Unlock()
+	close(s.ended)
+	for _, k := range kinds {
+		k.each(func(o *object) {
+			o.mu.Lock()
+			o.poison()
+			o.mu.Unlock()
+		})
+	}
+}
+
+// close ends a node whose store is gone.
+func (n *Node) close() {
+	n.mu.Lock()
+	s := n.session
+	n.stopped = true
+	n.announce()
+	n.mu.Unlock()
+	if s != nil {
+		n.depose(s)
+	}
+	n.alarms.close()
+}
+
+// retire stops serving, writes what is under way and releases what the node owns, for others to take at once.
+func (n *Node) retire() error {
+	n.mu.Lock()
+	n.stopped = true
+	s, kinds := n.session, n.kinds
+	n.announce()
+	n.mu.Unlock()
+	n.alarms.close()
+	if s == nil {
+		return nil
+	}
+	for _, k := range kinds {
+		k.each(func(o *object) {
+			o.mu.Lock()
+			o.drop()
+			o.mu.Unlock()
+		})
+	}
+	if err := n.barrier(n.base); err != nil && err != errAgain {
+		n.log.Warn("the last changes may not be durable", "node", n.o.ID, "error", err)
+	}
+	var err error
+	if !n.o.Alone { // else the next process, which can only come later, finds that this one is gone
+		err = n.release(n.base, s, true, func(int) bool { return true })
+	}
+	n.depose(s)
+	return err
+}
+
+// wanted is the live node that should own partition p: the one that scores highest, so that a node that comes or goes
+// moves only what it takes or leaves.
+func wanted(p int, live map[string]member) (node string) {
+	var best uint64
+	for id := range live {
+		h := fnv.New64a()
+		h.Write([]byte(id))
+		score := mix(h.Sum64() + uint64(p)*0x9e3779b97f4a7c15)
+		if score > best || score == best && id > node {
+			node, best = id, score
+		}
+	}
+	return node
+}
+
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// announce tells whoever waits that something has changed. Its caller holds mu.
+func (n *Node) announce() {
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,306 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+type forwardedKey struct{}
+
+// Forwarded is ctx for a request that another node sent here because it takes this node for the owner.
+func Forwarded(ctx context.Context) context.Context {
+	return context.WithValue(ctx, forwardedKey{}, true)
+}
+
+// Doubt says that the node e names could not be reached, or denies being the owner. The next Do asks the store.
+func (n *Node) Doubt(e *ElsewhereError) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p := &n.parts[e.Partition]; p.holder == e.Node {
+		p.holder = ""
+	}
+}
+
+// own makes sure that partition p is this node's, and that the store shows all that was written to it.
+func (n *Node) own(ctx context.Context, p uint16) (epoch uint64, next *atomic.Uint64, err error) {
+	forwarded := ctx.Value(forwardedKey{}) != nil
+	for asked := false; ; asked = true {
+		n.mu.Lock()
+		s, part, changed, looks := n.session, n.parts[p], n.changed, n.looks
+		stopped, trouble, holder, known := n.stopped, n.trouble, n.members[part.holder].Address, part.holder != ""
+		n.mu.Unlock()
+		switch {
+		case stopped:
+			return 0, nil, ErrStopped
+		case s == nil && trouble != nil:
+			return 0, nil, trouble
+		case s == nil || part.releasing:
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return 0, nil, ctx.Err()
+			}
+		case part.mine && part.unsettled > n.commits.durable.Load():
+			if err := n.barrier(ctx); err != nil && err != errAgain {
+				return 0, nil, err
+			}
+		case part.mine:
+			return part.epoch, part.next, nil
+		case known && (asked || !forwarded):
+			return 0, nil, &ElsewhereError{part.holder, holder, p}
+		default:
+			ask := -1
+			if forwarded {
+				ask = int(p)
+			}
+			if err := n.take(ctx, s, ask, looks); err != nil && !errors.Is(err, errLost) {
+				return 0, nil, err
+			}
+		}
+	}
+}
+
+// owns reports whether partition p still is this node's, since the same taking.
+func (n *Node) owns(p uint16, epoch uint64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	part := &n.parts[p]
+	return part.mine && !part.releasing && part.epoch == epoch
+}
+
+// takings is what one look at all partitions found and took.
+type takings struct {
+	members map[string]member
+	holders [Partitions]string
+	epochs  [Partitions]uint64 // of those taken
+}
+
+// take looks at all partitions, and takes those that nobody holds, or a dead node does, and that should be this node's;
+// and the one asked for, if it is free, -1 for none. It does nothing where somebody else has looked since looks.
+func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) error {
+	select {
+	case n.turn <- struct{}{}:
+		defer func() { <-n.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	n.mu.Lock()
+	if n.looks != looks {
+		n.mu.Unlock()
+		return nil
+	}
+	dead := n.dead()
+	var mine [Partitions]bool
+	for i := range n.parts {
+		mine[i] = n.parts[i].mine
+	}
+	n.mu.Unlock()
+
+	var found *takings
+	err := n.insist(ctx, s, "owner.take", func(tx *store.Tx) error {
+		found = &takings{members: n.rows.all(tx)}
+		if found.members[n.o.ID].Incarnation != s.incarnation {
+			return errLost
+		}
+		for id, m := range dead {
+			if now, ok := found.members[id]; ok && now.Incarnation == m.Incarnation && now.Beat == m.Beat {
+				n.rows.raise(tx, id) // from here on it can commit nothing
+				n.rows.members.Delete(tx, id)
+				delete(found.members, id)
+			}
+		}
+		var rows [Partitions]owned
+		for k, o := range n.rows.owners.Scan(tx, store.ScanOptions{}) {
+			rows[k.Uint64(0)%Partitions] = o
+		}
+		for p, o := range rows {
+			holder, alive := found.members[o.node]
+			alive = alive && holder.Incarnation == o.incarnation
+			switch {
+			case mine[p]:
+				continue
+			case alive && o.node != n.o.ID: // our own: a taking whose outcome we never heard
+				found.holders[p] = o.node
+				continue
+			}
+			if w := wanted(p, found.members); w != n.o.ID && p != asked {
+				found.holders[p] = w
+				continue
+			}
+			o = owned{o.epoch + 1, s.incarnation, n.o.ID}
+			n.rows.owners.Set(tx, o, uint16(p))
+			found.epochs[p] = o.epoch
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.session != s {
+		return errLost
+	}
+	n.looks++
+	n.remember(found.members)
+	took := 0
+	for p := range n.parts {
+		switch {
+		case n.parts[p].mine:
+		case found.epochs[p] != 0:
+			n.parts[p] = partition{mine: true, epoch: found.epochs[p], next: new(atomic.Uint64)}
+			took++
+		default:
+			n.parts[p].holder = found.holders[p]
+		}
+	}
+	n.announce()
+	if took > 0 {
+		n.log.Debug("took partitions", "node", n.o.ID, "number", took, "members", len(found.members))
+		n.o.Bell.ring(n)
+	}
+	return nil
+}
+
+// insist commits fn under the node's fence, again until the outcome is certain.
+func (n *Node) insist(ctx context.Context, s *session, name string, fn func(tx *store.Tx) error) error {
+	for {
+		_, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: name, Owned: true, Fences: *s.fences.Load()}, func(tx *store.Tx) (struct{}, error) {
+			return struct{}{}, fn(tx)
+		})
+		switch {
+		case errors.Is(err, store.ErrUnknown):
+			continue // it changes nothing to do it twice
+		case errors.Is(err, store.ErrFenced):
+			// If it was another node, we are no member any more. Else this node itself raised the term, in the settling
+			// of a commit; to raise it once more makes sure to know it.
+			term, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: name}, func(tx *store.Tx) (uint64, error) {
+				if m, ok := n.rows.members.Get(tx, n.o.ID); !ok || m.Incarnation != s.incarnation {
+					return 0, nil
+				}
+				return n.rows.raise(tx, n.o.ID), nil
+			})
+			if errors.Is(err, store.ErrUnknown) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if term == 0 {
+				n.depose(s)
+				return errLost
+			}
+			s.fence(n, term)
+			continue
+		case errors.Is(err, errLost):
+			n.depose(s)
+		}
+		return err
+	}
+}
+
+// balance takes what should be this node's and is free, and releases what should be another's.
+func (n *Node) balance(ctx context.Context, s *session) error {
+	n.mu.Lock()
+	missing, extra := len(n.dead()) > 0, false
+	for p := range n.parts {
+		mine, should := n.parts[p].mine, wanted(p, n.members) == n.o.ID
+		missing = missing || should && !mine
+		extra = extra || mine && !should
+	}
+	members, looks := n.members, n.looks
+	n.mu.Unlock()
+	if missing {
+		if err := n.take(ctx, s, -1, looks); err != nil {
+			return err
+		}
+	}
+	if extra {
+		return n.release(ctx, s, false, func(p int) bool { return wanted(p, members) != n.o.ID })
+	}
+	return nil
+}
+
+// release gives up the partitions that which chooses, once all that was written to them is durable; leaving, the node's
+// membership too.
+func (n *Node) release(ctx context.Context, s *session, leaving bool, which func(p int) bool) error {
+	select {
+	case n.turn <- struct{}{}:
+		defer func() { <-n.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	n.mu.Lock()
+	if n.session != s {
+		n.mu.Unlock()
+		return errLost
+	}
+	var epochs [Partitions]uint64
+	number := 0
+	for p := range n.parts {
+		if part := &n.parts[p]; part.mine && which(p) {
+			part.releasing = true
+			epochs[p] = part.epoch
+			number++
+		}
+	}
+	kinds := n.kinds
+	n.mu.Unlock()
+	defer func() { // where it failed, they are still ours
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		for p := range n.parts {
+			n.parts[p].releasing = false
+		}
+		n.announce()
+	}()
+	for _, k := range kinds {
+		k.each(func(o *object) {
+			if epochs[o.part] != 0 {
+				o.mu.Lock()
+				o.drop()
+				o.mu.Unlock()
+			}
+		})
+	}
+	if err := n.barrier(ctx); err != nil {
+		return err
+	}
+	err := n.insist(ctx, s, "owner.release", func(tx *store.Tx) error {
+		if m, ok := n.rows.members.Get(tx, n.o.ID); ok && m.Incarnation != s.incarnation {
+			return errLost
+		}
+		for p, epoch := range epochs {
+			if epoch == 0 {
+				continue
+			}
+			// Not so where an earlier try was committed unheard: another may have taken it since.
+			if o, _ := n.rows.owners.Get(tx, uint16(p)); o == (owned{epoch, s.incarnation, n.o.ID}) {
+				n.rows.owners.Set(tx, owned{epoch: epoch}, uint16(p))
+			}
+		}
+		if leaving {
+			n.rows.members.Delete(tx, n.o.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.session == s {
+		for p, epoch := range epochs {
+			if epoch != 0 {
+				n.parts[p] = partition{holder: wanted(p, n.members)}
+			}
+		}
+	}
+	n.announce()
+	n.log.Debug("released partitions", "node", n.o.ID, "number", number)
+	n.o.Bell.ring(n)
+	return nil
+}
