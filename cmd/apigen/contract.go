@@ -136,7 +136,9 @@ func (r *reader) metadata(m *tree) error {
 	r.SigningName = cmp.Or(m.text("signingName"), r.EndpointPrefix)
 	r.QueryErrors = m.has("awsQueryCompatible")
 	r.LooseEnums = m.is("looseEnums")
-	r.XMLNamespace = m.text("xmlNamespace")
+	if ns := m.get("xmlNamespace"); ns != nil {
+		r.XMLNamespace = cmp.Or(ns.text("uri"), ns.text())
+	}
 	protocols := m.texts("protocols")
 	if len(protocols) == 0 {
 		protocols = []string{r.protocol}
@@ -261,7 +263,11 @@ func (r *reader) operation(name string, o *tree) (operation, error) {
 	if r.speaks("RestXML") {
 		if in != "" {
 			op.InputName = cmp.Or(o.text("input", "locationName"), r.shapes.text(in, "locationName"))
-			op.InputNS = cmp.Or(o.text("input", "xmlNamespace", "uri"), o.text("input", "xmlNamespace"))
+			if ns := o.get("input", "xmlNamespace"); ns != nil {
+				if uri := cmp.Or(ns.text("uri"), ns.text()); uri != r.XMLNamespace {
+					op.InputNS = uri
+				}
+			}
 		}
 		if out != "" {
 			op.OutputName = cmp.Or(o.text("output", "locationName"), r.shapes.text(out, "locationName"), out)

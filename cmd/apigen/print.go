@@ -29,7 +29,7 @@ func (p *printer) file(name, doc string, imports ...string) {
 	if len(imports) > 0 {
 		p.f("import (\n")
 		for _, i := range imports {
-			if i != "" && strings.Contains(i, "internal/") {
+			if strings.HasPrefix(i, "internal/") {
 				i = p.module + "/" + i
 			}
 			if i == "" {
@@ -299,7 +299,7 @@ func printAll(module, base string, contracts []*contract) ([]byte, error) {
 	p := &printer{module: module}
 	imports := []string{"internal/model"}
 	for _, c := range contracts {
-		imports = append(imports, base+"/"+c.Package)
+		imports = append(imports, module+"/"+base+"/"+c.Package)
 	}
 	slices.Sort(imports)
 	p.file("api", "Package api lists the contracts of all services.", imports...)

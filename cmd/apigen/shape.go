@@ -150,15 +150,22 @@ func (r *reader) elementName(t tags, s *tree, name, wire string, ref, target *tr
 	if ref.is("xmlAttribute") {
 		t.add("x", "attr")
 	}
+	if ref.is("xmlText") {
+		t.add("x", "text")
+	}
 	ns := ref.get("xmlNamespace")
 	if ns == nil {
 		ns = target.get("xmlNamespace")
 	}
-	if uri := cmp.Or(ns.text("uri"), ns.text()); uri != "" && ns != nil {
+	if ns == nil {
+		return
+	}
+	uri, prefix := cmp.Or(ns.text("uri"), ns.text()), ns.text("prefix")
+	if prefix != "" {
 		t.add("x", "ns="+uri)
-		if p := ns.text("prefix"); p != "" {
-			t.add("x", "nsprefix="+p)
-		}
+		t.add("x", "nsprefix="+prefix)
+	} else if uri != r.XMLNamespace { // the service's own is on the root anyway
+		t.add("x", "ns="+uri)
 	}
 }
 

@@ -25,7 +25,7 @@
 //	at:"header:X-Amz-Foo"   where it stands in REST protocols: uri:Name, query:Name, header:Name, headers:Prefix- (a map),
 //	                        querymap (a map of all other query parameters), status, payload; without it in the body
 //	x:"name=Foo,flat"       XML and the query protocols, by commas: name=Foo instead of n, flat (a flattened list or map), attr (an XML
-//	                        attribute), ns=URI and nsprefix=P (a namespace declared on the element), item=Foo (a list's entries; without it
+//	                        attribute), text (what stands in the structure's own element, beside no other), ns=URI and nsprefix=P (a namespace declared on the element), item=Foo (a list's entries; without it
 //	                        "member"), key=Foo, value=Foo (a map's; without it "key", "value"). The name of a flattened list is already
 //	                        that of its entries.
 //	q:"Foo"                 its name in query requests where it differs from XML's. Without it the name of XML; under ec2Query that
@@ -108,7 +108,7 @@ type Operation struct {
 	HostPrefix    string // "sync-": in front of the host; the listener ignores it
 	ResultWrapper string // query: "SendMessageResult"; empty where the answer has no such element
 	InputName     string // restXml: the name of the body's element, where the model gives one
-	InputNS       string // restXml: its namespace
+	InputNS       string // restXml: its namespace, where it is not the service's
 	OutputName    string // restXml: the name of the answer's element
 	Flags         Flags
 

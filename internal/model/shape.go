@@ -87,6 +87,7 @@ type Field struct {
 	AtName string // of the URI label, query parameter, header; of Headers the prefix
 
 	Attr              bool // an XML attribute
+	Text              bool // in XML the text of the structure's own element
 	Namespace, Prefix string
 	Required          bool
 	Idempotency       bool
@@ -208,6 +209,8 @@ func (s *Service) field(i int, sf reflect.StructField) Field {
 			f.XML = p.value
 		case "attr":
 			f.Attr = true
+		case "text":
+			f.Text = true
 		case "ns":
 			f.Namespace = p.value
 		case "nsprefix":
@@ -305,7 +308,7 @@ func (s *Service) value(t reflect.Type, tag reflect.StructTag, mark string, dept
 			v.KeyName = p.value
 		case "value":
 			v.ValueName = p.value
-		case "name", "attr", "ns", "nsprefix":
+		case "name", "attr", "text", "ns", "nsprefix":
 		default:
 			bad("unknown XML trait " + p.name)
 		}

@@ -20,6 +20,7 @@ var api = sync.OnceValue(func() *model.Service {
 		SigningName:    "monitoring",
 		EndpointPrefix: "monitoring",
 		TargetPrefix:   "GraniteServiceVersion20100801",
+		ShapePrefix:    "com.amazonaws.cloudwatch",
 		Version:        "2010-08-01",
 		XMLNamespace:   "http://monitoring.amazonaws.com/doc/2010-08-01/",
 		Protocols:      []model.Protocol{model.CBOR, model.JSON10, model.Query},

@@ -20,6 +20,7 @@ var api = sync.OnceValue(func() *model.Service {
 		SigningName:    "dynamodb",
 		EndpointPrefix: "dynamodb",
 		TargetPrefix:   "DynamoDB_20120810",
+		ShapePrefix:    "com.amazonaws.dynamodb.v20120810",
 		Version:        "2012-08-10",
 		Protocols:      []model.Protocol{model.JSON10},
 	}).Fill(nil, `BatchExecuteStatement

@@ -21,7 +21,7 @@ var api = sync.OnceValue(func() *model.Service {
 		EndpointPrefix: "kinesis",
 		TargetPrefix:   "Kinesis_20131202",
 		Version:        "2013-12-02",
-		Protocols:      []model.Protocol{model.JSON11},
+		Protocols:      []model.Protocol{model.JSON11, model.CBOR11},
 	}).Fill(nil, `AcknowledgeDeadLetterQueueRecords
 AcknowledgeQueueRecords
 AddTagsToStream

@@ -20,6 +20,7 @@ var api = sync.OnceValue(func() *model.Service {
 		SigningName:    "route53",
 		EndpointPrefix: "route53",
 		Version:        "2013-04-01",
+		XMLNamespace:   "https://route53.amazonaws.com/doc/2013-04-01/",
 		Protocols:      []model.Protocol{model.RestXML},
 	}).Fill(nil, `ActivateKeySigningKey POST /2013-04-01/keysigningkey/{HostedZoneId}/{Name}/activate
 AssociateVPCWithHostedZone POST /2013-04-01/hostedzone/{Id}/associatevpc
