@@ -55,7 +55,7 @@ type enum struct {
 }
 
 type errorShape struct {
-	Name, Code, QueryCode, Text string
+	Name, Code, QueryCode, MessageName string
 
 	Status   int
 	Receiver bool
@@ -419,7 +419,7 @@ func (r *reader) errors(shapes map[string]bool) error {
 			if strings.EqualFold(m, "message") {
 				skip[m] = true
 				if wire := cmp.Or(s.text("members", m, "locationName"), m); wire != "message" {
-					e.Text = wire
+					e.MessageName = wire
 				}
 			}
 		}

@@ -274,8 +274,8 @@ func printErrors(p *printer, c *contract) {
 		if e.Receiver {
 			p.f(", Receiver: true")
 		}
-		if e.Text != "" {
-			p.f(", Text: %q", e.Text)
+		if e.MessageName != "" {
+			p.f(", MessageName: %q", e.MessageName)
 		}
 		p.f("}\n")
 	}

@@ -4,12 +4,10 @@ import "fmt"
 
 // ErrorShape is one error of a service's model: what all answers with it share. Generated packages declare them.
 type ErrorShape struct {
-	Code      string // the shape's name, as awsJson's __type carries it: "QueueDoesNotExist"
-	QueryCode string // the code in query and XML answers where it differs: "AWS.SimpleQueueService.NonExistentQueue"
-	Status    int    // HTTP status
-	Receiver  bool   // the service's fault, not the caller's
-	Text      string // the member its message stands in: "Message"; "message" where empty
-
+	Code        string // the shape's name, as awsJson's __type carries it: "QueueDoesNotExist"
+	QueryCode   string // the code in query and XML answers where it differs: "AWS.SimpleQueueService.NonExistentQueue"
+	Status      int    // HTTP status
+	Receiver    bool   // the service's fault, not the caller's
 	MessageName string // the member that carries the message, as the model writes it ("Message"); "message" where empty
 }
 

@@ -9,27 +9,27 @@ import (
 
 // The errors of the model.
 var (
-	ErrAlreadyExistsException          = &aws.ErrorShape{Code: "AlreadyExistsException", Status: 400, Text: "Message"}
-	ErrClientTokenConflictException    = &aws.ErrorShape{Code: "ClientTokenConflictException", Status: 400, Text: "Message"}
-	ErrConcurrentModificationException = &aws.ErrorShape{Code: "ConcurrentModificationException", Status: 500, Receiver: true, Text: "Message"}
-	ErrConcurrentOperationException    = &aws.ErrorShape{Code: "ConcurrentOperationException", Status: 400, Text: "Message"}
-	ErrGeneralServiceException         = &aws.ErrorShape{Code: "GeneralServiceException", Status: 400, Text: "Message"}
-	ErrHandlerFailureException         = &aws.ErrorShape{Code: "HandlerFailureException", Status: 500, Receiver: true, Text: "Message"}
-	ErrHandlerInternalFailureException = &aws.ErrorShape{Code: "HandlerInternalFailureException", Status: 500, Receiver: true, Text: "Message"}
-	ErrInvalidCredentialsException     = &aws.ErrorShape{Code: "InvalidCredentialsException", Status: 400, Text: "Message"}
-	ErrInvalidRequestException         = &aws.ErrorShape{Code: "InvalidRequestException", Status: 400, Text: "Message"}
-	ErrNetworkFailureException         = &aws.ErrorShape{Code: "NetworkFailureException", Status: 500, Receiver: true, Text: "Message"}
-	ErrNotStabilizedException          = &aws.ErrorShape{Code: "NotStabilizedException", Status: 400, Text: "Message"}
-	ErrNotUpdatableException           = &aws.ErrorShape{Code: "NotUpdatableException", Status: 400, Text: "Message"}
-	ErrPrivateTypeException            = &aws.ErrorShape{Code: "PrivateTypeException", Status: 400, Text: "Message"}
-	ErrRequestTokenNotFoundException   = &aws.ErrorShape{Code: "RequestTokenNotFoundException", Status: 400, Text: "Message"}
-	ErrResourceConflictException       = &aws.ErrorShape{Code: "ResourceConflictException", Status: 400, Text: "Message"}
-	ErrResourceNotFoundException       = &aws.ErrorShape{Code: "ResourceNotFoundException", Status: 400, Text: "Message"}
-	ErrServiceInternalErrorException   = &aws.ErrorShape{Code: "ServiceInternalErrorException", Status: 500, Receiver: true, Text: "Message"}
-	ErrServiceLimitExceededException   = &aws.ErrorShape{Code: "ServiceLimitExceededException", Status: 400, Text: "Message"}
-	ErrThrottlingException             = &aws.ErrorShape{Code: "ThrottlingException", Status: 400, Text: "Message"}
-	ErrTypeNotFoundException           = &aws.ErrorShape{Code: "TypeNotFoundException", Status: 400, Text: "Message"}
-	ErrUnsupportedActionException      = &aws.ErrorShape{Code: "UnsupportedActionException", Status: 400, Text: "Message"}
+	ErrAlreadyExistsException          = &aws.ErrorShape{Code: "AlreadyExistsException", Status: 400, MessageName: "Message"}
+	ErrClientTokenConflictException    = &aws.ErrorShape{Code: "ClientTokenConflictException", Status: 400, MessageName: "Message"}
+	ErrConcurrentModificationException = &aws.ErrorShape{Code: "ConcurrentModificationException", Status: 500, Receiver: true, MessageName: "Message"}
+	ErrConcurrentOperationException    = &aws.ErrorShape{Code: "ConcurrentOperationException", Status: 400, MessageName: "Message"}
+	ErrGeneralServiceException         = &aws.ErrorShape{Code: "GeneralServiceException", Status: 400, MessageName: "Message"}
+	ErrHandlerFailureException         = &aws.ErrorShape{Code: "HandlerFailureException", Status: 500, Receiver: true, MessageName: "Message"}
+	ErrHandlerInternalFailureException = &aws.ErrorShape{Code: "HandlerInternalFailureException", Status: 500, Receiver: true, MessageName: "Message"}
+	ErrInvalidCredentialsException     = &aws.ErrorShape{Code: "InvalidCredentialsException", Status: 400, MessageName: "Message"}
+	ErrInvalidRequestException         = &aws.ErrorShape{Code: "InvalidRequestException", Status: 400, MessageName: "Message"}
+	ErrNetworkFailureException         = &aws.ErrorShape{Code: "NetworkFailureException", Status: 500, Receiver: true, MessageName: "Message"}
+	ErrNotStabilizedException          = &aws.ErrorShape{Code: "NotStabilizedException", Status: 400, MessageName: "Message"}
+	ErrNotUpdatableException           = &aws.ErrorShape{Code: "NotUpdatableException", Status: 400, MessageName: "Message"}
+	ErrPrivateTypeException            = &aws.ErrorShape{Code: "PrivateTypeException", Status: 400, MessageName: "Message"}
+	ErrRequestTokenNotFoundException   = &aws.ErrorShape{Code: "RequestTokenNotFoundException", Status: 400, MessageName: "Message"}
+	ErrResourceConflictException       = &aws.ErrorShape{Code: "ResourceConflictException", Status: 400, MessageName: "Message"}
+	ErrResourceNotFoundException       = &aws.ErrorShape{Code: "ResourceNotFoundException", Status: 400, MessageName: "Message"}
+	ErrServiceInternalErrorException   = &aws.ErrorShape{Code: "ServiceInternalErrorException", Status: 500, Receiver: true, MessageName: "Message"}
+	ErrServiceLimitExceededException   = &aws.ErrorShape{Code: "ServiceLimitExceededException", Status: 400, MessageName: "Message"}
+	ErrThrottlingException             = &aws.ErrorShape{Code: "ThrottlingException", Status: 400, MessageName: "Message"}
+	ErrTypeNotFoundException           = &aws.ErrorShape{Code: "TypeNotFoundException", Status: 400, MessageName: "Message"}
+	ErrUnsupportedActionException      = &aws.ErrorShape{Code: "UnsupportedActionException", Status: 400, MessageName: "Message"}
 )
 
 func AlreadyExistsException(format string, args ...any) *aws.Error {

@@ -9,12 +9,12 @@ import (
 
 // The errors of the model.
 var (
-	ErrConcurrentModificationException = &aws.ErrorShape{Code: "ConcurrentModificationException", Status: 400, Text: "Message"}
-	ErrConstraintViolationException    = &aws.ErrorShape{Code: "ConstraintViolationException", Status: 400, Text: "Message"}
-	ErrInternalServiceException        = &aws.ErrorShape{Code: "InternalServiceException", Status: 500, Receiver: true, Text: "Message"}
-	ErrInvalidParameterException       = &aws.ErrorShape{Code: "InvalidParameterException", Status: 400, Text: "Message"}
-	ErrPaginationTokenExpiredException = &aws.ErrorShape{Code: "PaginationTokenExpiredException", Status: 400, Text: "Message"}
-	ErrThrottledException              = &aws.ErrorShape{Code: "ThrottledException", Status: 400, Text: "Message"}
+	ErrConcurrentModificationException = &aws.ErrorShape{Code: "ConcurrentModificationException", Status: 400, MessageName: "Message"}
+	ErrConstraintViolationException    = &aws.ErrorShape{Code: "ConstraintViolationException", Status: 400, MessageName: "Message"}
+	ErrInternalServiceException        = &aws.ErrorShape{Code: "InternalServiceException", Status: 500, Receiver: true, MessageName: "Message"}
+	ErrInvalidParameterException       = &aws.ErrorShape{Code: "InvalidParameterException", Status: 400, MessageName: "Message"}
+	ErrPaginationTokenExpiredException = &aws.ErrorShape{Code: "PaginationTokenExpiredException", Status: 400, MessageName: "Message"}
+	ErrThrottledException              = &aws.ErrorShape{Code: "ThrottledException", Status: 400, MessageName: "Message"}
 )
 
 func ConcurrentModificationException(format string, args ...any) *aws.Error {
