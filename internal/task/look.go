@@ -1,0 +1,310 @@
+package task
+
+import (
+	"math"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// lookOn looks at one lane after the other until none wants it.
+func (r *Runner) lookOn() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.wanted) > 0 && !r.stopped {
+		l := r.wanted[0]
+		r.wanted[0] = nil
+		r.wanted = r.wanted[1:]
+		if l.wanted {
+			l.wanted = false
+			r.look(l)
+		}
+	}
+	r.looking--
+}
+
+// glance is what one look at a lane found.
+type glance struct {
+	due, rows []found
+	skipped   []position // the first row of each ordering key that was left out, being busy
+	more      []position // where rows that have others with their key behind them go on
+	upTo      position   // where to go on
+	atEnd     bool
+}
+
+type found struct {
+	pos position
+	row row
+}
+
+// question is what a look is to find out.
+type question struct {
+	lane        uint64
+	due         []position
+	scan        bool
+	from        position
+	rows, bytes int
+	busy        map[uint64]bool // ordering keys to leave out
+}
+
+// look reads rows of the lane that are not in memory. r.mu is held, but not while it reads.
+func (r *Runner) look(l *lane) {
+	q := question{lane: l.id, due: l.due, scan: l.more && len(l.delayed) < maxDelayed, from: l.from, rows: window - len(l.ready), bytes: 1 << 20, busy: map[uint64]bool{}}
+	if r.bytes >= maxBytes {
+		q.rows, q.bytes = min(q.rows, 8), 1<<16
+	}
+	for key := range l.busy {
+		q.busy[key] = true
+	}
+	l.due, l.looking, l.finished = nil, true, map[position]struct{}{}
+	age := l.age
+	looks := r.looksAt(l.id)
+	looks.Add(lookBegins)
+	r.mu.Unlock()
+
+	g, ok := read(r, "task.look", func(tx *store.Tx) glance { return r.tables.glance(tx, q) })
+
+	r.mu.Lock()
+	looks.Add(lookEnds)
+	l.looking = false
+	switch {
+	case !ok:
+	case age == l.age:
+		r.learn(l, q, g)
+	case r.served[partition(l.id)] && !r.stopped: // lost and regained meanwhile
+		l.miss(position{lane: l.id})
+	}
+	l.finished = nil
+	r.drive(l)
+}
+
+// learn takes what a look found into memory.
+func (r *Runner) learn(l *lane, q question, g glance) {
+	if q.scan {
+		if l.from = g.upTo; g.atEnd {
+			l.atEnd()
+		}
+	}
+	gone := map[position]bool{}
+	for _, pos := range q.due {
+		gone[pos] = true
+	}
+	now := r.clock.Now()
+	for _, f := range g.due {
+		delete(gone, f.pos)
+		r.admit(l, f, now)
+	}
+	for pos := range gone {
+		r.finish(l, pos)
+	}
+	fresh := map[uint64]bool{} // keys whose first row is in this look
+	done := map[uint64]bool{}  // keys whose first row in this look was done meanwhile
+	for _, f := range g.rows {
+		key := f.pos.key
+		if _, known := l.known[f.pos]; known {
+			if key != 0 {
+				done[key] = true // a commit offered it meanwhile; whatever follows is found after it
+				l.busy[key].more = true
+			}
+			continue
+		}
+		if _, ok := l.finished[f.pos]; ok {
+			done[key] = key != 0
+			continue
+		}
+		t := l.busy[key]
+		switch {
+		case done[key] && t != nil, t != nil && !fresh[key]:
+			t.more = true
+		case done[key]:
+			l.miss(f.pos.start())
+		case t != nil:
+			t.next = append(t.next, r.item(f, l.queue))
+			l.known[f.pos] = false
+			r.bytes += len(f.row.Body)
+		default:
+			fresh[key] = key != 0
+			l.hold(f.pos)
+			r.admit(l, f, now)
+		}
+	}
+	for _, pos := range append(g.skipped, g.more...) {
+		if t := l.busy[pos.key]; t != nil {
+			t.more = true
+		} else {
+			l.miss(pos.start())
+		}
+	}
+}
+
+// admit makes a task that is known ready, or has it wait for its time.
+func (r *Runner) admit(l *lane, f found, now time.Time) {
+	if at := fromNano(f.row.NotBefore); f.row.NotBefore != 0 && at.After(now) {
+		r.delay(l, f.pos, at)
+		return
+	}
+	r.push(l, r.item(f, l.queue))
+}
+
+// item is the task of a row.
+func (r *Runner) item(f found, q *queue) *item {
+	it := &item{pos: f.pos, queue: q, row: f.row}
+	it.v, it.bad = q.decode(f.row.Body)
+	return it
+}
+
+// glance reads what q asks for: the first rows of each ordering key that is not busy, and all rows without one.
+func (t tables) glance(tx *store.Tx, q question) (g glance) {
+	for _, pos := range q.due {
+		if row, ok := t.rows.Get(tx, pos.parts()...); ok {
+			g.due = append(g.due, found{pos, row})
+		}
+	}
+	if !q.scan {
+		return g
+	}
+	for g.upTo = q.from; len(g.rows) < q.rows && q.bytes > 0; {
+		n, same, leave := 0, 0, uint64(0) // leave: the key whose other rows are left for later
+		for k, row := range t.rows.Scan(tx, store.ScanOptions{From: g.upTo.tail(), Limit: q.rows - len(g.rows)}, q.lane) {
+			n++
+			pos := positionOf(k)
+			if pos.key != 0 && q.busy[pos.key] {
+				g.skipped, leave = append(g.skipped, pos), pos.key
+				break
+			}
+			if n == 1 || pos.key != g.upTo.key {
+				same = 0
+			}
+			if same++; pos.key != 0 && same > perKey {
+				g.more, leave = append(g.more, pos), pos.key
+				break
+			}
+			g.rows = append(g.rows, found{pos, row})
+			g.upTo = pos.next()
+			if q.bytes -= len(row.Body); q.bytes <= 0 {
+				break
+			}
+		}
+		if leave == 0 && g.upTo.key != 0 && (len(g.rows) >= q.rows || q.bytes <= 0) {
+			g.more, leave = append(g.more, g.upTo), g.upTo.key // a key is never gone on with from its middle
+		}
+		switch {
+		case n == 0, leave == math.MaxUint64:
+			g.atEnd = true
+			return g
+		case leave != 0:
+			g.upTo = position{lane: q.lane, key: leave + 1}
+		}
+	}
+	return g
+}
+
+// lookRound has lanes looked for that are not in memory.
+func (r *Runner) lookRound() {
+	if r.room.more && !r.room.looking && r.base != nil && !r.stopped && len(r.lanes) < maxLanes {
+		r.room.looking = true
+		r.clock.Begin()
+		r.work.Go(r.discover)
+	}
+}
+
+// discover finds the lanes of the partitions served that have rows, as many as there is memory for.
+func (r *Runner) discover() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.clock.End()
+	defer func() { r.room.looking = false }()
+	for r.room.more && !r.stopped && len(r.lanes) < maxLanes {
+		from, served := r.room.from, r.served
+		r.mu.Unlock()
+		type census struct {
+			lanes []found
+			upTo  position
+			atEnd bool
+		}
+		c, ok := read(r, "task.discover", func(tx *store.Tx) (c census) {
+			for c.upTo = from; len(c.lanes) < 256; {
+				f, ok := r.tables.first(tx, c.upTo.lane)
+				if !ok {
+					c.atEnd = true
+					return c
+				}
+				next := f.pos.lane + 1
+				if p := partition(f.pos.lane); served[p] {
+					c.lanes = append(c.lanes, f)
+				} else {
+					next = firstLane(p + 1)
+					if p == Partitions-1 {
+						next = 0
+					}
+				}
+				if next == 0 {
+					c.atEnd = true
+					return c
+				}
+				c.upTo = position{lane: next}
+			}
+			return c
+		})
+		r.mu.Lock()
+		if !ok || r.stopped {
+			return
+		}
+		if r.room.from = c.upTo; c.atEnd {
+			r.room.atEnd()
+		}
+		for _, f := range c.lanes {
+			q := r.queues[f.row.Queue]
+			if q == nil {
+				if !r.unknown[f.row.Queue] {
+					r.unknown[f.row.Queue] = true
+					r.log.Error("tasks of an unknown queue are left where they are", "queue", f.row.Queue)
+				}
+				continue
+			}
+			if l := r.lane(f.pos, q); l != nil {
+				l.miss(position{lane: l.id})
+				r.drive(l)
+			}
+		}
+	}
+}
+
+// first is the first row of the first lane from lane on.
+func (t tables) first(tx *store.Tx, lane uint64) (found, bool) {
+	for k, row := range t.rows.Scan(tx, store.ScanOptions{From: []any{lane}, Limit: 1}) {
+		return found{positionOf(k), row}, true
+	}
+	return found{}, false
+}
+
+// read is what fn reads of the newest state, durable or not: a lazy write is found too. It tries until it succeeds; ok is
+// false where the runner ended before.
+func read[T any](r *Runner, name string, fn func(tx *store.Tx) T) (v T, ok bool) {
+	for try := 1; ; try++ {
+		v, err := store.UpdateWith(r.base, r.space, store.UpdateOptions{Name: name}, func(tx *store.Tx) (T, error) { return fn(tx), nil })
+		if err == nil {
+			return v, true
+		}
+		if !r.pause(try, "read tasks", err) {
+			return v, false
+		}
+	}
+}
+
+// pause waits before an act on the store that failed is tried again; false means that it must not be.
+func (r *Runner) pause(try int, act string, err error) bool {
+	if r.base.Err() != nil || isFinal(err) {
+		return false
+	}
+	r.log.Warn("the store refuses: trying again", "act", act, "error", err)
+	done := make(chan struct{})
+	timer := r.clock.AfterFunc(r.clock.Now().Add(backoff(try, 10*time.Millisecond, 5*time.Second)), func() { close(done) })
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-r.base.Done():
+		return false
+	}
+}
