@@ -20,6 +20,9 @@ type reader struct {
 	trail trail
 	err   string // why decoding ended; "" while all is well
 	bad   bool
+
+	part bool   // REST: the outermost structure is in the body only in part
+	seen uint64 // bits of the members that the structure decoded last had
 }
 
 // fail ends decoding. The first reason stands.
@@ -316,6 +319,8 @@ func (r *jsonReader) structure(st *structure, p place, fields []*field) bool {
 	}
 	r.i++
 	var seen uint64
+	part := r.part
+	r.part = false
 	guess := 0 // members mostly come in the model's order
 	if r.next() == '}' {
 		r.i++
@@ -356,10 +361,11 @@ func (r *jsonReader) structure(st *structure, p place, fields []*field) bool {
 			}
 		}
 	}
-	if seen&st.required != st.required {
+	if seen&st.required != st.required && !part {
 		r.trail.lack(st, st.required&^seen)
 	}
 	r.trail.out()
+	r.seen = seen
 	return true
 }
 

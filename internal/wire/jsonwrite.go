@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -139,6 +140,8 @@ func sortedKeys(few []string, m map[string]string) []string {
 	return few
 }
 
+func sortedNames(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
+
 // document writes a value as encoding/json has it.
 func (w *jsonWriter) document(v any) {
 	switch v := v.(type) {
@@ -165,12 +168,7 @@ func (w *jsonWriter) document(v any) {
 		w.b = append(w.b, ']')
 	case map[string]any:
 		w.b = append(w.b, '{')
-		keys := make([]string, 0, len(v))
-		for k := range v {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		for i, k := range keys {
+		for i, k := range sortedNames(v) {
 			if i > 0 {
 				w.b = append(w.b, ',')
 			}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
@@ -33,11 +34,12 @@ type node struct {
 type field struct {
 	*node
 	*model.Field
-	json  string // `"name":`
-	query string // in query requests; ec2's under ec2Query
-	lower string // in the paths of constraint errors
-	entry string // query: what follows the name before an entry's number: "" or ".member" or ".entry"
-	bit   uint64 // of a required plain scalar: presence cannot be told from its value
+	json   string // `"name":`
+	query  string // in query requests; ec2's under ec2Query
+	lower  string // in the paths of constraint errors
+	header string // the canonical name of the header it stands in
+	entry  string // query: what follows the name before an entry's number: "" or ".member" or ".entry"
+	bit    uint64 // of a required plain scalar: presence cannot be told from its value
 }
 
 // structure is the plan of a struct type.
@@ -54,6 +56,10 @@ type structure struct {
 	body    []*field // REST: what no binding takes out of the body
 	bound   []*field // REST: the rest but the payload
 	payload *field
+	text    *field // XML: what stands in the structure's own element
+
+	queries  map[string]*field // REST: by query parameter
+	querymap *field
 }
 
 // planner makes the plans of one service.
@@ -141,6 +147,9 @@ func (b *planner) compile(s *model.Struct) *structure {
 		first(st.byWire, m.Wire, i)
 		first(st.byXML, m.XML, i)
 		first(st.byQuery, f.query, i)
+		if f.Text {
+			st.text = f
+		}
 		switch {
 		case f.At == model.Payload:
 			st.payload = f
@@ -148,6 +157,17 @@ func (b *planner) compile(s *model.Struct) *structure {
 			st.body = append(st.body, f)
 		default:
 			st.bound = append(st.bound, f)
+		}
+		switch f.At {
+		case model.Header:
+			f.header = http.CanonicalHeaderKey(f.AtName)
+		case model.QueryString:
+			if st.queries == nil {
+				st.queries = map[string]*field{}
+			}
+			st.queries[f.AtName] = f
+		case model.QueryMap:
+			st.querymap = f
 		}
 	}
 	return st

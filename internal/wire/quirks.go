@@ -15,6 +15,7 @@ type quirks struct {
 	bareErrors bool   // restXml: the error is the root of the answer
 	hostID     bool   // answers carry x-amz-request-id and x-amz-id-2
 	detail     bool   // query errors have an empty Detail
+	result     string // restXml: what follows the operation name in an answer that the model does not name
 }
 
 const (
@@ -27,7 +28,7 @@ const (
 )
 
 func quirksOf(service string) quirks {
-	q := quirks{action: coralAction, xmlType: "text/xml"}
+	q := quirks{action: coralAction, xmlType: "text/xml", result: "Response"}
 	switch service {
 	case "sqs":
 		q.own, q.missing, q.action, q.queueURL, q.xmlHeader, q.detail = true, missingInQuery, noSuchAction, true, plainXML, true
@@ -36,7 +37,7 @@ func quirksOf(service string) quirks {
 	case "dynamodb", "dynamodbstreams":
 		q.crc32 = true
 	case "s3":
-		q.own, q.bareErrors, q.hostID, q.xmlHeader, q.xmlType = true, true, true, utf8XML, "application/xml"
+		q.own, q.bareErrors, q.hostID, q.xmlHeader, q.xmlType, q.result = true, true, true, utf8XML, "application/xml", "Result"
 	case "s3control":
 		q.xmlHeader, q.xmlType = utf8XML, "application/xml"
 	case "route53":

@@ -77,7 +77,7 @@ func (m *Match) decodeJSON(at place, body []byte, fields []*field, found *findin
 
 // begin makes the reader ready for a text.
 func (r *reader) begin(s string) {
-	r.s, r.i, r.name, r.err, r.bad = s, 0, "", "", false
+	r.s, r.i, r.name, r.err, r.bad, r.part, r.seen = s, 0, "", "", false, false, 0
 	r.trail.reset()
 }
 
@@ -297,7 +297,7 @@ func (m *Match) WriteError(w http.ResponseWriter, reqID string, e *aws.Error) er
 		b.B = x.b
 	case model.CBOR, model.CBOR11:
 		c := cborWriter{b: b.B, millis: m.Protocol == model.CBOR11}
-		c.error(m.errorType(e), e, members, fields)
+		c.error(m.errorType(e), m.messageName(e), e, members, fields)
 		b.B = c.b
 		m.queryHeader(h, e)
 	case model.RestJSON:

@@ -77,14 +77,16 @@ func (s *service) query() bool { return s.speaks[model.Query] || s.speaks[model.
 // operation is one operation with the plans of its types.
 type operation struct {
 	*model.Operation
-	s       *service
-	once    sync.Once
-	in, out *structure
+	s        *service
+	once     sync.Once
+	in, out  *structure
+	template template // REST: of its URI
 }
 
 // compiled is op once its plans are made.
 func (op *operation) compiled() *operation {
 	op.once.Do(func() {
+		op.template = parseTemplate(op.URI)
 		if op.Input != nil {
 			op.in, op.out = op.s.plans.structure(op.Input), op.s.plans.structure(op.Output)
 		}

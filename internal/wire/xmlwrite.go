@@ -69,7 +69,9 @@ func (w *xmlWriter) members(p place, fields []*field) {
 		if f.Attr {
 			continue
 		}
-		if at, ok := f.find(p.at(f.Offset)); ok {
+		if at, ok := f.find(p.at(f.Offset)); ok && f.Text {
+			w.scalar(f.node, at)
+		} else if ok {
 			w.member(f.node, at, f.XML, f.Namespace, f.Prefix)
 		}
 	}
