@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Limits of a transaction and of what it writes. An engine refuses what is beyond them.
@@ -18,6 +19,8 @@ const (
 	MaxValue     = 1<<20 + 4<<10 // bytes of a value; what is larger is a blob
 	MaxTxnWrites = 1000          // keys one transaction sets or deletes
 	MaxTxnBytes  = 4 << 20       // bytes one transaction writes
+
+	MaxTxnTime = 2 * time.Millisecond // a closure runs; longer work is a task that pages
 )
 
 // Engine is an ordered key-value store with serializable transactions. Keys are ordered as bytes.Compare orders them.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -15,6 +16,10 @@ type Clock interface{ Now() time.Time }
 type Store struct {
 	Engine Engine
 	Clock  Clock
+
+	// Overrun, where it is set, is told of each update that touched more than MaxTxnWrites keys or ran longer than
+	// MaxTxnTime: everybody else waited for it. Tests fail there. It is set before the first transaction.
+	Overrun func(name string, keys int, took time.Duration)
 }
 
 // Space is a private part of the key space: the only keys its holder can reach. The zero Space reaches nothing.
@@ -54,13 +59,16 @@ func UpdateWith[T any](ctx context.Context, s Space, o UpdateOptions, fn func(tx
 	defer a.end()
 	err := s.store.Engine.Update(ctx, o, func(txn Txn) (err error) {
 		a.begin(txn, txn, s.Now())
+		if s.store.Overrun != nil {
+			defer a.watch(s.store.Overrun, o, time.Now())
+		}
 		if out, err = fn(&a.root); a.err != nil {
 			return a.err
 		}
 		return err
 	})
 	if err != nil {
-		if err == ErrUnknown {
+		if errors.Is(err, ErrUnknown) {
 			runAll(a.onUnknown)
 		}
 		var zero T

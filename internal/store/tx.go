@@ -44,6 +44,7 @@ type attempt struct {
 	txn       Txn // nil in a View
 	now       time.Time
 	err       error // the first that spoiled it
+	touched   int   // keys read and written
 	onCommit  []func()
 	onUnknown []func()
 	buf       *buffers
@@ -51,7 +52,7 @@ type attempt struct {
 }
 
 func (a *attempt) begin(r Reader, txn Txn, now time.Time) {
-	a.reader, a.txn, a.now, a.err = r, txn, now, nil
+	a.reader, a.txn, a.now, a.err, a.touched = r, txn, now, nil, 0
 	a.onCommit, a.onUnknown = a.onCommit[:0], a.onUnknown[:0]
 }
 
@@ -59,6 +60,13 @@ func (a *attempt) end() {
 	a.reader, a.txn = ended{}, ended{}
 	a.buf.free()
 	a.buf = nil
+}
+
+// watch tells of an attempt that began at start and took or touched too much. A batch of many callers may touch many keys.
+func (a *attempt) watch(overrun func(name string, keys int, took time.Duration), o UpdateOptions, start time.Time) {
+	if took := time.Since(start); took > MaxTxnTime || a.touched > MaxTxnWrites && !o.Owned {
+		overrun(o.Name, a.touched, took)
+	}
 }
 
 // Now is the platform's time, the same all through the transaction.
@@ -112,6 +120,7 @@ func (tx *Tx) writable() bool {
 	if tx.txn == nil {
 		tx.spoil(ErrReadOnly)
 	}
+	tx.touched++
 	return tx.err == nil
 }
 
@@ -128,6 +137,7 @@ func (tx *Tx) get(key []byte) []byte {
 	if tx.err != nil {
 		return nil
 	}
+	tx.touched++
 	v, err := tx.reader.Get(key)
 	if err != nil {
 		tx.err = err
@@ -140,7 +150,10 @@ func (tx *Tx) scan(r Range, fn func(key, value []byte) bool) {
 	if tx.err != nil {
 		return
 	}
-	if err := tx.reader.Scan(r, fn); err != nil {
+	if err := tx.reader.Scan(r, func(key, value []byte) bool {
+		tx.touched++
+		return fn(key, value)
+	}); err != nil {
 		tx.spoil(err)
 	}
 }
