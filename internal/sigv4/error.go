@@ -20,6 +20,7 @@ const (
 	PayloadMismatch                   // the body is not the one that was signed
 	BadChunk                          // the framing of an aws-chunked body is broken
 	Truncated                         // the body ended early, or is longer than was said
+	BadScope                          // the credential scope is not one of this request
 	BadExpires                        // X-Amz-Expires is not between 1 second and a week
 )
 
@@ -27,7 +28,7 @@ var reasons = [...]string{
 	Missing: "no signature", Incomplete: "incomplete signature", Unsupported: "unsupported signature", UnknownKey: "unknown access key",
 	BadToken: "wrong session token", ExpiredToken: "expired session token", Expired: "expired", Skewed: "signed at another time",
 	Mismatch: "wrong signature", Unbound: "unsigned header", PayloadMismatch: "body does not match its hash", BadChunk: "broken aws-chunked framing",
-	Truncated: "body of another length", BadExpires: "invalid X-Amz-Expires",
+	Truncated: "body of another length", BadScope: "wrong credential scope", BadExpires: "invalid X-Amz-Expires",
 }
 
 func (r Reason) String() string {
