@@ -16,7 +16,6 @@ type contract struct {
 	Package     string // "sqsapi"
 	Protocols   []string
 	QueryErrors bool
-	LooseEnums  bool
 	Operations  []operation // the served ones, sorted by name
 	Unserved    []row       // all others, sorted
 	Structs     []structure
@@ -135,7 +134,6 @@ func (r *reader) metadata(m *tree) error {
 	r.EndpointPrefix, r.TargetPrefix, r.ShapePrefix = m.text("endpointPrefix"), m.text("targetPrefix"), m.text("shapePrefix")
 	r.SigningName = cmp.Or(m.text("signingName"), r.EndpointPrefix)
 	r.QueryErrors = m.has("awsQueryCompatible")
-	r.LooseEnums = m.is("looseEnums")
 	if ns := m.get("xmlNamespace"); ns != nil {
 		r.XMLNamespace = cmp.Or(ns.text("uri"), ns.text())
 	}
@@ -251,8 +249,7 @@ func (r *reader) operation(name string, o *tree) (operation, error) {
 	op := operation{Name: name, ResultWrapper: o.text("output", "resultWrapper"), HostPrefix: o.text("endpoint", "hostPrefix")}
 	if r.rest() {
 		op.Method, op.URI = o.text("http", "method"), o.text("http", "requestUri")
-		fmt.Sscan(o.text("http", "responseCode"), &op.Status)
-		if op.Status == 200 {
+		if op.Status = o.number("http", "responseCode"); op.Status == 200 {
 			op.Status = 0
 		}
 	}
@@ -409,7 +406,7 @@ func (r *reader) errors(shapes map[string]bool) error {
 		if e.Receiver {
 			e.Status = 500
 		}
-		fmt.Sscan(s.text("error", "httpStatusCode"), &e.Status)
+		e.Status = cmp.Or(s.number("error", "httpStatusCode"), e.Status)
 		e.Receiver = e.Receiver || e.Status >= 500
 		if c := s.text("error", "code"); c != n {
 			e.QueryCode = c

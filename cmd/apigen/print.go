@@ -118,9 +118,6 @@ func printService(p *printer, c *contract) {
 	if c.QueryErrors {
 		p.f("QueryErrors: true,\n")
 	}
-	if c.LooseEnums {
-		p.f("LooseEnums: true,\n")
-	}
 	if len(c.Errors) > 0 {
 		p.f("Errors: modelErrors(),\n")
 	}

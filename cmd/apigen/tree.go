@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 )
 
 // tree is a JSON value that remembers the order of its members: the order of a structure's members is that of the generated struct and of
@@ -149,6 +150,12 @@ func (t *tree) text(path ...string) string {
 		return string(t.raw)
 	}
 	return s
+}
+
+// number is 0 where there is none.
+func (t *tree) number(path ...string) int {
+	n, _ := strconv.Atoi(t.text(path...))
+	return n
 }
 
 func (t *tree) texts(path ...string) []string {

@@ -31,8 +31,7 @@
 //	q:"Foo"                 its name in query requests where it differs from XML's. Without it the name of XML; under ec2Query that
 //	                        with its first letter in upper case
 //	v:"req,min=1,max=80"    constraints, by commas: req; min=, max= (length, count or value); pat= (an index into the service's Patterns).
-//	                        That an enum type's value is one of its values goes without saying,
-//	                        but for services with LooseEnums
+//	                        That an enum type's value is one of its values goes without saying
 //	t:"iso8601"             timestamp format where it is not the protocol's own: iso8601, rfc822, unixTimestamp
 //	f:"…"                   flags, by commas: idempotency (filled in when absent), sensitive (never shown in errors or logs), json (a
 //	                        JSON value; base64 in a header), hostlabel, eventpayload
@@ -88,7 +87,6 @@ type Service struct {
 	Protocols      []Protocol // every protocol it is served in; the first is its own
 	XMLNamespace   string
 	QueryErrors    bool // awsQueryCompatible: JSON answers carry x-amzn-query-error
-	LooseEnums     bool // the service looks at the values of enums itself, as AWS does there: no Value of it has an Enum
 
 	Operations []Operation // every operation of the model, served or not, sorted by name
 	Errors     []Error     // of the served operations, sorted by code

@@ -115,7 +115,7 @@ type Value struct {
 
 	Min, Max  Bound
 	Pattern   *Pattern
-	Enum      []string // the allowed values; nil for others than enums, and where the service checks them itself
+	Enum      []string // the allowed values; nil for others than enums
 	Sensitive bool
 	Time      TimeFormat
 }
@@ -267,7 +267,7 @@ func (s *Service) value(t reflect.Type, tag reflect.StructTag, mark string, dept
 		v.Kind = Float64
 	case reflect.String:
 		v.Kind = String
-		if t.Implements(enumType) && !s.LooseEnums {
+		if t.Implements(enumType) {
 			v.Enum = reflect.Zero(t).Interface().(Enum).Values()
 		}
 	case reflect.Interface:

@@ -22,7 +22,6 @@ var api = sync.OnceValue(func() *model.Service {
 		Version:        "2016-11-15",
 		XMLNamespace:   "http://ec2.amazonaws.com/doc/2016-11-15",
 		Protocols:      []model.Protocol{model.EC2},
-		LooseEnums:     true,
 	}).Fill(nil, `AcceptAddressTransfer
 AcceptCapacityReservationBillingOwnership
 AcceptReservedInstancesExchangeQuote

@@ -22,7 +22,6 @@ var api = sync.OnceValue(func() *model.Service {
 		Version:        "2006-03-01",
 		XMLNamespace:   "http://s3.amazonaws.com/doc/2006-03-01/",
 		Protocols:      []model.Protocol{model.RestXML},
-		LooseEnums:     true,
 	}).Fill(nil, `AbortMultipartUpload DELETE /{Bucket}/{Key+}
 CompleteMultipartUpload POST /{Bucket}/{Key+}
 CopyObject PUT /{Bucket}/{Key+}

@@ -22,7 +22,6 @@ var api = sync.OnceValue(func() *model.Service {
 		Version:        "2018-08-20",
 		XMLNamespace:   "http://awss3control.amazonaws.com/doc/2018-08-20/",
 		Protocols:      []model.Protocol{model.RestXML},
-		LooseEnums:     true,
 	}).Fill(nil, `AssociateAccessGrantsIdentityCenter POST /v20180820/accessgrantsinstance/identitycenter
 CreateAccessGrant POST /v20180820/accessgrantsinstance/grant
 CreateAccessGrantsInstance POST /v20180820/accessgrantsinstance

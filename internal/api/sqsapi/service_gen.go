@@ -290,7 +290,6 @@ var api = sync.OnceValue(func() *model.Service {
 		XMLNamespace:   "http://queue.amazonaws.com/doc/2012-11-05/",
 		Protocols:      []model.Protocol{model.JSON10, model.Query},
 		QueryErrors:    true,
-		LooseEnums:     true,
 		Errors:         modelErrors(),
 	}).Fill([]model.Operation{
 		model.Op(Service.AddPermission, model.Operation{Name: "AddPermission", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrOverLimit, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
