@@ -313,6 +313,10 @@ func (b *Batch) follow() {
 func (n *Node) write(g *group) (durable bool) {
 	n.mu.Lock()
 	s := n.session
+	if s != nil {
+		s.writing.Add(1)
+		defer s.writing.Done()
+	}
 	n.mu.Unlock()
 	return n.writeAs(s, g.entries, !g.sync, true)
 }
@@ -456,6 +460,7 @@ func (n *Node) settle(s *session, marked bool, err error) verdict {
 		alive bool
 		term  uint64
 	}
+	fenced := errors.Is(err, store.ErrFenced)
 	for try := range 8 {
 		if errors.Is(err, store.ErrClosed) {
 			return unknown
@@ -483,7 +488,7 @@ func (n *Node) settle(s *session, marked bool, err error) verdict {
 			return committed
 		case f.alive:
 			return again
-		case marked && f.mark.incarnation == s.incarnation:
+		case fenced, marked && f.mark.incarnation == s.incarnation:
 			return lost
 		default:
 			return unknown // among others, when another process bears our id

@@ -87,6 +87,9 @@ func (n *Node) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return n.retire()
 		}
+		if s != nil {
+			s.writing.Wait() // the mark must stay until its commit is settled
+		}
 		if !errors.Is(err, errLost) {
 			n.close()
 			return err
@@ -111,10 +114,12 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 				return nil, err
 			}
 			n.log.Warn("cannot join the other nodes", "node", n.o.ID, "error", err)
-			n.mu.Lock()
-			n.trouble = err
-			n.announce()
-			n.mu.Unlock()
+			if refused(err) {
+				n.mu.Lock()
+				n.trouble = err
+				n.announce()
+				n.mu.Unlock()
+			}
 			if err := pause(ctx, min(time.Duration(try)*50*time.Millisecond, time.Second)); err != nil {
 				return nil, err
 			}

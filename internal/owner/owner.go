@@ -110,6 +110,7 @@ type session struct {
 	ended       chan struct{}
 	fences      atomic.Pointer[[]store.Fence] // the term, which every commit checks; raised when an outcome is unknown
 	number      uint64                        // of the last commit; only the leader touches it
+	writing     sync.WaitGroup                // the leader; entered under Node.mu, while this is the session
 }
 
 // fence makes term the fence, unless a higher one is.

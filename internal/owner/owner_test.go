@@ -29,6 +29,8 @@ type counters struct {
 }
 
 type counter struct {
+	id      string
+	table   store.Table[uint64]
 	n       uint64
 	due     time.Time
 	rang    int
@@ -99,7 +101,7 @@ func (c *counters) load(ctx context.Context, l owner.Load) (*counter, error) {
 		n, _ := c.table.Get(tx, l.ID)
 		return n, nil
 	})
-	return &counter{n: n, ids: l.IDs}, err
+	return &counter{id: l.ID, table: c.table, n: n, ids: l.IDs}, err
 }
 
 var errAbsent = errors.New("no such counter")
