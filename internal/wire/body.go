@@ -14,7 +14,7 @@ import (
 
 // memory is what requests hand on to each other: buffers and decoders.
 type memory struct {
-	buffers sync.Pool // *Buffer
+	buffers sync.Pool // *buffer
 	jsons   sync.Pool // *jsonReader
 	queries sync.Pool // *queryReader
 	cbors   sync.Pool // *cborReader
@@ -24,64 +24,39 @@ type memory struct {
 // keep is how much memory a buffer may hold and still be handed on.
 const keep = 256 << 10
 
-// Buffer holds a body. Release it once nothing refers to its bytes; what Decode returned does not.
-type Buffer struct {
-	B []byte
+// buffer holds an answer's body while it is made.
+type buffer struct {
+	b []byte
 	w *Wire
 }
 
-func (w *Wire) buffer() *Buffer {
-	if b, ok := w.memory.buffers.Get().(*Buffer); ok {
-		b.B = b.B[:0]
+func (w *Wire) buffer() *buffer {
+	if b, ok := w.memory.buffers.Get().(*buffer); ok {
+		b.b = b.b[:0]
 		return b
 	}
-	return &Buffer{B: make([]byte, 0, 4<<10), w: w}
+	return &buffer{b: make([]byte, 0, 4<<10), w: w}
 }
 
-// Release gives the buffer's memory to the next request.
-func (b *Buffer) Release() {
-	if b.w != nil && cap(b.B) <= keep {
+// release gives the buffer's memory to the next request.
+func (b *buffer) release() {
+	if b.w != nil && cap(b.b) <= keep {
 		b.w.memory.buffers.Put(b)
 	}
 }
 
-// ReadBody reads the whole body of r, at most limit bytes.
-func (w *Wire) ReadBody(r *http.Request, limit int64) (*Buffer, *aws.Error) {
-	b := w.buffer()
-	if r.Body == nil || r.Body == http.NoBody {
-		return b, nil
-	}
-	if r.ContentLength > limit {
-		return b, tooLarge.New("Request size exceeded the limit of %d bytes.", limit)
-	}
-	if n := r.ContentLength; n > int64(cap(b.B)) && n <= 1<<20 { // longer ones grow as they come: a length is only a claim
-		b.B = make([]byte, 0, n+1)
-	}
-	for {
-		if len(b.B) == cap(b.B) {
-			b.B = append(b.B, 0)[:len(b.B)]
-		}
-		n, err := r.Body.Read(b.B[len(b.B):cap(b.B)])
-		b.B = b.B[:len(b.B)+n]
-		if int64(len(b.B)) > limit {
-			return b, tooLarge.New("Request size exceeded the limit of %d bytes.", limit)
-		}
-		if err == io.EOF {
-			return b, nil
-		}
-		if err != nil {
-			return b, bodyError(err)
-		}
-	}
+// TooLarge is the answer to a body of more than limit bytes.
+func TooLarge(limit int64) *aws.Error {
+	return tooLarge.New("Request size exceeded the limit of %d bytes.", limit)
 }
 
-// bodyError is the answer to a body that could not be read.
-func bodyError(err error) *aws.Error {
+// Incomplete is the answer to a body that could not be read to its end.
+func Incomplete(err error) *aws.Error {
 	if e, ok := errors.AsType[*aws.Error](err); ok {
 		return e
 	}
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return tooLarge.New("Request size exceeded the limit of %d bytes.", e.Limit)
+		return TooLarge(e.Limit)
 	}
 	if t, ok := errors.AsType[interface {
 		error
@@ -114,7 +89,7 @@ func unpack(r *http.Request, body []byte, limit int64) ([]byte, *aws.Error) {
 		return nil, serialization.New("").Because(err)
 	}
 	if int64(len(plain)) > limit {
-		return nil, tooLarge.New("Request size exceeded the limit of %d bytes.", limit)
+		return nil, TooLarge(limit)
 	}
 	return plain, nil
 }

@@ -677,16 +677,20 @@ func (w *cborWriter) error(typ, messageName string, e *aws.Error, members place,
 }
 
 func (m *Match) decodeCBOR(at place, body []byte, found *findings) *aws.Error {
+	if len(body) == 0 {
+		body = []byte{cborMap << 5}
+	}
+	return m.readCBOR(body, found, func(r *cborReader) bool { return r.structure(m.op.in, at) })
+}
+
+func (m *Match) readCBOR(body []byte, found *findings, fn func(*cborReader) bool) *aws.Error {
 	r, _ := m.w.memory.cbors.Get().(*cborReader)
 	if r == nil {
 		r = &cborReader{}
 	}
 	r.millis = m.Protocol == model.CBOR11
 	r.reader.begin(string(body))
-	if len(body) == 0 {
-		r.reader.begin("\xa0")
-	}
-	ok := r.structure(m.op.in, at) && (r.i == len(r.s) || r.fail(""))
+	ok := fn(r) && (r.i == len(r.s) || r.fail(""))
 	why := r.err
 	found.take(&r.trail)
 	r.reader.begin("")

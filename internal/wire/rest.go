@@ -357,7 +357,7 @@ func (m *Match) readXML(body []byte, found *findings, fn func(*xmlReader, string
 }
 
 // writeREST answers with the output at p.
-func (m *Match) writeREST(w http.ResponseWriter, reqID string, p place, b *Buffer) error {
+func (m *Match) writeREST(w http.ResponseWriter, reqID string, p place, b *buffer) error {
 	st, h := m.op.out, w.Header()
 	status := m.Operation.Status
 	if status == 0 {
@@ -392,14 +392,14 @@ func (m *Match) writeREST(w http.ResponseWriter, reqID string, p place, b *Buffe
 		w.WriteHeader(status)
 		return pump(w, *at.reader())
 	}
-	b.B = m.restBody(b.B, h, st, p, m.Operation.OutputName, m.Operation.Name+m.s.quirks.result, "")
+	b.b = m.restBody(b.b, h, st, p, m.Operation.OutputName, m.Operation.Name+m.s.quirks.result, "")
 	if status == http.StatusNoContent || status == http.StatusNotModified {
 		m.headers(h, reqID)
 		h.Del("Content-Type")
 		w.WriteHeader(status)
 		return nil
 	}
-	return m.write(w, status, reqID, b.B)
+	return m.write(w, status, reqID, b.b)
 }
 
 // restBody appends the body of a message: its payload, or the members that no binding takes. It says what type it is, where the headers do

@@ -264,7 +264,7 @@ func (m *Match) parameters(r *http.Request, body func() ([]byte, error)) (string
 	}
 	b, err := body()
 	if err != nil {
-		return "", bodyError(err)
+		return "", Incomplete(err)
 	}
 	if b, err := unpack(r, b, m.MaxBody()); err != nil {
 		return "", err

@@ -24,7 +24,7 @@ func (m *Match) Decode(r *http.Request, body []byte) (any, *aws.Error) {
 	var found findings
 	switch m.Protocol {
 	case model.JSON10, model.JSON11:
-		err = m.decodeJSON(at, body, m.op.in.fields, &found)
+		err = m.decodeJSON(at, body, &found)
 	case model.CBOR, model.CBOR11:
 		err = m.decodeCBOR(at, body, &found)
 	case model.Query, model.EC2:
@@ -52,27 +52,13 @@ func (f *findings) take(t *trail) {
 	f.lacking, f.nulls = t.lacking, t.nulls
 }
 
-func (m *Match) decodeJSON(at place, body []byte, fields []*field, found *findings) *aws.Error {
-	r, _ := m.w.memory.jsons.Get().(*jsonReader)
-	if r == nil {
-		r = &jsonReader{}
-	}
-	r.reader.begin(string(body))
-	ok := utf8.Valid(body)
-	if ok && len(fields) > 0 && r.next() == 0 && r.i == len(r.s) { // no body at all is an empty object
-		r.reader.begin("{}")
-	}
-	if ok {
-		ok = r.structure(m.op.in, at, fields) && r.end()
-	}
-	why := r.err
-	found.take(&r.trail)
-	r.reader.begin("")
-	m.w.memory.jsons.Put(r)
-	if !ok {
-		return serialization.New("%s", why)
-	}
-	return nil
+func (m *Match) decodeJSON(at place, body []byte, found *findings) *aws.Error {
+	return m.readJSON(body, found, func(r *jsonReader) bool {
+		if r.next() == 0 && r.i == len(r.s) { // no body at all is an empty object
+			r.reader.begin("{}")
+		}
+		return r.structure(m.op.in, at, m.op.in.fields)
+	})
 }
 
 // begin makes the reader ready for a text.
@@ -135,30 +121,30 @@ func fill(st *structure, p place) {
 // be answered then.
 func (m *Match) WriteOutput(w http.ResponseWriter, reqID string, out any) error {
 	b := m.w.buffer()
-	defer b.Release()
+	defer b.release()
 	at := placeOf(out)
 	status := http.StatusOK
 	switch m.Protocol {
 	case model.JSON10, model.JSON11:
-		e := jsonWriter{b.B}
+		e := jsonWriter{b.b}
 		e.structure(at, m.op.out.fields)
-		b.B = e.b
+		b.b = e.b
 	case model.CBOR, model.CBOR11:
-		e := cborWriter{b: b.B, millis: m.Protocol == model.CBOR11}
+		e := cborWriter{b: b.b, millis: m.Protocol == model.CBOR11}
 		e.structure(at, m.op.out.fields)
-		b.B = e.b
+		b.b = e.b
 	case model.Query:
-		e := xmlWriter{b: b.B, entry: "member", time: model.ISO8601}
+		e := xmlWriter{b: b.b, entry: "member", time: model.ISO8601}
 		m.queryOutput(&e, reqID, at)
-		b.B = e.b
+		b.b = e.b
 	case model.EC2:
-		e := xmlWriter{b: b.B, entry: "item", time: model.ISO8601}
+		e := xmlWriter{b: b.b, entry: "item", time: model.ISO8601}
 		m.ec2Output(&e, reqID, at)
-		b.B = e.b
+		b.b = e.b
 	default:
 		return m.writeREST(w, reqID, at, b)
 	}
-	return m.write(w, status, reqID, b.B)
+	return m.write(w, status, reqID, b.b)
 }
 
 func (m *Match) queryOutput(e *xmlWriter, reqID string, at place) {
@@ -263,7 +249,7 @@ func (m *Match) headers(h http.Header, reqID string) {
 // first. The error returned is the connection's.
 func (m *Match) WriteError(w http.ResponseWriter, reqID string, e *aws.Error) error {
 	b := m.buffer()
-	defer b.Release()
+	defer b.release()
 	status := e.Status
 	if status == 0 {
 		status = http.StatusBadRequest
@@ -276,11 +262,11 @@ func (m *Match) WriteError(w http.ResponseWriter, reqID string, e *aws.Error) er
 	h.Del("Content-Type")
 	switch m.Protocol {
 	case model.Query:
-		x := xmlWriter{b: b.B, entry: "member", time: model.ISO8601}
+		x := xmlWriter{b: b.b, entry: "member", time: model.ISO8601}
 		m.queryError(&x, reqID, e, members, fields)
-		b.B = x.b
+		b.b = x.b
 	case model.EC2:
-		x := xmlWriter{b: b.B, entry: "item", time: model.ISO8601}
+		x := xmlWriter{b: b.b, entry: "item", time: model.ISO8601}
 		x.b = append(x.b, utf8XML...)
 		x.b = append(x.b, "<Response><Errors><Error>"...)
 		x.element("Code", e.WireCode())
@@ -289,38 +275,38 @@ func (m *Match) WriteError(w http.ResponseWriter, reqID string, e *aws.Error) er
 		x.b = append(x.b, "</Error></Errors>"...)
 		x.element("RequestID", reqID)
 		x.close("Response")
-		b.B = x.b
+		b.b = x.b
 	case model.RestXML, 0:
 		fields = m.errorHeaders(h, members, fields)
-		x := xmlWriter{b: b.B, entry: "member", time: model.ISO8601}
+		x := xmlWriter{b: b.b, entry: "member", time: model.ISO8601}
 		m.xmlError(&x, reqID, e, members, fields)
-		b.B = x.b
+		b.b = x.b
 	case model.CBOR, model.CBOR11:
-		c := cborWriter{b: b.B, millis: m.Protocol == model.CBOR11}
+		c := cborWriter{b: b.b, millis: m.Protocol == model.CBOR11}
 		c.error(m.errorType(e), m.messageName(e), e, members, fields)
-		b.B = c.b
+		b.b = c.b
 		m.queryHeader(h, e)
 	case model.RestJSON:
 		h["X-Amzn-Errortype"] = []string{e.Code}
 		fields = m.errorHeaders(h, members, fields)
-		j := jsonWriter{append(b.B, '{')}
+		j := jsonWriter{append(b.b, '{')}
 		j.message(m.messageName(e), e)
 		j.members(members, fields)
-		b.B = append(j.b, '}')
+		b.b = append(j.b, '}')
 	default:
-		j := jsonWriter{append(b.B, `{"__type":`...)}
+		j := jsonWriter{append(b.b, `{"__type":`...)}
 		j.b = appendString(j.b, m.errorType(e))
 		j.message(m.messageName(e), e)
 		j.members(members, fields)
-		b.B = append(j.b, '}')
+		b.b = append(j.b, '}')
 		m.queryHeader(h, e)
 	}
-	return m.write(w, status, reqID, b.B)
+	return m.write(w, status, reqID, b.b)
 }
 
-func (m *Match) buffer() *Buffer {
+func (m *Match) buffer() *buffer {
 	if m.w == nil {
-		return &Buffer{}
+		return &buffer{}
 	}
 	return m.w.buffer()
 }
