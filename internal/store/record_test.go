@@ -234,6 +234,9 @@ func FuzzRecord(f *testing.F) {
 }
 
 func TestHotPathAllocations(t *testing.T) {
+	if racing {
+		t.Skip("allocations cannot be counted")
+	}
 	space := newStore(t, memory.Options{}).Space("sqs")
 	parts := store.NewTable[part](space, 1, "parts")
 	name := strings.Repeat("q", 30)
@@ -254,7 +257,7 @@ func TestHotPathAllocations(t *testing.T) {
 		}
 	})
 	measure("Has", 0, func(tx *store.Tx) { parts.Has(tx, name, id) })
-	measure("Delete", 0, func(tx *store.Tx) { parts.Delete(tx, name, id+1) })
+	measure("Delete", 1, func(tx *store.Tx) { parts.Delete(tx, name, id+1) })          // the key
 	measure("Set", 2, func(tx *store.Tx) { parts.Set(tx, part{1, "node"}, name, id) }) // the row in the tree, key and value
 	w := store.NewWrites(space, ctxScope(ctx))
 	p := part{1, strings.Repeat("x", 400)}
@@ -302,7 +305,7 @@ func BenchmarkUpdate(b *testing.B) {
 	space := newStore(b, memory.Options{}).Space("sqs")
 	parts := store.NewTable[part](space, 1, "parts")
 	ctx := scoped("000000000001", "us-east-1")
-	for from := 0; from < 100_000; from += 1000 {
+	for from := 0; from < 10_000; from += 1000 {
 		update(b, ctx, space, func(tx *store.Tx) {
 			for i := from; i < from+1000; i++ {
 				parts.Set(tx, part{1, "node"}, i)
@@ -314,7 +317,7 @@ func BenchmarkUpdate(b *testing.B) {
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				i = (i*7919 + 1) % 100_000
+				i = (i*7919 + 1) % 10_000
 				if _, err := store.Update(ctx, space, func(tx *store.Tx) (int, error) { fn(tx, i); return 0, nil }); err != nil {
 					b.Fatal(err)
 				}
@@ -332,7 +335,7 @@ func BenchmarkUpdate(b *testing.B) {
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
-			i = (i*7919 + 1) % 100_000
+			i = (i*7919 + 1) % 10_000
 			if _, err := store.View(ctx, space, func(tx *store.Tx) (bool, error) { return parts.Has(tx, i), nil }); err != nil {
 				b.Fatal(err)
 			}

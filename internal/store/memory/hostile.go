@@ -26,9 +26,9 @@ type hostile struct {
 	Hostile
 	calls sync.RWMutex // held by Updates for reading: Close waits for them
 
-	mu     sync.Mutex // after Engine.turn
+	mu     sync.Mutex // after Engine.turn, before Engine.mu
 	rng    *rand.Rand
-	recent []*tree // committed states, the newest last
+	recent []*tree // committed states, the newest last, to be copied under mu
 }
 
 // errConflict is the error of a read that an attempt of the engine's choice cannot go on from.
@@ -58,8 +58,6 @@ type attempt struct {
 }
 
 func (h *hostile) plan(e *Engine) plan {
-	e.turn.Lock() // a tree is copied by one at a time
-	defer e.turn.Unlock()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := plan{
@@ -68,10 +66,7 @@ func (h *hostile) plan(e *Engine) plan {
 		unknown: h.rng.Float64() < h.Unknown,
 		happens: h.rng.IntN(2) == 0,
 	}
-	current := e.current.Load()
-	if n := len(h.recent); n == 0 || h.recent[n-1] != current {
-		h.recent = append(h.recent, current)
-	}
+	h.recent = append(h.recent, e.copy())
 	h.recent = slices.Delete(h.recent, 0, max(0, len(h.recent)-8))
 	for range h.rng.IntN(3) {
 		a := attempt{delay: h.delay(), state: h.recent[h.rng.IntN(len(h.recent))].Copy()}
@@ -99,7 +94,7 @@ func (h *hostile) update(ctx context.Context, e *Engine, o store.UpdateOptions, 
 		if err := e.ready(ctx); err != nil {
 			return err
 		}
-		t := txn{reader: reader{tree: a.state}, bounds: store.Bounds{Owned: o.Owned}}
+		t := &txn{reader: reader{tree: a.state}, own: true, bounds: store.Bounds{Owned: o.Owned}}
 		// Whatever comes of it, the attempt is in conflict with another.
 		_ = t.run(guarded(fn, a.conflicts), nil)
 	}
@@ -113,23 +108,34 @@ func (h *hostile) update(ctx context.Context, e *Engine, o store.UpdateOptions, 
 	if p.fenced {
 		h.takeOver(e, o.Fences)
 	}
-	t := txn{reader: reader{tree: e.current.Load()}, bounds: store.Bounds{Owned: o.Owned}}
+	t := e.begin(o)
 	err := t.run(guarded(fn, 0), o.Fences)
 	switch {
-	case err != nil || !t.changed:
-		e.view.Store(e.current.Load()) // what fn read is durable now
+	case err != nil || !t.changed():
+		e.publish() // what fn read is durable now
 		return err
 	case p.unknown && !p.happens:
 		return store.ErrUnknown
 	case o.Lazy:
-		e.current.Store(t.tree)
+		before := e.snapshot()
+		e.commit(t)
+		e.mu.Lock()
+		e.view = before
+		e.mu.Unlock()
 	default:
-		e.publish(t.tree)
+		e.commit(t)
 	}
 	if p.unknown {
 		return store.ErrUnknown
 	}
 	return nil
+}
+
+// publish shows views what lazy writes there are.
+func (e *Engine) publish() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.view = nil
 }
 
 // takeOver raises the epoch of a fence, as another node does when it takes over what the fence guards.
@@ -140,7 +146,7 @@ func (h *hostile) takeOver(e *Engine, fences []store.Fence) {
 	h.mu.Lock()
 	f := fences[h.rng.IntN(len(fences))]
 	h.mu.Unlock()
-	t := txn{reader: reader{tree: e.current.Load()}, bounds: store.Bounds{Owned: true}}
+	t := e.begin(store.UpdateOptions{Owned: true})
 	row, _ := t.Get(f.Key)
 	if len(row) < 9 {
 		return
@@ -152,7 +158,7 @@ func (h *hostile) takeOver(e *Engine, fences []store.Fence) {
 		}
 	}
 	t.Set(f.Key, row)
-	e.publish(t.tree)
+	e.commit(t)
 }
 
 // wait is a pause, cut short where ctx ends.

@@ -1,8 +1,8 @@
 // Package memory is the store's engine that keeps nothing: a copy-on-write B-tree, for tests and for --memory.
 //
-// Transactions run one at a time on a copy that shares what they leave alone, and commit by putting it in the place of the
-// original; so views read a finished state without waiting. In its hostile mode the engine does all that the
-// contract of store.Engine allows, so that code which only works on a friendly engine is found out.
+// Transactions run one at a time and write to the tree when they commit. Views read a copy that shares with the tree
+// what has not changed since, so nobody waits for a closure but another update. In its hostile mode the engine does all that
+// the contract of store.Engine allows, so that code which only works on a friendly engine is found out.
 package memory
 
 import (
@@ -26,9 +26,11 @@ type Engine struct {
 	closed  atomic.Bool
 	hostile *hostile // nil where it is friendly
 
-	turn    sync.Mutex           // held by the transaction under way
-	current atomic.Pointer[tree] // what is committed: replaced under turn, never changed
-	view    atomic.Pointer[tree] // what views read: current, without lazy writes where the engine is hostile
+	turn sync.Mutex // held by the update under way
+
+	mu   sync.Mutex // after turn; held for no longer than a commit takes
+	live *tree      // what is committed: changes only under both
+	view *tree      // what views read, never changed; nil = a copy of live, once it is asked for
 }
 
 type tree = btree.BTreeG[*row]
@@ -36,15 +38,13 @@ type tree = btree.BTreeG[*row]
 // row is a key and its value; never changed.
 type row struct{ key, value []byte }
 
-// degree of the tree: a transaction copies the nodes on the way to what it changes, so they are smaller than for speed of reading alone.
-const degree = 16
-
 // New is an empty engine.
 func New(o Options) *Engine {
-	e := &Engine{hostile: newHostile(o.Hostile)}
-	e.publish(btree.NewBTreeGOptions(func(a, b *row) bool { return bytes.Compare(a.key, b.key) < 0 },
-		btree.Options{Degree: degree, NoLocks: true}))
-	return e
+	return &Engine{
+		hostile: newHostile(o.Hostile),
+		live: btree.NewBTreeGOptions(func(a, b *row) bool { return bytes.Compare(a.key, b.key) < 0 },
+			btree.Options{NoLocks: true}),
+	}
 }
 
 // Update is store.Engine's.
@@ -52,29 +52,50 @@ func (e *Engine) Update(ctx context.Context, o store.UpdateOptions, fn func(stor
 	if e.hostile != nil {
 		return e.hostile.update(ctx, e, o, fn)
 	}
-	return e.update(ctx, o, fn)
-}
-
-func (e *Engine) update(ctx context.Context, o store.UpdateOptions, fn func(store.Txn) error) error {
 	e.turn.Lock()
 	defer e.turn.Unlock()
 	if err := e.ready(ctx); err != nil {
 		return err
 	}
-	t := txn{reader: reader{tree: e.current.Load()}, bounds: store.Bounds{Owned: o.Owned}}
+	t := e.begin(o)
 	if err := t.run(fn, o.Fences); err != nil {
 		return err
 	}
-	if t.changed {
-		e.publish(t.tree)
-	}
+	e.commit(t)
 	return nil
 }
 
-// publish makes t what is committed and what is seen.
-func (e *Engine) publish(t *tree) {
-	e.current.Store(t)
-	e.view.Store(t)
+// begin is a transaction on what is committed, for who has the turn.
+func (e *Engine) begin(o store.UpdateOptions) *txn {
+	return &txn{reader: reader{tree: e.live}, engine: e, bounds: store.Bounds{Owned: o.Owned}}
+}
+
+// commit makes what t wrote the state that all others see.
+func (e *Engine) commit(t *txn) {
+	if !t.changed() {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	apply(t.tree, t.pending)
+	e.live, e.view = t.tree, nil
+}
+
+// snapshot is what views read.
+func (e *Engine) snapshot() *tree {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.view == nil {
+		e.view = e.live.Copy()
+	}
+	return e.view
+}
+
+// copy is a tree of one's own that holds what is committed.
+func (e *Engine) copy() *tree {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.live.Copy()
 }
 
 // View is store.Engine's.
@@ -82,7 +103,7 @@ func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
 	if err := e.ready(ctx); err != nil {
 		return err
 	}
-	r := &reader{tree: e.view.Load()}
+	r := &reader{tree: e.snapshot()}
 	if e.hostile == nil {
 		return fn(r)
 	}

@@ -20,7 +20,9 @@ func (r *reader) Get(key []byte) ([]byte, error) {
 	return nil, nil
 }
 
-func (r *reader) GetMany(keys [][]byte) ([][]byte, error) {
+func (r *reader) GetMany(keys [][]byte) ([][]byte, error) { return getMany(r, keys) }
+
+func getMany(r store.Reader, keys [][]byte) ([][]byte, error) {
 	values := make([][]byte, len(keys))
 	for i, k := range keys {
 		values[i], _ = r.Get(k)
@@ -56,18 +58,28 @@ func scan(t *tree, o store.Range, fn func(*row) bool) {
 	}
 }
 
-// txn is a transaction under way: a reader of a tree that becomes its own with the first write.
+// txn is a transaction under way. What it writes is pending until the commit, or until a scan must see it: then it goes to a
+// tree of the transaction's own.
 type txn struct {
 	reader
-	base    *tree // where own: what it was copied from
-	own     bool  // nobody else has the tree, no scan is on it
-	changed bool
+	engine  *Engine
+	own     bool // nobody else has the tree
+	scans   int  // under way
+	pending []op
 	bounds  store.Bounds
 }
 
+// op is a write: row to be set, or where that is nil, rows to be removed: that of key, or all from it up to before.
+type op struct {
+	row         *row
+	key, before []byte
+}
+
+// fewPending is how many writes a Get looks through before they are put in a tree.
+const fewPending = 16
+
 // run runs fn and says whether it may commit.
 func (t *txn) run(fn func(store.Txn) error, fences []store.Fence) error {
-	t.base = t.tree
 	if err := fn(t); err != nil {
 		return err
 	}
@@ -77,13 +89,52 @@ func (t *txn) run(fn func(store.Txn) error, fences []store.Fence) error {
 	if len(fences) == 0 {
 		return nil
 	}
-	return store.CheckFences(&reader{tree: t.base}, fences)
+	return store.CheckFences(&reader{tree: t.engine.live}, fences)
 }
 
-// Scan goes over the state as it is now: what is written during the scan goes to another copy.
+// changed reports whether anything was written.
+func (t *txn) changed() bool { return t.own || len(t.pending) > 0 }
+
+func (t *txn) Get(key []byte) ([]byte, error) {
+	if len(t.pending) > fewPending {
+		t.settle()
+	}
+	for i := len(t.pending) - 1; i >= 0; i-- {
+		switch op := &t.pending[i]; {
+		case !op.covers(key):
+		case op.row == nil:
+			return nil, nil
+		default:
+			return op.row.value, nil
+		}
+	}
+	return t.reader.Get(key)
+}
+
+func (t *txn) GetMany(keys [][]byte) ([][]byte, error) { return getMany(t, keys) }
+
+// Scan goes over the state as it is now: what is written during the scan stays pending, or goes to another tree.
 func (t *txn) Scan(o store.Range, fn func(key, value []byte) bool) error {
-	t.own = false
+	t.settle()
+	t.scans++
+	defer func() { t.scans-- }()
 	return t.reader.Scan(o, fn)
+}
+
+// settle puts what is pending in a tree of the transaction's own.
+func (t *txn) settle() {
+	if len(t.pending) == 0 {
+		return
+	}
+	switch {
+	case !t.own:
+		t.tree, t.own = t.engine.copy(), true
+	case t.scans > 0:
+		t.tree = t.tree.Copy()
+	}
+	apply(t.tree, t.pending)
+	clear(t.pending)
+	t.pending = t.pending[:0]
 }
 
 func (t *txn) Set(key, value []byte) {
@@ -93,34 +144,48 @@ func (t *txn) Set(key, value []byte) {
 	b := make([]byte, len(key)+len(value))
 	n := copy(b, key)
 	copy(b[n:], value)
-	t.write().Set(&row{b[:n:n], b[n:]})
+	row := &row{b[:n:n], b[n:]}
+	t.pending = append(t.pending, op{row: row, key: row.key})
 }
 
 func (t *txn) Delete(key []byte) {
-	if !t.bounds.Delete(key) {
-		return
+	if t.bounds.Delete(key) {
+		t.pending = append(t.pending, op{key: bytes.Clone(key)})
 	}
-	t.pivot.key = key
-	t.write().Delete(&t.pivot)
 }
 
 func (t *txn) DeleteRange(lo, hi []byte) {
-	if !t.bounds.DeleteRange(lo, hi) || bytes.Compare(lo, hi) >= 0 {
-		return
+	if t.bounds.DeleteRange(lo, hi) && bytes.Compare(lo, hi) < 0 {
+		t.pending = append(t.pending, op{key: bytes.Clone(lo), before: bytes.Clone(hi)})
 	}
-	from := t.tree
-	t.own = false
-	scan(from, store.Range{Lo: lo, Hi: hi}, func(row *row) bool {
-		t.write().Delete(row)
-		return true
-	})
 }
 
-// write is the tree to write to.
-func (t *txn) write() *tree {
-	if !t.own {
-		t.tree, t.own = t.tree.Copy(), true
+func (o *op) covers(key []byte) bool {
+	if o.before == nil {
+		return bytes.Equal(o.key, key)
 	}
-	t.changed = true
-	return t.tree
+	return bytes.Compare(o.key, key) <= 0 && bytes.Compare(key, o.before) < 0
+}
+
+// apply makes writes on a tree, in their order.
+func apply(t *tree, ops []op) {
+	var pivot row
+	for _, o := range ops {
+		switch {
+		case o.row != nil:
+			t.Set(o.row)
+		case o.before == nil:
+			pivot.key = o.key
+			t.Delete(&pivot)
+		default:
+			var rows []*row
+			scan(t, store.Range{Lo: o.key, Hi: o.before}, func(r *row) bool {
+				rows = append(rows, r)
+				return true
+			})
+			for _, r := range rows {
+				t.Delete(r)
+			}
+		}
+	}
 }

@@ -15,29 +15,43 @@ import (
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
-// history runs random transactions at once and checks afterwards that they could have run one by one. Each value is a list
+func history(t *testing.T, s Subject) {
+	if err := histories(s, seed(t), 25); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// histories runs random transactions at once and checks afterwards that they could have run one by one. Each value is a list
 // to which transactions append ids of their own: the final lists tell in which order the writers came, and a list
 // that was read tells whom the reader came after and before. An order that goes in a circle is not serial. Keys come into being
 // in the middle of ranges that are scanned, so phantoms are found too.
-func history(t *testing.T, s Subject) {
-	const workers, transactions, rounds = 6, 12, 25
-	rng := seed(t)
+func histories(s Subject, rng *rand.Rand, rounds int) error {
+	const workers, transactions = 6, 12
 	for round := range rounds {
-		h := &run{engine: s.Engine, prefix: fmt.Sprintf("h%03d/", round)}
+		h := &run{engine: s.Engine, unknown: s.Unknown, prefix: fmt.Sprintf("h%03d/", round)}
+		failed := make(chan error, workers*transactions)
 		var wg sync.WaitGroup
 		for range workers {
 			own := rand.New(rand.NewPCG(rng.Uint64(), 2))
 			wg.Go(func() {
 				for range transactions {
-					h.transact(t, own, s.Unknown)
+					if err := h.transact(own); err != nil {
+						failed <- err
+					}
 				}
 			})
 		}
 		wg.Wait()
+		select {
+		case err := <-failed:
+			return err
+		default:
+		}
 		if err := h.check(); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
+	return nil
 }
 
 // historyKeys is how many keys a round has: few, so that transactions meet.
@@ -45,9 +59,10 @@ const historyKeys = 5
 
 // run is one round.
 type run struct {
-	engine store.Engine
-	prefix string
-	ids    atomic.Uint32
+	engine  store.Engine
+	unknown bool // outcomes may be
+	prefix  string
+	ids     atomic.Uint32
 
 	mu    sync.Mutex
 	done  []*done
@@ -83,18 +98,15 @@ func (h *run) all(r store.Reader, reverse bool) (map[int][]uint32, error) {
 	})
 }
 
-func (h *run) transact(t *testing.T, rng *rand.Rand, unknown bool) {
+func (h *run) transact(rng *rand.Rand) error {
 	if rng.IntN(6) == 0 {
-		if err := h.engine.View(context.Background(), func(r store.Reader) error {
+		return h.engine.View(context.Background(), func(r store.Reader) error {
 			reads, err := h.all(r, rng.IntN(2) == 0)
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.views = append(h.views, reads)
 			return err
-		}); err != nil {
-			t.Errorf("View: %v", err)
-		}
-		return
+		})
 	}
 	keys := rng.Perm(historyKeys)
 	reading, appending := keys[:rng.IntN(3)], keys[2:2+rng.IntN(3)]
@@ -130,17 +142,17 @@ func (h *run) transact(t *testing.T, rng *rand.Rand, unknown bool) {
 	})
 	switch {
 	case fail && err == errOurs:
-		return // its id must not be found
+		return nil // its id must not be found
 	case err == nil && !fail:
 		d.known = true
-	case errors.Is(err, store.ErrUnknown) && unknown:
+	case errors.Is(err, store.ErrUnknown) && h.unknown:
 	default:
-		t.Errorf("Update: %v", err)
-		return
+		return fmt.Errorf("update: %w", err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.done = append(h.done, d)
+	return nil
 }
 
 // check finds what no serial order explains.
