@@ -90,10 +90,10 @@ func ReadHeader(s string) Claim {
 		c.Scheme = V4A
 	case "AWS":
 		key, signature, ok := strings.Cut(rest, ":")
-		if !ok {
+		if key = strings.TrimSpace(key); !ok || key == "" {
 			return Claim{Scheme: Malformed}
 		}
-		return Claim{Scheme: V2, AccessKey: strings.TrimSpace(key), Signature: signature, Service: "s3"}
+		return Claim{Scheme: V2, AccessKey: key, Signature: signature, Service: "s3"}
 	default:
 		if strings.HasPrefix(scheme, "AWS4-") {
 			return Claim{Scheme: Malformed}
@@ -134,6 +134,7 @@ func ReadQuery(query string) Claim {
 		return Claim{}
 	}
 	c := Claim{Scheme: V4, Presigned: true}
+	credential := "" // its form depends on the algorithm, which may stand behind it
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		switch name {
@@ -146,7 +147,7 @@ func ReadQuery(query string) Claim {
 				c.Scheme = Malformed
 			}
 		case "X-Amz-Credential":
-			c.setCredential(unescape(value))
+			credential = value
 		case "X-Amz-SignedHeaders":
 			c.SignedHeaders = unescape(value)
 		case "X-Amz-Signature":
@@ -155,6 +156,7 @@ func ReadQuery(query string) Claim {
 			c.Region = firstRegion(unescape(value))
 		}
 	}
+	c.setCredential(unescape(credential))
 	if c.AccessKey == "" {
 		c.Scheme = Malformed
 	}
