@@ -256,7 +256,7 @@ type arena struct{ free []byte }
 const arenaChunk = 16 << 10
 
 func (a *arena) copy(b []byte) []byte {
-	if len(b) > cap(a.free)-len(a.free) {
+	if a.free == nil || len(b) > cap(a.free)-len(a.free) { // never nil, which would say that there is no such key
 		if len(b) > arenaChunk/2 {
 			return append(make([]byte, 0, len(b)), b...)
 		}
