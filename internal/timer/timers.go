@@ -1,0 +1,273 @@
+// Package timer wakes services at a time of the platform's clock that outlives the process: a message's retention, a
+// schedule, the end of a wait.
+//
+// A timer is a row, set and cancelled in the transaction that needs it, under a key of its set; setting it again moves it.
+// In memory there is only when the earliest of each partition is due, and one timer of the clock for the earliest of
+// them all: nothing is polled, and a million timers cost nothing while they wait.
+//
+// What it promises: a timer fires at its time or, where nobody was there to see it, as soon as somebody is; at least once,
+// and again with growing intervals while its function fails. It is gone when the function has succeeded, unless that set
+// it anew. It fires on the node that serves its partition. Its function should be no more than a transaction: what takes
+// longer, or must be limited, is a task written there.
+package timer
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/clock"
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// Partitions is how many there are. It never changes: it is part of where every timer is.
+const Partitions = 1024
+
+// Places says which partitions this node serves.
+type Places interface {
+	// Owned is whether this node serves partition p now, and the fence that commits about it must hold; a zero Fence
+	// where none is needed.
+	Owned(p uint16) (store.Fence, bool)
+
+	// Watch has fn called for every partition served now, and from then on for each that is gained or lost. It is called
+	// again for one served already where a Wake about it may have been lost, because the node that should have sent it died.
+	Watch(fn func(p uint16, served bool))
+
+	// Wake has the node that serves p, which is not this one, call its timers' Wake with these. It does not wait for that.
+	Wake(p uint16, at uint64)
+}
+
+// Options are choices for Timers. The zero value serves a node alone.
+type Options struct {
+	Places Places        // nil: this node serves everything
+	Grace  time.Duration // how long functions under way may go on when Run is to end; 10 s where zero
+	Log    *slog.Logger  // may be nil
+}
+
+const (
+	maxRunning = 64  // functions under way at once
+	page       = 64  // rows read at once
+	maxStale   = 256 // entries removed at once that are of no timer
+	onceMore   = time.Second
+	atMost     = 5 * time.Minute
+	strangers  = time.Hour // before a timer of a set nobody made is looked at again
+)
+
+// What is known of when a partition's first timer is due, beside a time in Unix nanoseconds.
+const (
+	unread = 0
+	never  = math.MaxInt64
+)
+
+// Timers fires the timers of all sets made on it. Make it with New.
+type Timers struct {
+	space  store.Space
+	clock  *clock.Clock
+	places Places
+	o      Options
+	log    *slog.Logger
+	tables tables
+
+	mu       sync.Mutex
+	sets     map[string]*set
+	unknown  map[string]bool // sets of which rows were found, and nobody made
+	base     context.Context // of the functions; nil until Run
+	stopped  bool
+	work     sync.WaitGroup
+	served   [Partitions]bool
+	next     [Partitions]int64 // not later than the partition's first timer is due
+	alarm    *clock.Timer
+	armed    int64 // what alarm is set to; never where it is not
+	reading  bool
+	running  map[place]bool
+	finished map[place]bool // while reading: it may have seen them still
+}
+
+// New is the timers over space, which no other package uses.
+func New(space store.Space, c *clock.Clock, o Options) *Timers {
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
+	ts := &Timers{
+		space: space, clock: c, places: o.Places, o: o, log: o.Log, tables: newTables(space),
+		sets: map[string]*set{}, unknown: map[string]bool{}, armed: never, running: map[place]bool{},
+	}
+	if ts.places == nil {
+		ts.places = alone{}
+	}
+	if ts.log == nil {
+		ts.log = slog.New(slog.DiscardHandler)
+	}
+	return ts
+}
+
+// alone is the place of a node that has no others beside it.
+type alone struct{}
+
+func (alone) Owned(uint16) (store.Fence, bool) { return store.Fence{}, true }
+func (alone) Wake(uint16, uint64)              {}
+
+func (alone) Watch(fn func(p uint16, served bool)) {
+	for p := range uint16(Partitions) {
+		fn(p, true)
+	}
+}
+
+// Run fires timers until ctx ends: first those that came due earlier. All sets must have been made. When ctx ends no more
+// are fired; functions under way may finish, for Options.Grace, before their context ends too.
+func (ts *Timers) Run(ctx context.Context) error {
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	ts.mu.Lock()
+	ts.base = base
+	ts.mu.Unlock()
+
+	ts.places.Watch(ts.serve)
+	<-ctx.Done()
+
+	ts.mu.Lock()
+	ts.stopped = true
+	if ts.alarm != nil {
+		ts.alarm.Stop()
+	}
+	ts.mu.Unlock()
+	defer time.AfterFunc(ts.o.Grace, cancel).Stop() // by the machine's time: the clock may be held
+	ts.work.Wait()
+	return nil
+}
+
+// serve is told that a partition is ours now, or no longer; or that it is still, and must be read again.
+func (ts *Timers) serve(p uint16, served bool) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.served[p], ts.next[p] = served, unread
+	ts.arm()
+}
+
+// Wake tells that another node has set a timer in partition p, due at a time in Unix nanoseconds.
+func (ts *Timers) Wake(p uint16, at uint64) {
+	if p < Partitions {
+		ts.set(p, int64(min(at, never)))
+	}
+}
+
+// set notes that a timer of partition p was set to at.
+func (ts *Timers) set(p uint16, at int64) {
+	ts.mu.Lock()
+	live := ts.base != nil && !ts.stopped // otherwise all is read at the next start
+	elsewhere := live && !ts.served[p]
+	if live && !elsewhere && at < ts.next[p] {
+		ts.next[p] = at
+		ts.arm()
+	}
+	ts.mu.Unlock()
+	if elsewhere {
+		ts.places.Wake(p, uint64(max(at, 0)))
+	}
+}
+
+// arm sets the alarm to the earliest timer, unless something under way will do so when it ends.
+func (ts *Timers) arm() {
+	if ts.base == nil || ts.stopped || ts.reading || len(ts.running) >= maxRunning {
+		return
+	}
+	first := int64(never)
+	for p, served := range ts.served {
+		if served {
+			first = min(first, ts.next[p])
+		}
+	}
+	switch {
+	case first == ts.armed:
+	case first == never: // the alarm that is set finds nothing
+	case ts.alarm == nil:
+		ts.armed = first
+		ts.alarm = ts.clock.AfterFunc(fromNano(first), ts.ring)
+	default:
+		ts.armed = first
+		ts.alarm.Reset(fromNano(first))
+	}
+}
+
+// ring fires what is due.
+func (ts *Timers) ring() {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.armed = never
+	if ts.reading || ts.stopped {
+		return
+	}
+	ts.reading, ts.finished = true, map[place]bool{}
+	ts.work.Add(1)
+	defer ts.work.Done()
+	q := ts.question()
+	ts.mu.Unlock()
+
+	found, ok := ts.read(q)
+
+	ts.mu.Lock()
+	ts.reading = false
+	if ok && !ts.stopped {
+		for p, next := range found.next {
+			ts.next[p] = min(ts.next[p], next) // set meanwhile
+		}
+		slices.SortStableFunc(found.due, func(a, b due) int { return a.row.At.Compare(b.row.At) })
+		for _, d := range found.due {
+			if ts.served[d.place.partition] && !ts.running[d.place] && !ts.finished[d.place] {
+				ts.fire(d)
+			}
+		}
+	}
+	ts.finished = nil
+	ts.arm()
+}
+
+// question is what is to be read: partitions of which nothing is known, else those of which something is due. While the
+// clock is being advanced timers fire one at a time, so that each one's work comes to rest before the next.
+func (ts *Timers) question() question {
+	q := question{now: ts.clock.Now(), rows: min(page, maxRunning-len(ts.running)), busy: map[place]bool{}}
+	now := q.now.UnixNano()
+	for p, served := range ts.served {
+		if served && ts.next[p] == unread {
+			q.partitions = append(q.partitions, uint16(p))
+			q.peek = true
+		}
+	}
+	if !q.peek {
+		for p, served := range ts.served {
+			if served && ts.next[p] <= now {
+				q.partitions = append(q.partitions, uint16(p))
+			}
+		}
+		if ts.clock.Advancing() && len(q.partitions) > 0 {
+			q.rows = 1
+			q.partitions = []uint16{slices.MinFunc(q.partitions, func(a, b uint16) int { return cmp.Compare(ts.next[a], ts.next[b]) })}
+		}
+	}
+	for _, p := range q.partitions {
+		ts.next[p] = never // from here on, what is set meanwhile
+	}
+	for at := range ts.running {
+		q.busy[at] = true
+	}
+	return q
+}
+
+// fire calls the function of a timer.
+func (ts *Timers) fire(d due) {
+	ts.running[d.place] = true
+	ts.clock.Begin()
+	ts.work.Go(func() {
+		defer ts.clock.End()
+		ts.conclude(d, ts.call(d))
+		ts.mu.Lock()
+		defer ts.mu.Unlock()
+		delete(ts.running, d.place)
+		if ts.reading {
+			ts.finished[d.place] = true
+		}
+		ts.arm()
+	})
+}
