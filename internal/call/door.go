@@ -12,6 +12,7 @@ package call
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -212,6 +213,9 @@ func (d *Door) Accept(ctx context.Context, op *model.Operation, in any) (any, er
 	if _, ok := errors.AsType[*owner.ElsewhereError](err); ok {
 		return nil, err
 	}
+	if errors.Is(err, owner.ErrStopped) { // nothing was done: the caller's node finds who comes after this one
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
 	if err != nil {
 		err = answer(err)
 	}
@@ -233,9 +237,7 @@ func (d *Door) perform(ctx context.Context, o *operation, in any) (any, error) {
 	}
 	for deadline, pause := time.Now().Add(lookForOwner), 5*time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
 		out, err = d.peers.Forward(ctx, elsewhere.Node, o.Operation, in)
-		if next, ok := errors.AsType[*owner.ElsewhereError](err); ok {
-			elsewhere = next
-		} else if !errors.Is(err, ErrUnreachable) {
+		if _, ok := errors.AsType[*owner.ElsewhereError](err); !ok && !errors.Is(err, ErrUnreachable) {
 			return out, err
 		}
 		if time.Now().After(deadline) {
@@ -245,6 +247,7 @@ func (d *Door) perform(ctx context.Context, o *operation, in any) (any, error) {
 			return nil, err
 		}
 		// Ask here again: by now another node may own it, or this one.
+		elsewhere.Doubt()
 		if out, err = d.run(ctx, o, in); err == nil {
 			return out, nil
 		}

@@ -52,6 +52,8 @@ type ElsewhereError struct {
 	Node      string // its id
 	Address   string // where it is reached
 	Partition uint16
+
+	asked *Node
 }
 
 func (e *ElsewhereError) Error() string {

@@ -23,6 +23,8 @@ type counters struct {
 	table store.Table[uint64]
 	space store.Space
 
+	stop  func()
+
 	mu    sync.Mutex
 	loads int
 	lost  int
@@ -80,6 +82,7 @@ func (w *world) start(t testing.TB, o owner.Options, options ...owner.Option[*co
 		cancel()
 		<-done
 	}
+	c.stop = stop
 	t.Cleanup(stop)
 	return c, stop
 }

@@ -15,8 +15,13 @@ func Forwarded(ctx context.Context) context.Context {
 	return context.WithValue(ctx, forwardedKey{}, true)
 }
 
-// Doubt says that the node e names could not be reached, or denies being the owner. The next Do asks the store.
-func (n *Node) Doubt(e *ElsewhereError) {
+// Doubt says that the node e names could not be reached, or denies being the owner: the node that e is from asks the
+// store before it says so again.
+func (e *ElsewhereError) Doubt() {
+	n := e.asked
+	if n == nil { // it came over the network
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p := &n.parts[e.Partition]; p.holder == e.Node {
@@ -50,7 +55,7 @@ func (n *Node) own(ctx context.Context, p uint16) (epoch uint64, next *atomic.Ui
 		case part.mine:
 			return part.epoch, part.next, nil
 		case known && (asked || !forwarded):
-			return 0, nil, &ElsewhereError{part.holder, holder, p}
+			return 0, nil, &ElsewhereError{part.holder, holder, p, n}
 		default:
 			ask := -1
 			if forwarded {

@@ -238,6 +238,9 @@ func TestPanicDropsTheObject(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
+	if raced {
+		t.Skip()
+	}
 	c, _ := alone(t, &free{memory.New(memory.Options{})})
 	ctx := scoped(t.Context())
 	c.get(ctx, "x")

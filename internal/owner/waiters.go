@@ -113,19 +113,26 @@ func (w *waiter) signal() {
 	w.wake <- struct{}{}
 }
 
-// wait returns when w is woken, or with an error when ctx ends before.
+// wait returns when w is woken, or with an error when ctx ends. A wake-up that finds nobody there any more goes to the next.
 func (w *waiter) wait(ctx context.Context, o *object) error {
 	select {
 	case <-w.wake:
-		return nil
+		if ctx.Err() == nil {
+			return nil
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
 	case <-ctx.Done():
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if w.object == nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if w.object != nil {
+			w.leave()
+			return ctx.Err()
+		}
 		<-w.wake
-	} else {
-		w.leave()
+	}
+	if !o.gone {
+		w.list.Wake(1)
 	}
 	return ctx.Err()
 }
