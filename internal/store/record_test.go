@@ -63,7 +63,11 @@ func TestRecordsThatAreNone(t *testing.T) {
 			}](space, 1, "t")
 		},
 		"must be a value": func() { store.NewTable[*queue](space, 1, "t") },
-		"of no space":     func() { store.NewTable[queue](store.Space{}, 1, "t") },
+		"have the same id": func() {
+			store.NewTable[queue](space, 9, "t")
+			store.NewTable[queue](space, 9, "other")
+		},
+		"of no space": func() { store.NewTable[queue](store.Space{}, 1, "t") },
 	} {
 		func() {
 			defer func() {
@@ -79,8 +83,9 @@ func TestRecordsThatAreNone(t *testing.T) {
 // rewrite sets a record in one table and gets it from another of the same keys.
 func rewrite[A, B any](t *testing.T, v A) (got B) {
 	t.Helper()
-	space := newStore(t, memory.Options{Hostile: memory.Hostile{Seed: 5}}).Space("sqs")
-	a, b := store.NewTable[A](space, 1, "a"), store.NewTable[B](space, 1, "b")
+	st := newStore(t, memory.Options{Hostile: memory.Hostile{Seed: 5}})
+	space := st.Space("sqs")
+	a, b := store.NewTable[A](space, 1, "a"), store.NewTable[B](again(st, "sqs"), 1, "b")
 	update(t, t.Context(), space, func(tx *store.Tx) { a.Set(tx, v, "k") })
 	got, err := store.View(t.Context(), space, func(tx *store.Tx) (B, error) {
 		v, ok := b.Get(tx, "k")
@@ -142,8 +147,9 @@ func TestFieldsOfANewerVersionSurviveARewrite(t *testing.T) {
 		Labels  map[string]string `cbor:"30,keyasint"`
 		Policy  []byte            `cbor:"-7,keyasint"`
 	}
-	space := newStore(t, memory.Options{Hostile: memory.Hostile{Seed: 6}}).Space("sqs")
-	now, before := store.NewTable[newer](space, 1, "now"), store.NewTable[queue](space, 1, "before")
+	st := newStore(t, memory.Options{Hostile: memory.Hostile{Seed: 6}})
+	space := st.Space("sqs")
+	now, before := store.NewTable[newer](space, 1, "now"), store.NewTable[queue](again(st, "sqs"), 1, "before")
 	want := newer{Name: "a", Limit: 77, Labels: map[string]string{"x": "y"}, Policy: []byte("p")}
 	update(t, t.Context(), space, func(tx *store.Tx) { now.Set(tx, want, "k") })
 	for range 3 { // an older version rewrites it
@@ -174,8 +180,9 @@ func TestManyFieldsOfANewerVersionSurvive(t *testing.T) {
 	for i := range 300 {
 		many[i+1] = i
 	}
-	space := newStore(t, memory.Options{}).Space("sqs")
-	all, some := store.NewTable[map[int]int](space, 1, "all"), store.NewTable[few](space, 1, "few")
+	st := newStore(t, memory.Options{})
+	space := st.Space("sqs")
+	all, some := store.NewTable[map[int]int](space, 1, "all"), store.NewTable[few](again(st, "sqs"), 1, "few")
 	for _, n := range []int{1, 2, 23, 24, 25, 255, 256, 257, 300} {
 		m := make(map[int]int)
 		for i := range n {

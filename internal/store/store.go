@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -20,6 +21,22 @@ type Store struct {
 	// Overrun, where it is set, is told of each update that touched more than MaxTxnWrites keys or ran longer than
 	// MaxTxnTime: everybody else waited for it. Tests fail there. It is set before the first transaction.
 	Overrun func(name string, keys int, took time.Duration)
+
+	mu     sync.Mutex
+	tables map[string]string // the names of the tables declared, by what their keys begin with
+}
+
+// declare panics where another table has these keys.
+func (s *Store) declare(t *table) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other, ok := s.tables[string(t.prefix)]; ok && other != t.name {
+		panic("store: " + t.name + " and " + other + " have the same id")
+	}
+	if s.tables == nil {
+		s.tables = make(map[string]string)
+	}
+	s.tables[string(t.prefix)] = t.name
 }
 
 // Space is a private part of the key space: the only keys its holder can reach. The zero Space reaches nothing.

@@ -27,6 +27,11 @@ func newStore(tb testing.TB, o memory.Options) *store.Store {
 	return &store.Store{Engine: e, Clock: fixed(noon)}
 }
 
+// again is a space of the same engine as another program declares it.
+func again(st *store.Store, name string) store.Space {
+	return (&store.Store{Engine: st.Engine, Clock: st.Clock}).Space(name)
+}
+
 func scoped(account, region string) context.Context {
 	return aws.WithRequest(context.Background(), &aws.Request{Scope: aws.Scope{Account: account, Region: region}})
 }
@@ -142,7 +147,7 @@ func TestARecordThatCannotBeReadSpoils(t *testing.T) {
 	st := newStore(t, memory.Options{})
 	space := st.Space("sqs")
 	queues := store.NewTable[queue](space, 1, "queues", store.Global)
-	names := store.NewTable[string](space, 1, "the same, as strings", store.Global)
+	names := store.NewTable[string](again(st, "sqs"), 1, "names", store.Global)
 	update(t, t.Context(), space, func(tx *store.Tx) { names.Set(tx, "a", "a") })
 	if _, err := store.View(t.Context(), space, func(tx *store.Tx) (int, error) {
 		if _, ok := queues.Get(tx, "a"); ok {
@@ -368,6 +373,17 @@ func TestWritesJoinATransaction(t *testing.T) {
 		t.Errorf("after it: %q, %v, want %q", got, err, want)
 	}
 
+	names := store.NewTable[string](space, 2, "names")
+	for what, write := range map[string]func(){
+		"a value": func() { names.Set(w, strings.Repeat("v", store.MaxValue), "k") },
+		"a key":   func() { names.Set(w, "", strings.Repeat("k", store.MaxKey)) },
+	} {
+		w.Reset(aws.Scope{})
+		if write(); !errors.Is(w.Err(), store.ErrLimit) {
+			t.Errorf("%s over its limit: %v", what, w.Err())
+		}
+	}
+	w.Reset(aws.Scope{})
 	bad := store.NewTable[any1](space, 3, "bad")
 	bad.Set(w, any1{V: func() {}}, "a")
 	if w.Err() == nil {

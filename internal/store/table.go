@@ -46,6 +46,7 @@ func NewTable[V any](s Space, id uint8, name string, o ...TableOption) Table[V] 
 		f(t)
 	}
 	t.prefix = append(append([]byte(s.name), 0), id)
+	s.store.declare(t)
 	return Table[V]{t, newCodec[V](t.name)}
 }
 

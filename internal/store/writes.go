@@ -14,6 +14,7 @@ type Writes struct {
 	scope     aws.Scope
 	now       time.Time
 	log       []byte // each: operation, length of key, key, length of value or end, value or end
+	bounds    Bounds
 	err       error
 	onCommit  []func()
 	onUnknown []func()
@@ -28,14 +29,14 @@ const (
 
 // NewWrites are no writes yet, at the platform's time now.
 func NewWrites(s Space, scope aws.Scope) *Writes {
-	return &Writes{space: s, scope: scope, now: s.Now()}
+	return &Writes{space: s, scope: scope, now: s.Now(), bounds: Bounds{Owned: true}}
 }
 
 // Reset forgets what is recorded and begins again, now, keeping the memory.
 func (w *Writes) Reset(scope aws.Scope) {
 	clear(w.onCommit)
 	clear(w.onUnknown)
-	w.scope, w.now, w.err = scope, w.space.Now(), nil
+	w.scope, w.now, w.bounds, w.err = scope, w.space.Now(), Bounds{Owned: true}, nil
 	w.log, w.onCommit, w.onUnknown = w.log[:0], w.onCommit[:0], w.onUnknown[:0]
 }
 
@@ -45,7 +46,8 @@ func (w *Writes) Empty() bool { return len(w.log) == 0 && w.err == nil }
 // Size is the number of bytes recorded.
 func (w *Writes) Size() int { return len(w.log) }
 
-// Err is what spoiled the writes: a record that cannot be encoded. Applying them reports it too.
+// Err is what spoiled the writes: a record that cannot be encoded, a key or a value over its limit. Applying them
+// reports it too; who joins those of many callers asks first, so that one cannot spoil the others'.
 func (w *Writes) Err() error { return w.err }
 
 // Now is the platform's time when the writes were begun.
@@ -63,10 +65,31 @@ func (w *Writes) OnCommit(fn func()) { w.onCommit = append(w.onCommit, fn) }
 // OnUnknown has fn called where the outcome of that commit is unknown.
 func (w *Writes) OnUnknown(fn func()) { w.onUnknown = append(w.onUnknown, fn) }
 
-func (w *Writes) set(key, value []byte)     { w.record(opSet, key, value) }
-func (w *Writes) delete(key []byte)         { w.record(opDelete, key, nil) }
-func (w *Writes) deleteRange(lo, hi []byte) { w.record(opDeleteRange, lo, hi) }
-func (w *Writes) buffers() *buffers         { return &w.buf }
+func (w *Writes) set(key, value []byte) {
+	if w.bounds.Set(key, value) {
+		w.record(opSet, key, value)
+	} else {
+		w.spoil(w.bounds.Err())
+	}
+}
+
+func (w *Writes) delete(key []byte) {
+	if w.bounds.Delete(key) {
+		w.record(opDelete, key, nil)
+	} else {
+		w.spoil(w.bounds.Err())
+	}
+}
+
+func (w *Writes) deleteRange(lo, hi []byte) {
+	if w.bounds.DeleteRange(lo, hi) {
+		w.record(opDeleteRange, lo, hi)
+	} else {
+		w.spoil(w.bounds.Err())
+	}
+}
+
+func (w *Writes) buffers() *buffers { return &w.buf }
 
 func (w *Writes) spoil(err error) {
 	if w.err == nil {
