@@ -1,0 +1,58 @@
+package sqs
+
+import (
+	"context"
+
+	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
+	"github.com/obidos-cloud/obidos/internal/owner"
+)
+
+// work is the task of having a queue do what there is to do at it: take in what was moved there, go on with a message move
+// task, delete what is past its retention period.
+type work struct {
+	Queue string `cbor:"1,keyasint"`
+}
+
+// doWork carries the task out, wherever the queue is owned.
+func (s *Service) doWork(ctx context.Context, _ string, w work) error {
+	in := &sqsapi.GetQueueAttributesInput{QueueUrl: w.Queue}
+	var err error
+	if s.o.Self != nil {
+		_, err = sqsapi.Client{Invoker: s.o.Self}.GetQueueAttributes(ctx, in)
+	} else {
+		_, err = s.GetQueueAttributes(ctx, in)
+	}
+	if isNoQueue(err) {
+		return nil
+	}
+	return err
+}
+
+// catchUp does what there is to do at a queue that is owned here, and returns when it is done.
+func (s *Service) catchUp(ctx context.Context, url string) error {
+	in, name, ok := locate(ctx, url)
+	if !ok {
+		return noQueue(ctx)
+	}
+	_, err := owner.Do(in, s.queues, name, func(q *queue, b *owner.Batch) (struct{}, error) {
+		b.Lazy()
+		q.arrivals = true
+		return struct{}{}, nil
+	})
+	if err == errNoQueue {
+		return noQueue(ctx)
+	}
+	for err == nil {
+		var more bool
+		more, err = on(in, s, name, func(q *queue, b *owner.Batch) (bool, error) {
+			if more, err := s.sweep(in, q, b); more || err != nil {
+				return more, err
+			}
+			return s.move(in, q, b)
+		})
+		if !more {
+			break
+		}
+	}
+	return err
+}
