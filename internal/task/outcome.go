@@ -91,7 +91,7 @@ func (r *Runner) conclude(it *item, err error) outcome {
 		}
 		if dead {
 			if it.queue.dead != nil {
-				it.queue.dead(tx, it.pos.id(it.row.Step), it.v, err)
+				it.queue.dead(tx, it.pos.id(it.row.Step), it.v, failures, err)
 			}
 			it.queue.remove(tx, it.pos, it.row.Step)
 			buried = true

@@ -42,7 +42,7 @@ type queue struct {
 	o      Options
 	run    func(ctx context.Context, id string, v any) error
 	decode func(body []byte) (any, error)
-	dead   func(tx *store.Tx, id string, v any, err error)
+	dead   func(tx *store.Tx, id string, v any, tries int, err error)
 }
 
 // NewQueue makes a queue. Its name is part of every task of it: it must never change. fn carries a task out; id is the same
@@ -74,10 +74,18 @@ func NewQueue[T any](r *Runner, name string, fn func(ctx context.Context, id str
 	return Queue[T]{q}
 }
 
+// Dead is a task that is given up.
+type Dead[T any] struct {
+	ID    string
+	Value T
+	Tries int
+	Err   error // of the last
+}
+
 // OnDead has fn called for each task that is given up, in the transaction that removes it. Without it that is only logged.
 // It must be called before the runner runs.
-func (q Queue[T]) OnDead(fn func(tx *store.Tx, id string, v T, err error)) {
-	q.q.dead = func(tx *store.Tx, id string, v any, err error) { fn(tx, id, v.(T), err) }
+func (q Queue[T]) OnDead(fn func(tx *store.Tx, d Dead[T])) {
+	q.q.dead = func(tx *store.Tx, id string, v any, tries int, err error) { fn(tx, Dead[T]{id, v.(T), tries, err}) }
 }
 
 // Add writes a task. It is begun when w is committed.

@@ -150,11 +150,14 @@ func TestFailedTaskIsTriedAgainLaterAndLater(t *testing.T) {
 			}
 			return errors.New("not yet")
 		}, task.Options{Attempts: 6, Backoff: time.Second, MaxBackoff: 4 * time.Second})
-		q.OnDead(func(tx *store.Tx, id, v string, err error) {
+		q.OnDead(func(tx *store.Tx, dead task.Dead[string]) {
+			if dead.Tries != 6 || dead.ID != ids[0] {
+				t.Errorf("dies as %+v", dead)
+			}
 			if tx.Scope() != scope {
 				t.Errorf("dies in scope %v", tx.Scope())
 			}
-			tx.OnCommit(func() { d.note("%s died of %v", v, err) })
+			tx.OnCommit(func() { d.note("%s died of %v", dead.Value, dead.Err) })
 		})
 		w.run(r)
 		w.update(func(tx *store.Tx) { q.Add(tx, "it", task.Add{Target: "arn"}) })
@@ -189,10 +192,10 @@ func TestPermanentFailuresAndPanics(t *testing.T) {
 			}
 			panic("poison")
 		}, task.Options{Attempts: 2, Backoff: time.Second, MaxBackoff: time.Second})
-		q.OnDead(func(tx *store.Tx, id string, v int, err error) {
-			tx.OnCommit(func() { d.note("%d died of %v", v, err) })
-			if v == 1 && !errors.Is(err, broken) {
-				t.Errorf("died of %v", err)
+		q.OnDead(func(tx *store.Tx, dead task.Dead[int]) {
+			tx.OnCommit(func() { d.note("%d died of %v", dead.Value, dead.Err) })
+			if dead.Value == 1 && !errors.Is(dead.Err, broken) {
+				t.Errorf("died of %v", dead.Err)
 			}
 		})
 		w.run(r)
