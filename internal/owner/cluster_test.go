@@ -403,7 +403,11 @@ func TestNothingIsLostOrDoneTwice(t *testing.T) {
 func testChaos(t *testing.T, seed uint64) {
 	o := memory.Options{Hostile: memory.Hostile{Seed: seed, Unknown: 0.05, Fenced: 0.02, Delay: 10 * time.Millisecond}}
 	c := newCluster(t, memory.New(o), "a", "b", "c")
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	length := time.Minute
+	if raced {
+		length /= 4
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	const keys = 6
 	type tally struct {

@@ -23,7 +23,7 @@ type counters struct {
 	table store.Table[uint64]
 	space store.Space
 
-	stop  func()
+	stop func()
 
 	mu    sync.Mutex
 	loads int
@@ -34,6 +34,7 @@ type counter struct {
 	id      string
 	table   store.Table[uint64]
 	n       uint64
+	then    uint64 // the last whose Then ran
 	due     time.Time
 	rang    int
 	ids     *owner.Sequence
@@ -215,7 +216,7 @@ func TestManyCallersNothingLost(t *testing.T) {
 			o.Hostile = memory.Hostile{Seed: seed, Unknown: 0.2, Fenced: 0.1}
 		}
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			c, w := alone(t, memory.New(o))
+			c, _ := alone(t, memory.New(o))
 			const callers, rounds, keys = 16, 40, 5
 			var wg sync.WaitGroup
 			var mu sync.Mutex
@@ -228,7 +229,21 @@ func TestManyCallersNothingLost(t *testing.T) {
 						if j%5 == 4 {
 							wishes = append(wishes, (*owner.Batch).MustOwn)
 						}
-						n, err := c.add(t.Context(), id, wishes...)
+						n, err := owner.Do(scoped(t.Context()), c.kind, id, func(s *counter, b *owner.Batch) (uint64, error) {
+							s.n++
+							n := s.n
+							c.table.Set(b, n, id)
+							b.Then(func() {
+								if s.then != 0 && s.then+1 != n {
+									t.Errorf("%s: Then of %d after that of %d", id, n, s.then)
+								}
+								s.then = n
+							})
+							for _, w := range wishes {
+								w(b)
+							}
+							return n, nil
+						})
 						if err != nil {
 							t.Errorf("add: %v", err)
 							return
@@ -253,7 +268,6 @@ func TestManyCallersNothingLost(t *testing.T) {
 			if sum != callers*rounds {
 				t.Errorf("counted %d of %d", sum, callers*rounds)
 			}
-			_ = w
 		})
 	}
 }

@@ -219,6 +219,65 @@ func TestClosedStore(t *testing.T) {
 	})
 }
 
+// One commit holds only so much, however many callers there are.
+func TestCommitsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &measured{Engine: memory.New(memory.Options{})}
+		c, w := alone(t, &slow{Engine: m, by: time.Millisecond})
+		blobs := store.NewTable[[]byte](w.store.Space("blobs"), 1, "blob")
+		var wg sync.WaitGroup
+		for i := range 40 {
+			wg.Go(func() {
+				_, err := c.add(t.Context(), fmt.Sprint(i), func(b *owner.Batch) {
+					blobs.Set(b, make([]byte, 300<<10), fmt.Sprint(i))
+					if i%4 == 0 {
+						b.Lazy()
+					}
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Second)
+		if most := m.most.Load(); most > 2<<20 || most < 1<<20 {
+			t.Errorf("the largest commit had %d bytes", most)
+		}
+		for i := range 40 {
+			c.add(t.Context(), "z") // sync the lazy ones
+			if n := c.stored(t, fmt.Sprint(i)); n != 1 {
+				t.Errorf("%d: %d", i, n)
+			}
+		}
+	})
+}
+
+// measured remembers the largest transaction.
+type measured struct {
+	store.Engine
+	most atomic.Int64
+}
+
+func (m *measured) Update(ctx context.Context, o store.UpdateOptions, fn func(store.Txn) error) error {
+	return m.Engine.Update(ctx, o, func(tx store.Txn) error {
+		s := &sized{Txn: tx}
+		err := fn(s)
+		m.most.Store(max(m.most.Load(), s.bytes))
+		return err
+	})
+}
+
+type sized struct {
+	store.Txn
+	bytes int64
+}
+
+func (s *sized) Set(key, value []byte) {
+	s.bytes += int64(len(key) + len(value))
+	s.Txn.Set(key, value)
+}
+
 func TestPanicDropsTheObject(t *testing.T) {
 	c, _ := alone(t, memory.New(memory.Options{}))
 	func() {

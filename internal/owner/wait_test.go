@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,57 @@ func TestParkedCallerGivesUp(t *testing.T) {
 		if left != 0 {
 			t.Errorf("%d still wait", left)
 		}
+	})
+}
+
+// A queue of ones: who takes, waits; many give up at the very moment they are woken. No item may be left while somebody
+// waits.
+func TestNoWakeUpIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := alone(t, memory.New(memory.Options{Hostile: memory.Hostile{Seed: 3, Unknown: 0.05, Delay: time.Millisecond}}))
+		const takers, items = 20, 300
+		take := func(ctx context.Context) error {
+			until := c.space.Now().Add(time.Hour)
+			_, err := owner.Do(scoped(ctx), c.kind, "x", func(s *counter, b *owner.Batch) (int, error) {
+				if s.n == 0 {
+					return 0, b.Park(&s.waiters, until)
+				}
+				s.n--
+				c.table.Set(b, s.n, "x")
+				return 0, nil
+			})
+			return err
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var taken, given atomic.Int64
+		var wg sync.WaitGroup
+		for i := range takers {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					brief, stop := context.WithTimeout(ctx, time.Duration(1+i%3)*time.Millisecond)
+					if i%2 == 0 {
+						brief, stop = ctx, func() {}
+					}
+					if take(brief) == nil {
+						taken.Add(1)
+					}
+					stop()
+				}
+			})
+		}
+		for range items {
+			if c.bump(t.Context(), "x", 1) == nil {
+				given.Add(1)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		// An impatient taker may have left while what it took was being written.
+		if n, err := c.get(t.Context(), "x"); n != 0 || err != nil || taken.Load() > given.Load() {
+			t.Errorf("given %d, taken %d, left %d, %v", given.Load(), taken.Load(), n, err)
+		}
+		cancel()
+		wg.Wait()
 	})
 }
 
