@@ -84,6 +84,7 @@ type Authenticator struct {
 	directory Directory
 	clock     Clock
 	region    string
+	verifier  sigv4.Verifier
 
 	roots   atomic.Pointer[map[string]aws.Principal] // by account; replaced, never changed
 	rootsMu sync.Mutex
@@ -149,7 +150,7 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 			c.Account = aws.DefaultAccount
 			return c, nil
 		case sigv4.Malformed:
-			return c, &sigv4.Error{Reason: sigv4.Incomplete, Claim: c.Claim, Detail: r.Header.Get("Authorization")}
+			return c, &sigv4.Error{Reason: sigv4.Incomplete, Claim: c.Claim, Detail: "Credential"}
 		}
 		return c, &sigv4.Error{Reason: sigv4.UnknownKey, Claim: c.Claim}
 	}
@@ -159,6 +160,36 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 	}
 	c.Principal = a.Root(c.Account)
 	return c, nil
+}
+
+// Verify proves the claim of a caller that is Known, for a request whose whole body is at hand. Its error is for [Answer].
+func (a *Authenticator) Verify(r *http.Request, c *Caller, body []byte) error {
+	if !c.known {
+		return nil
+	}
+	return a.verifier.Verify(r, c.Claim, c.secret(), time.Now(), body)
+}
+
+// VerifyStream is Verify for a body that is read as a stream: what it returns is to be read instead of r.Body, without
+// aws-chunked framing, and its Read fails where the body is not what was signed. For a caller that is not Known it only
+// takes the framing off.
+func (a *Authenticator) VerifyStream(r *http.Request, c *Caller) (*sigv4.Body, error) {
+	if !c.known {
+		return sigv4.NewBody(r)
+	}
+	return a.verifier.VerifyStream(r, c.Claim, c.secret(), time.Now())
+}
+
+func (c *Caller) secret() sigv4.Secret {
+	return sigv4.Secret{Key: c.key.Secret, Token: c.key.Token}
+}
+
+// For reports whether a caller that is Known signed its request for the service it reached. Its error is for [Answer].
+func (c *Caller) For(api *model.Service) error {
+	if !c.known || api == nil || c.Claim.Service == api.SigningName {
+		return nil
+	}
+	return &sigv4.Error{Reason: sigv4.BadScope, Claim: c.Claim, Detail: "Credential should be scoped to correct service: '" + api.SigningName + "'."}
 }
 
 // Root is the root principal of an account.

@@ -43,7 +43,7 @@ func (r Reason) String() string {
 type Error struct {
 	Reason Reason
 	Claim  Claim
-	Detail string // what differs: the header, the time, the missing part
+	Detail string // what differs: the header, the time; the missing parts, by commas
 
 	// What was computed, of a Mismatch: S3 tells the client, so that it can find its mistake.
 	CanonicalRequest string

@@ -110,21 +110,26 @@ func (v *Verifier) head(r *http.Request, c Claim, s Secret, now time.Time, paylo
 	case Unsigned:
 		return fail(Missing, "")
 	case Malformed:
-		return fail(Incomplete, "Credential")
+		if c.Presigned || !strings.HasPrefix(r.Header.Get("Authorization"), algorithmV4+" ") {
+			return fail(Incomplete, "Credential")
+		}
 	case V4A:
 		return fail(Unsupported, "SigV4A ("+algorithmV4A+")")
 	default:
 		return fail(Unsupported, "a signature version before 4")
 	}
-	switch {
-	case c.Signature == "":
-		return fail(Incomplete, "Signature")
-	case c.SignedHeaders == "":
-		return fail(Incomplete, "SignedHeaders")
-	}
 	date, at, ok := dateOf(r, c)
-	if !ok {
-		return fail(Incomplete, "X-Amz-Date")
+	var missing []string
+	for _, part := range []struct {
+		name  string
+		there bool
+	}{{"Credential", c.AccessKey != ""}, {"Signature", c.Signature != ""}, {"SignedHeaders", c.SignedHeaders != ""}, {"X-Amz-Date", ok}} {
+		if !part.there {
+			missing = append(missing, part.name)
+		}
+	}
+	if len(missing) > 0 {
+		return fail(Incomplete, strings.Join(missing, ","))
 	}
 	if date[:8] != c.Date {
 		return fail(BadScope, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '"+
