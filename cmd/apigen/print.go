@@ -126,15 +126,22 @@ func printService(p *printer, c *contract) {
 		p.f("}).Fill(nil, %s)\n})\n", unserved(c.Unserved))
 		return
 	}
-	p.f("}).Fill([]model.Operation{\n")
+	p.f("}).Serve(served, %s, call)\n})\n\n", unserved(c.Unserved))
+	p.f("var served = []model.Served{\n")
 	for _, o := range c.Operations {
 		printOperation(p, o)
 	}
-	p.f("}, %s)\n})\n", unserved(c.Unserved))
+	p.f("}\n\n")
+	p.f("func call(ctx context.Context, svc any, row int, in any) (any, error) {\ns := svc.(Service)\nswitch row {\n")
+	for i, o := range c.Operations {
+		p.f("case %d:\nreturn s.%s(ctx, in.(*%sInput))\n", i, export(o.Name), export(o.Name))
+	}
+	p.f("}\npanic(\"no such row\")\n}\n")
 }
 
 func printOperation(p *printer, o operation) {
-	p.f("model.Op(Service.%s, model.Operation{Name: %q", export(o.Name), o.Name)
+	n := export(o.Name)
+	p.f("{In: (*%sInput)(nil), Out: (*%sOutput)(nil), Operation: model.Operation{Name: %q", n, n, o.Name)
 	for _, f := range []struct{ name, value string }{
 		{"Method", o.Method}, {"URI", o.URI}, {"HostPrefix", o.HostPrefix}, {"ResultWrapper", o.ResultWrapper},
 		{"InputName", o.InputName}, {"InputNS", o.InputNS}, {"OutputName", o.OutputName},
@@ -152,7 +159,7 @@ func printOperation(p *printer, o operation) {
 	if len(o.Errors) > 0 {
 		p.f(", Errors: []*aws.ErrorShape{Err%s}", strings.Join(o.Errors, ", Err"))
 	}
-	p.f("}),\n")
+	p.f("}},\n")
 }
 
 func printPatterns(p *printer, patterns []pattern) {

@@ -168,7 +168,36 @@ func Do[O any](ctx context.Context, inv Invoker, op *Operation, in any) (*O, err
 	return out.(*O), nil
 }
 
-// Op is o with its types and its call taken from the method of a contract's Service interface.
+// Served is a row of a generated contract's table: an operation that is served, and nil pointers to its types. A table is data that the
+// linker lays out; nothing is made of it before it is asked for, and an operation costs no function of its own.
+type Served struct {
+	In, Out any
+	Operation
+}
+
+// Serve gives s its operations, see Fill. call calls the method of the row's operation.
+func (s *Service) Serve(rows []Served, unserved string, call func(ctx context.Context, svc any, row int, in any) (any, error)) *Service {
+	served := make([]Operation, len(rows))
+	for i, r := range rows {
+		o := r.Operation
+		o.Input, o.Output = reflect.TypeOf(r.In).Elem(), reflect.TypeOf(r.Out).Elem()
+		o.New = func() any { return reflect.New(o.Input).Interface() }
+		o.Call = func(ctx context.Context, svc, in any) (any, error) {
+			out, err := call(ctx, svc, i, in)
+			if err != nil {
+				return nil, err
+			}
+			if reflect.ValueOf(out).IsNil() {
+				out = reflect.New(o.Output).Interface()
+			}
+			return out, nil
+		}
+		served[i] = o
+	}
+	return s.Fill(served, unserved)
+}
+
+// Op is o with its types and its call taken from a method: an operation of an API made by hand.
 func Op[S, I, O any](method func(S, context.Context, *I) (*O, error), o Operation) Operation {
 	o.Input, o.Output = reflect.TypeFor[I](), reflect.TypeFor[O]()
 	o.New = func() any { return new(I) }

@@ -132,14 +132,39 @@ var api = sync.OnceValue(func() *model.Service {
 			{Text: `arn:aws.*:.+:.*:.*:.+`},
 			{Text: `[-A-Za-z_]+`},
 		},
-	}).Fill([]model.Operation{
-		model.Op(Service.CancelResourceRequest, model.Operation{Name: "CancelResourceRequest", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrRequestTokenNotFoundException}}),
-		model.Op(Service.CreateResource, model.Operation{Name: "CreateResource", Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrClientTokenConflictException, ErrConcurrentOperationException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}),
-		model.Op(Service.DeleteResource, model.Operation{Name: "DeleteResource", Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrClientTokenConflictException, ErrConcurrentOperationException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}),
-		model.Op(Service.GetResource, model.Operation{Name: "GetResource", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}),
-		model.Op(Service.GetResourceRequestStatus, model.Operation{Name: "GetResourceRequestStatus", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrRequestTokenNotFoundException}}),
-		model.Op(Service.ListResourceRequests, model.Operation{Name: "ListResourceRequests", Flags: model.ReadOnly}),
-		model.Op(Service.ListResources, model.Operation{Name: "ListResources", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}),
-		model.Op(Service.UpdateResource, model.Operation{Name: "UpdateResource", Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrClientTokenConflictException, ErrConcurrentOperationException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}),
-	}, "")
+	}).Serve(served, "", call)
 })
+
+var served = []model.Served{
+	{In: (*CancelResourceRequestInput)(nil), Out: (*CancelResourceRequestOutput)(nil), Operation: model.Operation{Name: "CancelResourceRequest", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrRequestTokenNotFoundException}}},
+	{In: (*CreateResourceInput)(nil), Out: (*CreateResourceOutput)(nil), Operation: model.Operation{Name: "CreateResource", Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrClientTokenConflictException, ErrConcurrentOperationException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}},
+	{In: (*DeleteResourceInput)(nil), Out: (*DeleteResourceOutput)(nil), Operation: model.Operation{Name: "DeleteResource", Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrClientTokenConflictException, ErrConcurrentOperationException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}},
+	{In: (*GetResourceInput)(nil), Out: (*GetResourceOutput)(nil), Operation: model.Operation{Name: "GetResource", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}},
+	{In: (*GetResourceRequestStatusInput)(nil), Out: (*GetResourceRequestStatusOutput)(nil), Operation: model.Operation{Name: "GetResourceRequestStatus", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrRequestTokenNotFoundException}}},
+	{In: (*ListResourceRequestsInput)(nil), Out: (*ListResourceRequestsOutput)(nil), Operation: model.Operation{Name: "ListResourceRequests", Flags: model.ReadOnly}},
+	{In: (*ListResourcesInput)(nil), Out: (*ListResourcesOutput)(nil), Operation: model.Operation{Name: "ListResources", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}},
+	{In: (*UpdateResourceInput)(nil), Out: (*UpdateResourceOutput)(nil), Operation: model.Operation{Name: "UpdateResource", Errors: []*aws.ErrorShape{ErrAlreadyExistsException, ErrClientTokenConflictException, ErrConcurrentOperationException, ErrGeneralServiceException, ErrHandlerFailureException, ErrHandlerInternalFailureException, ErrInvalidCredentialsException, ErrInvalidRequestException, ErrNetworkFailureException, ErrNotStabilizedException, ErrNotUpdatableException, ErrPrivateTypeException, ErrResourceConflictException, ErrResourceNotFoundException, ErrServiceInternalErrorException, ErrServiceLimitExceededException, ErrThrottlingException, ErrTypeNotFoundException, ErrUnsupportedActionException}}},
+}
+
+func call(ctx context.Context, svc any, row int, in any) (any, error) {
+	s := svc.(Service)
+	switch row {
+	case 0:
+		return s.CancelResourceRequest(ctx, in.(*CancelResourceRequestInput))
+	case 1:
+		return s.CreateResource(ctx, in.(*CreateResourceInput))
+	case 2:
+		return s.DeleteResource(ctx, in.(*DeleteResourceInput))
+	case 3:
+		return s.GetResource(ctx, in.(*GetResourceInput))
+	case 4:
+		return s.GetResourceRequestStatus(ctx, in.(*GetResourceRequestStatusInput))
+	case 5:
+		return s.ListResourceRequests(ctx, in.(*ListResourceRequestsInput))
+	case 6:
+		return s.ListResources(ctx, in.(*ListResourcesInput))
+	case 7:
+		return s.UpdateResource(ctx, in.(*UpdateResourceInput))
+	}
+	panic("no such row")
+}

@@ -90,15 +90,34 @@ var api = sync.OnceValue(func() *model.Service {
 		Version:        "2017-01-26",
 		Protocols:      []model.Protocol{model.CBOR, model.JSON11},
 		Errors:         modelErrors(),
-	}).Fill([]model.Operation{
-		model.Op(Service.GetResources, model.Operation{Name: "GetResources", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrPaginationTokenExpiredException, ErrThrottledException}}),
-		model.Op(Service.GetTagKeys, model.Operation{Name: "GetTagKeys", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrPaginationTokenExpiredException, ErrThrottledException}}),
-		model.Op(Service.GetTagValues, model.Operation{Name: "GetTagValues", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrPaginationTokenExpiredException, ErrThrottledException}}),
-		model.Op(Service.TagResources, model.Operation{Name: "TagResources", Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrThrottledException}}),
-		model.Op(Service.UntagResources, model.Operation{Name: "UntagResources", Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrThrottledException}}),
-	}, `DescribeReportCreation
+	}).Serve(served, `DescribeReportCreation
 GetComplianceSummary
 ListRequiredTags
 StartReportCreation
-`)
+`, call)
 })
+
+var served = []model.Served{
+	{In: (*GetResourcesInput)(nil), Out: (*GetResourcesOutput)(nil), Operation: model.Operation{Name: "GetResources", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrPaginationTokenExpiredException, ErrThrottledException}}},
+	{In: (*GetTagKeysInput)(nil), Out: (*GetTagKeysOutput)(nil), Operation: model.Operation{Name: "GetTagKeys", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrPaginationTokenExpiredException, ErrThrottledException}}},
+	{In: (*GetTagValuesInput)(nil), Out: (*GetTagValuesOutput)(nil), Operation: model.Operation{Name: "GetTagValues", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrPaginationTokenExpiredException, ErrThrottledException}}},
+	{In: (*TagResourcesInput)(nil), Out: (*TagResourcesOutput)(nil), Operation: model.Operation{Name: "TagResources", Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrThrottledException}}},
+	{In: (*UntagResourcesInput)(nil), Out: (*UntagResourcesOutput)(nil), Operation: model.Operation{Name: "UntagResources", Errors: []*aws.ErrorShape{ErrInternalServiceException, ErrInvalidParameterException, ErrThrottledException}}},
+}
+
+func call(ctx context.Context, svc any, row int, in any) (any, error) {
+	s := svc.(Service)
+	switch row {
+	case 0:
+		return s.GetResources(ctx, in.(*GetResourcesInput))
+	case 1:
+		return s.GetTagKeys(ctx, in.(*GetTagKeysInput))
+	case 2:
+		return s.GetTagValues(ctx, in.(*GetTagValuesInput))
+	case 3:
+		return s.TagResources(ctx, in.(*TagResourcesInput))
+	case 4:
+		return s.UntagResources(ctx, in.(*UntagResourcesInput))
+	}
+	panic("no such row")
+}

@@ -291,29 +291,84 @@ var api = sync.OnceValue(func() *model.Service {
 		Protocols:      []model.Protocol{model.JSON10, model.Query},
 		QueryErrors:    true,
 		Errors:         modelErrors(),
-	}).Fill([]model.Operation{
-		model.Op(Service.AddPermission, model.Operation{Name: "AddPermission", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrOverLimit, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.CancelMessageMoveTask, model.Operation{Name: "CancelMessageMoveTask", ResultWrapper: "CancelMessageMoveTaskResult", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrRequestThrottled, ErrResourceNotFoundException, ErrUnsupportedOperation}}),
-		model.Op(Service.ChangeMessageVisibility, model.Operation{Name: "ChangeMessageVisibility", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrMessageNotInflight, ErrQueueDoesNotExist, ErrReceiptHandleIsInvalid, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.ChangeMessageVisibilityBatch, model.Operation{Name: "ChangeMessageVisibilityBatch", ResultWrapper: "ChangeMessageVisibilityBatchResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrBatchEntryIdsNotDistinct, ErrEmptyBatchRequest, ErrInvalidAddress, ErrInvalidBatchEntryId, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrTooManyEntriesInBatchRequest, ErrUnsupportedOperation}}),
-		model.Op(Service.CreateQueue, model.Operation{Name: "CreateQueue", ResultWrapper: "CreateQueueResult", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidAttributeName, ErrInvalidAttributeValue, ErrInvalidSecurity, ErrQueueDeletedRecently, ErrQueueNameExists, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.DeleteMessage, model.Operation{Name: "DeleteMessage", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidIdFormat, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrReceiptHandleIsInvalid, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.DeleteMessageBatch, model.Operation{Name: "DeleteMessageBatch", ResultWrapper: "DeleteMessageBatchResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrBatchEntryIdsNotDistinct, ErrEmptyBatchRequest, ErrInvalidAddress, ErrInvalidBatchEntryId, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrTooManyEntriesInBatchRequest, ErrUnsupportedOperation}}),
-		model.Op(Service.DeleteQueue, model.Operation{Name: "DeleteQueue", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.GetQueueAttributes, model.Operation{Name: "GetQueueAttributes", ResultWrapper: "GetQueueAttributesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidAttributeName, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.GetQueueUrl, model.Operation{Name: "GetQueueUrl", ResultWrapper: "GetQueueUrlResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.ListDeadLetterSourceQueues, model.Operation{Name: "ListDeadLetterSourceQueues", ResultWrapper: "ListDeadLetterSourceQueuesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.ListMessageMoveTasks, model.Operation{Name: "ListMessageMoveTasks", ResultWrapper: "ListMessageMoveTasksResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrRequestThrottled, ErrResourceNotFoundException, ErrUnsupportedOperation}}),
-		model.Op(Service.ListQueueTags, model.Operation{Name: "ListQueueTags", ResultWrapper: "ListQueueTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.ListQueues, model.Operation{Name: "ListQueues", ResultWrapper: "ListQueuesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.PurgeQueue, model.Operation{Name: "PurgeQueue", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrPurgeQueueInProgress, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.ReceiveMessage, model.Operation{Name: "ReceiveMessage", ResultWrapper: "ReceiveMessageResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrKmsAccessDenied, ErrKmsDisabled, ErrKmsInvalidKeyUsage, ErrKmsInvalidState, ErrKmsNotFound, ErrKmsOptInRequired, ErrKmsThrottled, ErrOverLimit, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.RemovePermission, model.Operation{Name: "RemovePermission", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.SendMessage, model.Operation{Name: "SendMessage", ResultWrapper: "SendMessageResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidMessageContents, ErrInvalidSecurity, ErrKmsAccessDenied, ErrKmsDisabled, ErrKmsInvalidKeyUsage, ErrKmsInvalidState, ErrKmsNotFound, ErrKmsOptInRequired, ErrKmsThrottled, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.SendMessageBatch, model.Operation{Name: "SendMessageBatch", ResultWrapper: "SendMessageBatchResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrBatchEntryIdsNotDistinct, ErrBatchRequestTooLong, ErrEmptyBatchRequest, ErrInvalidAddress, ErrInvalidBatchEntryId, ErrInvalidSecurity, ErrKmsAccessDenied, ErrKmsDisabled, ErrKmsInvalidKeyUsage, ErrKmsInvalidState, ErrKmsNotFound, ErrKmsOptInRequired, ErrKmsThrottled, ErrQueueDoesNotExist, ErrRequestThrottled, ErrTooManyEntriesInBatchRequest, ErrUnsupportedOperation}}),
-		model.Op(Service.SetQueueAttributes, model.Operation{Name: "SetQueueAttributes", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidAttributeName, ErrInvalidAttributeValue, ErrInvalidSecurity, ErrOverLimit, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.StartMessageMoveTask, model.Operation{Name: "StartMessageMoveTask", ResultWrapper: "StartMessageMoveTaskResult", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrRequestThrottled, ErrResourceNotFoundException, ErrUnsupportedOperation}}),
-		model.Op(Service.TagQueue, model.Operation{Name: "TagQueue", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-		model.Op(Service.UntagQueue, model.Operation{Name: "UntagQueue", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}),
-	}, "")
+	}).Serve(served, "", call)
 })
+
+var served = []model.Served{
+	{In: (*AddPermissionInput)(nil), Out: (*AddPermissionOutput)(nil), Operation: model.Operation{Name: "AddPermission", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrOverLimit, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*CancelMessageMoveTaskInput)(nil), Out: (*CancelMessageMoveTaskOutput)(nil), Operation: model.Operation{Name: "CancelMessageMoveTask", ResultWrapper: "CancelMessageMoveTaskResult", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrRequestThrottled, ErrResourceNotFoundException, ErrUnsupportedOperation}}},
+	{In: (*ChangeMessageVisibilityInput)(nil), Out: (*ChangeMessageVisibilityOutput)(nil), Operation: model.Operation{Name: "ChangeMessageVisibility", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrMessageNotInflight, ErrQueueDoesNotExist, ErrReceiptHandleIsInvalid, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*ChangeMessageVisibilityBatchInput)(nil), Out: (*ChangeMessageVisibilityBatchOutput)(nil), Operation: model.Operation{Name: "ChangeMessageVisibilityBatch", ResultWrapper: "ChangeMessageVisibilityBatchResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrBatchEntryIdsNotDistinct, ErrEmptyBatchRequest, ErrInvalidAddress, ErrInvalidBatchEntryId, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrTooManyEntriesInBatchRequest, ErrUnsupportedOperation}}},
+	{In: (*CreateQueueInput)(nil), Out: (*CreateQueueOutput)(nil), Operation: model.Operation{Name: "CreateQueue", ResultWrapper: "CreateQueueResult", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidAttributeName, ErrInvalidAttributeValue, ErrInvalidSecurity, ErrQueueDeletedRecently, ErrQueueNameExists, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*DeleteMessageInput)(nil), Out: (*DeleteMessageOutput)(nil), Operation: model.Operation{Name: "DeleteMessage", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidIdFormat, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrReceiptHandleIsInvalid, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*DeleteMessageBatchInput)(nil), Out: (*DeleteMessageBatchOutput)(nil), Operation: model.Operation{Name: "DeleteMessageBatch", ResultWrapper: "DeleteMessageBatchResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrBatchEntryIdsNotDistinct, ErrEmptyBatchRequest, ErrInvalidAddress, ErrInvalidBatchEntryId, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrTooManyEntriesInBatchRequest, ErrUnsupportedOperation}}},
+	{In: (*DeleteQueueInput)(nil), Out: (*DeleteQueueOutput)(nil), Operation: model.Operation{Name: "DeleteQueue", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*GetQueueAttributesInput)(nil), Out: (*GetQueueAttributesOutput)(nil), Operation: model.Operation{Name: "GetQueueAttributes", ResultWrapper: "GetQueueAttributesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidAttributeName, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*GetQueueUrlInput)(nil), Out: (*GetQueueUrlOutput)(nil), Operation: model.Operation{Name: "GetQueueUrl", ResultWrapper: "GetQueueUrlResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*ListDeadLetterSourceQueuesInput)(nil), Out: (*ListDeadLetterSourceQueuesOutput)(nil), Operation: model.Operation{Name: "ListDeadLetterSourceQueues", ResultWrapper: "ListDeadLetterSourceQueuesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*ListMessageMoveTasksInput)(nil), Out: (*ListMessageMoveTasksOutput)(nil), Operation: model.Operation{Name: "ListMessageMoveTasks", ResultWrapper: "ListMessageMoveTasksResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrRequestThrottled, ErrResourceNotFoundException, ErrUnsupportedOperation}}},
+	{In: (*ListQueueTagsInput)(nil), Out: (*ListQueueTagsOutput)(nil), Operation: model.Operation{Name: "ListQueueTags", ResultWrapper: "ListQueueTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*ListQueuesInput)(nil), Out: (*ListQueuesOutput)(nil), Operation: model.Operation{Name: "ListQueues", ResultWrapper: "ListQueuesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*PurgeQueueInput)(nil), Out: (*PurgeQueueOutput)(nil), Operation: model.Operation{Name: "PurgeQueue", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrPurgeQueueInProgress, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*ReceiveMessageInput)(nil), Out: (*ReceiveMessageOutput)(nil), Operation: model.Operation{Name: "ReceiveMessage", ResultWrapper: "ReceiveMessageResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrKmsAccessDenied, ErrKmsDisabled, ErrKmsInvalidKeyUsage, ErrKmsInvalidState, ErrKmsNotFound, ErrKmsOptInRequired, ErrKmsThrottled, ErrOverLimit, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*RemovePermissionInput)(nil), Out: (*RemovePermissionOutput)(nil), Operation: model.Operation{Name: "RemovePermission", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*SendMessageInput)(nil), Out: (*SendMessageOutput)(nil), Operation: model.Operation{Name: "SendMessage", ResultWrapper: "SendMessageResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidMessageContents, ErrInvalidSecurity, ErrKmsAccessDenied, ErrKmsDisabled, ErrKmsInvalidKeyUsage, ErrKmsInvalidState, ErrKmsNotFound, ErrKmsOptInRequired, ErrKmsThrottled, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*SendMessageBatchInput)(nil), Out: (*SendMessageBatchOutput)(nil), Operation: model.Operation{Name: "SendMessageBatch", ResultWrapper: "SendMessageBatchResult", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrBatchEntryIdsNotDistinct, ErrBatchRequestTooLong, ErrEmptyBatchRequest, ErrInvalidAddress, ErrInvalidBatchEntryId, ErrInvalidSecurity, ErrKmsAccessDenied, ErrKmsDisabled, ErrKmsInvalidKeyUsage, ErrKmsInvalidState, ErrKmsNotFound, ErrKmsOptInRequired, ErrKmsThrottled, ErrQueueDoesNotExist, ErrRequestThrottled, ErrTooManyEntriesInBatchRequest, ErrUnsupportedOperation}}},
+	{In: (*SetQueueAttributesInput)(nil), Out: (*SetQueueAttributesOutput)(nil), Operation: model.Operation{Name: "SetQueueAttributes", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidAttributeName, ErrInvalidAttributeValue, ErrInvalidSecurity, ErrOverLimit, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*StartMessageMoveTaskInput)(nil), Out: (*StartMessageMoveTaskOutput)(nil), Operation: model.Operation{Name: "StartMessageMoveTask", ResultWrapper: "StartMessageMoveTaskResult", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrRequestThrottled, ErrResourceNotFoundException, ErrUnsupportedOperation}}},
+	{In: (*TagQueueInput)(nil), Out: (*TagQueueOutput)(nil), Operation: model.Operation{Name: "TagQueue", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+	{In: (*UntagQueueInput)(nil), Out: (*UntagQueueOutput)(nil), Operation: model.Operation{Name: "UntagQueue", Errors: []*aws.ErrorShape{ErrInvalidAddress, ErrInvalidSecurity, ErrQueueDoesNotExist, ErrRequestThrottled, ErrUnsupportedOperation}}},
+}
+
+func call(ctx context.Context, svc any, row int, in any) (any, error) {
+	s := svc.(Service)
+	switch row {
+	case 0:
+		return s.AddPermission(ctx, in.(*AddPermissionInput))
+	case 1:
+		return s.CancelMessageMoveTask(ctx, in.(*CancelMessageMoveTaskInput))
+	case 2:
+		return s.ChangeMessageVisibility(ctx, in.(*ChangeMessageVisibilityInput))
+	case 3:
+		return s.ChangeMessageVisibilityBatch(ctx, in.(*ChangeMessageVisibilityBatchInput))
+	case 4:
+		return s.CreateQueue(ctx, in.(*CreateQueueInput))
+	case 5:
+		return s.DeleteMessage(ctx, in.(*DeleteMessageInput))
+	case 6:
+		return s.DeleteMessageBatch(ctx, in.(*DeleteMessageBatchInput))
+	case 7:
+		return s.DeleteQueue(ctx, in.(*DeleteQueueInput))
+	case 8:
+		return s.GetQueueAttributes(ctx, in.(*GetQueueAttributesInput))
+	case 9:
+		return s.GetQueueUrl(ctx, in.(*GetQueueUrlInput))
+	case 10:
+		return s.ListDeadLetterSourceQueues(ctx, in.(*ListDeadLetterSourceQueuesInput))
+	case 11:
+		return s.ListMessageMoveTasks(ctx, in.(*ListMessageMoveTasksInput))
+	case 12:
+		return s.ListQueueTags(ctx, in.(*ListQueueTagsInput))
+	case 13:
+		return s.ListQueues(ctx, in.(*ListQueuesInput))
+	case 14:
+		return s.PurgeQueue(ctx, in.(*PurgeQueueInput))
+	case 15:
+		return s.ReceiveMessage(ctx, in.(*ReceiveMessageInput))
+	case 16:
+		return s.RemovePermission(ctx, in.(*RemovePermissionInput))
+	case 17:
+		return s.SendMessage(ctx, in.(*SendMessageInput))
+	case 18:
+		return s.SendMessageBatch(ctx, in.(*SendMessageBatchInput))
+	case 19:
+		return s.SetQueueAttributes(ctx, in.(*SetQueueAttributesInput))
+	case 20:
+		return s.StartMessageMoveTask(ctx, in.(*StartMessageMoveTaskInput))
+	case 21:
+		return s.TagQueue(ctx, in.(*TagQueueInput))
+	case 22:
+		return s.UntagQueue(ctx, in.(*UntagQueueInput))
+	}
+	panic("no such row")
+}

@@ -48,9 +48,7 @@ var api = sync.OnceValue(func() *model.Service {
 		Patterns: []*model.Pattern{
 			{Text: `[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+`, RE2: `[\x09\x0A\x0D\x20-\x7E\x{85}\x{A0}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]+`},
 		},
-	}).Fill([]model.Operation{
-		model.Op(Service.GetCallerIdentity, model.Operation{Name: "GetCallerIdentity", ResultWrapper: "GetCallerIdentityResult", Flags: model.ReadOnly}),
-	}, `AssumeRole
+	}).Serve(served, `AssumeRole
 AssumeRoleWithSAML
 AssumeRoleWithWebIdentity
 AssumeRoot
@@ -60,5 +58,18 @@ GetDelegatedAccessToken
 GetFederationToken
 GetSessionToken
 GetWebIdentityToken
-`)
+`, call)
 })
+
+var served = []model.Served{
+	{In: (*GetCallerIdentityInput)(nil), Out: (*GetCallerIdentityOutput)(nil), Operation: model.Operation{Name: "GetCallerIdentity", ResultWrapper: "GetCallerIdentityResult", Flags: model.ReadOnly}},
+}
+
+func call(ctx context.Context, svc any, row int, in any) (any, error) {
+	s := svc.(Service)
+	switch row {
+	case 0:
+		return s.GetCallerIdentity(ctx, in.(*GetCallerIdentityInput))
+	}
+	panic("no such row")
+}
