@@ -12,8 +12,7 @@ import (
 type Batch struct {
 	*store.Writes
 
-	node *Node
-	obj  *object // nil for what belongs to none
+	obj *object // nil for what belongs to none
 
 	lazy      bool
 	own       bool
@@ -44,10 +43,10 @@ func (b *Batch) Lazy() { b.lazy = true }
 // the object's memory was dropped meanwhile: what is loaded instead already holds the change.
 func (b *Batch) Then(fn func()) { b.then = append(b.then, fn) }
 
-// OnCommit has fn called after the commit, without the object's lock: a hint to wake somebody.
+// OnCommit has fn called after the commit, without the object's lock: a hint to wake somebody. It must not wait.
 func (b *Batch) OnCommit(fn func()) { b.committed = append(b.committed, fn) }
 
-// OnUnknown has fn called where even [Node] cannot find out whether the commit happened.
+// OnUnknown has fn called where it cannot be found out whether the commit happened.
 func (b *Batch) OnUnknown(fn func()) { b.unknown = append(b.unknown, fn) }
 
 // MustOwn has the answer wait for a commit that proves the object still ours when this call ran, even where nothing is
@@ -63,7 +62,8 @@ func (b *Batch) Untouched() { b.untouched = true }
 func (b *Batch) Forget() { b.forget = true }
 
 // Park says, as the error of the function, that the caller waits in w and the function runs again when somebody wakes
-// it, or at until. Nothing it recorded is written. It must compare [Batch.Now] to until itself, and answer then.
+// it, or at until, zero for never. Nothing it recorded is written. It must compare [Batch.Now] to until itself, and answer
+// then.
 func (b *Batch) Park(w *Waiters, until time.Time) error {
 	if b.waiter == nil {
 		b.waiter = &waiter{wake: make(chan struct{}, 1)}
@@ -82,7 +82,7 @@ func (n *Node) batch(o *object, w *waiter) *Batch {
 	if ok {
 		b.Reset(scope)
 	} else {
-		b = &Batch{Writes: store.NewWrites(n.space, scope), node: n, wake: make(chan struct{}, 1)}
+		b = &Batch{Writes: store.NewWrites(n.space, scope), wake: make(chan struct{}, 1)}
 	}
 	b.obj, b.waiter = o, w
 	return b
@@ -99,6 +99,6 @@ func (n *Node) recycle(b *Batch) {
 	clear(b.then)
 	clear(b.committed)
 	clear(b.unknown)
-	*b = Batch{Writes: b.Writes, node: n, wake: b.wake, then: b.then[:0], committed: b.committed[:0], unknown: b.unknown[:0]}
+	*b = Batch{Writes: b.Writes, wake: b.wake, then: b.then[:0], committed: b.committed[:0], unknown: b.unknown[:0]}
 	n.batches.Put(b)
 }

@@ -363,7 +363,7 @@ func TestPausedOwnerIsHarmless(t *testing.T) {
 					go func() { failed <- &owner.ElsewhereError{} }()
 				}
 				time.Sleep(time.Second)
-				c.node(next).gate.pause() // so that the old owner does not get it back meanwhile
+				keep := c.node(next).gate.pause() // so that the old owner does not get it back meanwhile
 				resume()
 				for range 3 {
 					if err := <-failed; err != nil {
@@ -374,10 +374,7 @@ func TestPausedOwnerIsHarmless(t *testing.T) {
 						t.Error("the old owner answered")
 					}
 				}
-				c.node(next).gate.mu.Lock()
-				close(c.node(next).gate.paused)
-				c.node(next).gate.paused = nil
-				c.node(next).gate.mu.Unlock()
+				keep()
 				time.Sleep(10 * time.Second)
 				if n, err := c.add(t.Context(), next, "x"); n != 3 || err != nil {
 					t.Errorf("in the end: %d, %v", n, err)

@@ -288,6 +288,8 @@ func (c *commits) handOver() {
 		l.wake <- struct{}{}
 	} else if g.sync || g.closed {
 		c.kick()
+	} else {
+		c.timer.Reset(lazyDelay) // it may have fired while this one was written
 	}
 }
 

@@ -58,8 +58,12 @@ func (n *Node) Look() {
 // sighting is when this node last saw another's heartbeat change.
 type sighting struct {
 	member
-	at time.Time
+	at    time.Time
+	since int // looks at it that found it the same
 }
+
+// A store that stalls keeps everybody's heartbeat from changing: so a dead node must have looked the same more than once.
+const deadLooks = 3
 
 // errLost: this node was taken for dead.
 var errLost = errors.New("owner: another node took this one for dead")
@@ -192,7 +196,10 @@ func (n *Node) beat(ctx context.Context, s *session, number uint64) error {
 	now := time.Now()
 	for id, m := range all {
 		if old, ok := n.seen[id]; !ok || old.Incarnation != m.Incarnation || old.Beat != m.Beat {
-			n.seen[id] = sighting{m, now}
+			n.seen[id] = sighting{m, now, 0}
+		} else {
+			old.since++
+			n.seen[id] = old
 		}
 	}
 	for id := range n.seen {
@@ -224,7 +231,7 @@ func (n *Node) remember(all map[string]member) {
 func (n *Node) dead() map[string]member {
 	dead := make(map[string]member)
 	for id, s := range n.seen {
-		if id != n.o.ID && time.Since(s.at) >= n.o.Lease {
+		if id != n.o.ID && s.since >= deadLooks && time.Since(s.at) >= n.o.Lease {
 			dead[id] = s.member
 		}
 	}
@@ -317,6 +324,9 @@ func (n *Node) retire() error {
 		err = n.release(n.base, s, true, func(int) bool { return true })
 	}
 	n.depose(s)
+	if errors.Is(err, errLost) || err == errAgain { // another node took it all already
+		return nil
+	}
 	return err
 }
 

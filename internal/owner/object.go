@@ -2,8 +2,11 @@ package owner
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/obidos-cloud/obidos/internal/aws"
 )
 
 // object is one object in memory, from the moment its loading begins until its memory is dropped.
@@ -19,10 +22,10 @@ type object struct {
 
 	mu     sync.Mutex
 	loaded bool
-	gone   bool // dropped: whoever wants it loads it again
-	used   bool // since the cache last looked
-	joined uint64
-	synced uint64 // like joined, the newest group it has a batch in; here, one that its caller waited for
+	gone   bool   // dropped: whoever wants it loads it again
+	used   bool   // since the cache last looked
+	joined uint64 // the newest group it has a batch in
+	synced uint64 // the newest it has one in that is not lazy
 	parked map[*waiter]struct{}
 	alarm  alarm
 
@@ -34,13 +37,14 @@ type held[S any] struct {
 	s S
 }
 
-// kind is what the node does with the objects of a Kind, whatever their state is.
+// kind is what the node does with the objects of a Kind, whatever their state is. It holds the object's lock, but for
+// each, which takes none.
 type kind interface {
-	schedule(*object)           // its lock is held, as for all but the last
-	wakeUp(*object, *Batch)     //
-	dismiss(*object)            //
-	mayLeave(*object) bool      //
-	each(yield func(o *object)) // takes no object's lock
+	schedule(*object)       // sets its alarm
+	wakeUp(*object, *Batch) // lets it do what is due
+	dismiss(*object)        // takes it out of the Kind
+	mayLeave(*object) bool
+	each(yield func(o *object))
 }
 
 // hold returns the object, loaded and locked.
@@ -76,6 +80,8 @@ func (k *Kind[S]) hold(ctx context.Context, name key) (*held[S], error) {
 // fetch loads an object that is not in memory and returns it locked; nil where somebody else is at it.
 func (k *Kind[S]) fetch(ctx context.Context, name key) (*held[S], error) {
 	n := k.node
+	// The names may be parts of a request, which must not stay in memory.
+	name = key{aws.Scope{Account: strings.Clone(name.Account), Region: strings.Clone(name.Region)}, strings.Clone(name.id)}
 	h := &held[S]{object: object{node: n, kind: k, key: name, part: partitionOf(k.name, name), ready: make(chan struct{}), slot: -1}}
 	h.self, h.alarm.object = h, &h.object
 	k.mu.Lock()

@@ -298,6 +298,23 @@ func TestLazyDoesNotWait(t *testing.T) {
 	})
 }
 
+// A lazy change is written soon even where a commit is under way for longer, and nothing follows it.
+func TestLazyIsWrittenSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := alone(t, &slow{Engine: memory.New(memory.Options{}), by: time.Second})
+		c.get(t.Context(), "x")
+		go c.add(t.Context(), "y")
+		synctest.Wait()
+		if _, err := c.add(t.Context(), "x", (*owner.Batch).Lazy); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second + 10*time.Millisecond)
+		if n := c.stored(t, "x"); n != 1 {
+			t.Errorf("stored %d", n)
+		}
+	})
+}
+
 func TestReaderWaitsForWhatItRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := alone(t, &slow{Engine: memory.New(memory.Options{}), by: time.Millisecond})

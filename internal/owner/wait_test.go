@@ -123,6 +123,38 @@ func TestNoWakeUpIsLost(t *testing.T) {
 	})
 }
 
+// Who is woken at the moment they leave passes it on.
+func TestWakeUpIsPassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := alone(t, memory.New(memory.Options{}))
+		for range 20 {
+			c.add(t.Context(), "x") // so that a level has to be reached anew
+			n, _ := c.get(t.Context(), "x")
+			leaving, leave := context.WithCancel(t.Context())
+			go c.reach(leaving, "x", n+1, time.Hour)
+			synctest.Wait()
+			served := make(chan bool)
+			go func() {
+				c.reach(t.Context(), "x", n+1, time.Hour)
+				close(served)
+			}()
+			synctest.Wait()
+			owner.Do(scoped(t.Context()), c.kind, "x", func(s *counter, b *owner.Batch) (int, error) {
+				leave()
+				s.n++
+				s.waiters.Wake(1)
+				return 0, nil
+			})
+			synctest.Wait()
+			select {
+			case <-served:
+			default:
+				t.Fatal("nobody was woken")
+			}
+		}
+	})
+}
+
 func TestParkedCallersKeepTheirPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := alone(t, memory.New(memory.Options{}))
@@ -174,20 +206,19 @@ func TestParkedCallersMove(t *testing.T) {
 					done <- err
 				}()
 				synctest.Wait()
+				keep := func() {}
 				if how == "kill" { // as far as the others can tell
-					c.node(first).gate.pause()
+					resume := c.node(first).gate.pause()
 					time.Sleep(10 * time.Second)
 					c.node(next).get(t.Context(), "x")
-					g := c.node(first).gate
-					g.mu.Lock()
-					close(g.paused)
-					g.paused = nil
-					g.mu.Unlock()
+					keep = c.node(next).gate.pause() // it does not give it back at once
+					resume()
 				} else {
 					go c.halt(first)
 				}
 				err := <-done
 				cancel()
+				keep()
 				if _, ok := errors.AsType[*owner.ElsewhereError](err); !ok && !errors.Is(err, owner.ErrStopped) {
 					t.Errorf("got %v", err)
 				}
