@@ -47,25 +47,17 @@ func (r *Recorder) Audit(e Event) {
 	}
 	a.next++
 	a.mu.Unlock()
-	r.touch()
+	r.writer.keepEvent(r, e)
 }
 
 // Events are the control-plane calls remembered in memory, oldest first.
 func (r *Recorder) Events() []Event {
-	events, _, _ := r.audit.read(0)
-	return events
-}
-
-// read is the events after number from that are still there, the number to go on from, and how many were overwritten.
-func (a *auditRing) read(from uint64) (events []Event, next, lost uint64) {
+	a := &r.audit
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if have := uint64(len(a.events)); a.next-from > have {
-		lost = a.next - from - have
-		from = a.next - have
-	}
-	for n := from; n < a.next; n++ {
+	var events []Event
+	for n := a.next - uint64(len(a.events)); n < a.next; n++ {
 		events = append(events, a.events[n%uint64(a.size)])
 	}
-	return events, a.next, lost
+	return events
 }

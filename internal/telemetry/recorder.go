@@ -19,15 +19,14 @@ import (
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/model"
 )
 
-// Clock tells the platform's time. Durations are measured in real time.
-type Clock interface{ Now() time.Time }
-
 // Options of a Recorder. The zero Options keep everything in memory only.
 type Options struct {
-	Clock     Clock        // the platform's; real time where nil
+	Clock     *clock.Clock // the platform's; the machine's where nil. Durations are measured in real time
+	Archive   *Archive     // where the writer writes; nothing is written where nil
 	Log       *slog.Logger // what the writer could not do
 	Spans     int          // how many spans are remembered in memory, rounded up to a power of two; 8,192 where 0
 	Audit     int          // how many changes are remembered in memory; 1,024 where 0
@@ -36,14 +35,12 @@ type Options struct {
 
 // Recorder is where everything is recorded.
 type Recorder struct {
-	clock Clock
+	clock *clock.Clock
 	log   *slog.Logger
 
-	spans ring
-	audit auditRing
-
-	dirty atomic.Bool   // something was recorded since the writer last looked
-	wake  chan struct{} // tells the writer so
+	spans  ring
+	audit  auditRing
+	writer writer
 
 	dropped   atomic.Uint64 // measurements of series beyond the bound
 	maxSeries int
@@ -53,14 +50,10 @@ type Recorder struct {
 	calls  []*Calls // in the order they were made
 }
 
-type realTime struct{}
-
-func (realTime) Now() time.Time { return time.Now() }
-
 // New is a recorder that has recorded nothing.
 func New(o Options) *Recorder {
 	if o.Clock == nil {
-		o.Clock = realTime{}
+		o.Clock = clock.New()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -77,23 +70,13 @@ func New(o Options) *Recorder {
 	r := &Recorder{
 		clock:     o.Clock,
 		log:       o.Log,
-		wake:      make(chan struct{}, 1),
 		maxSeries: o.MaxSeries,
 		series:    map[SeriesID]*Series{},
 	}
 	r.spans.init(o.Spans)
 	r.audit.size = o.Audit
+	r.writer.archive = o.Archive
 	return r
-}
-
-// touch tells the writer that there is something to write. On the hot path it is one load.
-func (r *Recorder) touch() {
-	if !r.dirty.Load() && r.dirty.CompareAndSwap(false, true) {
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
-	}
 }
 
 // Calls counts the calls of one operation: how many, with which status, how long they took. Its holder keeps it, so that

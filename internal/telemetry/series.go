@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/store"
 )
 
 // SeriesID names one series of measurements, as CloudWatch would.
@@ -87,7 +88,7 @@ type Series struct {
 	// The writer's own.
 	flushedZero uint64
 	flushedSum  float64
-	silent      int // flushes since the last value
+	silent      int // harvests without a value since the last with one
 }
 
 var nan = math.Float64bits(math.NaN())
@@ -167,7 +168,7 @@ func (s *Series) Add(v float64) {
 	if s.detached.Load() {
 		s.recorder.attach(s)
 	}
-	s.recorder.touch()
+	s.recorder.writer.touch(s.recorder)
 }
 
 // attach brings a series back that was let go. Where another took its place meanwhile, values go on being added here and
@@ -183,6 +184,7 @@ func (r *Recorder) attach(s *Series) {
 
 // Datum is what one series measured in one minute, or in several added up.
 type Datum struct {
+	store.Unknown
 	Count   uint64            `cbor:"1,keyasint"`
 	Sum     float64           `cbor:"2,keyasint"`
 	Min     float64           `cbor:"3,keyasint"`
@@ -226,7 +228,6 @@ func (s *Series) harvest() (d Datum, ok bool) {
 		mean := d.Sum / float64(d.Count)
 		d.Min, d.Max = mean, mean
 	}
-	d.Unit = s.ID.Unit
 	return d, true
 }
 

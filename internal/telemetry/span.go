@@ -78,6 +78,9 @@ func (c *Calls) End(a *Active, status int, code string, took time.Duration) {
 		a.Span.Sampled = true // what went wrong here is always worth keeping
 	}
 	c.recorder.spans.add(&a.Span)
+	if a.Span.Sampled {
+		c.recorder.writer.keepSpan(c.recorder, &a.Span)
+	}
 	c.Add(a.Span.Scope, status, took)
 }
 
