@@ -191,7 +191,7 @@ func (r *reader) operations(operations *tree) error {
 		if !r.served[n] {
 			u := row{Name: n}
 			if r.rest() {
-				u.Method, u.URI = o.text("http", "method"), o.text("http", "requestUri")
+				u.Method, u.URI = o.text("http", "method"), r.uri(operations, n)
 			}
 			r.Unserved = append(r.Unserved, u)
 			continue
@@ -199,6 +199,9 @@ func (r *reader) operations(operations *tree) error {
 		op, err := r.operation(n, o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", n, err)
+		}
+		if r.rest() {
+			op.URI = r.uri(operations, n)
 		}
 		op.Index = i
 		r.Operations = append(r.Operations, op)
@@ -248,7 +251,7 @@ func (r *reader) count(o *tree) {
 func (r *reader) operation(name string, o *tree) (operation, error) {
 	op := operation{Name: name, ResultWrapper: o.text("output", "resultWrapper"), HostPrefix: o.text("endpoint", "hostPrefix")}
 	if r.rest() {
-		op.Method, op.URI = o.text("http", "method"), o.text("http", "requestUri")
+		op.Method = o.text("http", "method")
 		if op.Status = o.number("http", "responseCode"); op.Status == 200 {
 			op.Status = 0
 		}
@@ -305,6 +308,30 @@ func (r *reader) operation(name string, o *tree) (operation, error) {
 	}
 	slices.Sort(op.Errors)
 	return op, nil
+}
+
+// uri is an operation's URI. Where another has the same, the query parameters it cannot do without tell them apart.
+func (r *reader) uri(operations *tree, name string) string {
+	o := operations.get(name)
+	uri := o.text("http", "requestUri")
+	for _, other := range operations.members() {
+		p := operations.get(other)
+		if other == name || p.text("http", "method") != o.text("http", "method") || strings.TrimSuffix(p.text("http", "requestUri"), "/") != strings.TrimSuffix(uri, "/") {
+			continue
+		}
+		in := r.shapes.get(o.text("input", "shape"))
+		for _, m := range in.list("required") {
+			if in.text("members", m.text(), "location") == "querystring" {
+				mark := "?"
+				if strings.Contains(uri, "?") {
+					mark = "&"
+				}
+				uri += mark + in.text("members", m.text(), "locationName")
+			}
+		}
+		break
+	}
+	return uri
 }
 
 // reads reports whether an operation of that name only reads, as AWS names them.

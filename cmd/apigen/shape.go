@@ -132,11 +132,8 @@ func (r *reader) xml() bool {
 // elementName adds the name of a member's element and of its query parameter, where they are not the wire name.
 func (r *reader) elementName(t tags, s *tree, name, wire string, ref, target *tree) {
 	element := cmp.Or(ref.text("xmlName"), wire)
-	if flat := ref.is("flattened") || target.is("flattened"); flat && target.text("type") == "list" && !ref.has("xmlName") {
-		inner := target.text("member", "locationName")
-		if inner != "" && (ref.text("locationName") == "" || !r.speaks("RestXML")) {
-			element = inner
-		}
+	if flat := ref.is("flattened") || target.is("flattened"); flat && target.text("type") == "list" && !ref.has("xmlName") && !r.speaks("RestXML") {
+		element = cmp.Or(target.text("member", "locationName"), element)
 	}
 	if s.text("payload") == name && target.text("type") == "structure" {
 		element = cmp.Or(ref.text("locationName"), target.text("locationName"), ref.text("shape"))

@@ -22,7 +22,7 @@ var api = sync.OnceValue(func() *model.Service {
 		Version:        "2006-03-01",
 		XMLNamespace:   "http://s3.amazonaws.com/doc/2006-03-01/",
 		Protocols:      []model.Protocol{model.RestXML},
-	}).Fill(nil, `AbortMultipartUpload DELETE /{Bucket}/{Key+}
+	}).Fill(nil, `AbortMultipartUpload DELETE /{Bucket}/{Key+}?uploadId
 CompleteMultipartUpload POST /{Bucket}/{Key+}
 CopyObject PUT /{Bucket}/{Key+}
 CreateBucket PUT /{Bucket}
@@ -53,18 +53,18 @@ DeletePublicAccessBlock DELETE /{Bucket}?publicAccessBlock
 GetBucketAbac GET /{Bucket}?abac
 GetBucketAccelerateConfiguration GET /{Bucket}?accelerate
 GetBucketAcl GET /{Bucket}?acl
-GetBucketAnalyticsConfiguration GET /{Bucket}?analytics
+GetBucketAnalyticsConfiguration GET /{Bucket}?analytics&id
 GetBucketCors GET /{Bucket}?cors
 GetBucketEncryption GET /{Bucket}?encryption
-GetBucketIntelligentTieringConfiguration GET /{Bucket}?intelligent-tiering
-GetBucketInventoryConfiguration GET /{Bucket}?inventory
+GetBucketIntelligentTieringConfiguration GET /{Bucket}?intelligent-tiering&id
+GetBucketInventoryConfiguration GET /{Bucket}?inventory&id
 GetBucketLifecycle GET /{Bucket}?lifecycle
 GetBucketLifecycleConfiguration GET /{Bucket}?lifecycle
 GetBucketLocation GET /{Bucket}?location
 GetBucketLogging GET /{Bucket}?logging
 GetBucketMetadataConfiguration GET /{Bucket}?metadataConfiguration
 GetBucketMetadataTableConfiguration GET /{Bucket}?metadataTable
-GetBucketMetricsConfiguration GET /{Bucket}?metrics
+GetBucketMetricsConfiguration GET /{Bucket}?metrics&id
 GetBucketNotification GET /{Bucket}?notification
 GetBucketNotificationConfiguration GET /{Bucket}?notification
 GetBucketOwnershipControls GET /{Bucket}?ownershipControls
@@ -77,7 +77,7 @@ GetBucketVersioning GET /{Bucket}?versioning
 GetBucketWebsite GET /{Bucket}?website
 GetObject GET /{Bucket}/{Key+}
 GetObjectAcl GET /{Bucket}/{Key+}?acl
-GetObjectAnnotation GET /{Bucket}/{Key+}?annotation
+GetObjectAnnotation GET /{Bucket}/{Key+}?annotation&annotationName
 GetObjectAttributes GET /{Bucket}/{Key+}?attributes
 GetObjectLegalHold GET /{Bucket}/{Key+}?legal-hold
 GetObjectLockConfiguration GET /{Bucket}?object-lock
@@ -98,7 +98,7 @@ ListObjectAnnotations GET /{Bucket}/{Key+}?annotation
 ListObjectVersions GET /{Bucket}?versions
 ListObjects GET /{Bucket}
 ListObjectsV2 GET /{Bucket}?list-type=2
-ListParts GET /{Bucket}/{Key+}
+ListParts GET /{Bucket}/{Key+}?uploadId
 PutBucketAbac PUT /{Bucket}?abac
 PutBucketAccelerateConfiguration PUT /{Bucket}?accelerate
 PutBucketAcl PUT /{Bucket}?acl
@@ -135,8 +135,8 @@ UpdateBucketMetadataAnnotationTableConfiguration PUT /{Bucket}?metadataAnnotatio
 UpdateBucketMetadataInventoryTableConfiguration PUT /{Bucket}?metadataInventoryTable
 UpdateBucketMetadataJournalTableConfiguration PUT /{Bucket}?metadataJournalTable
 UpdateObjectEncryption PUT /{Bucket}/{Key+}?encryption
-UploadPart PUT /{Bucket}/{Key+}
-UploadPartCopy PUT /{Bucket}/{Key+}
+UploadPart PUT /{Bucket}/{Key+}?partNumber&uploadId
+UploadPartCopy PUT /{Bucket}/{Key+}?partNumber&uploadId
 WriteGetObjectResponse POST /WriteGetObjectResponse
 `)
 })
