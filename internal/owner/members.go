@@ -224,6 +224,7 @@ func (n *Node) remember(all map[string]member) {
 				n.parts[i].holder = ""
 			}
 		}
+		n.tell()
 	}
 }
 
@@ -355,6 +356,7 @@ func mix(x uint64) uint64 {
 func (n *Node) announce() {
 	close(n.changed)
 	n.changed = make(chan struct{})
+	n.tell()
 }
 
 func pause(ctx context.Context, d time.Duration) error {

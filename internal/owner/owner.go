@@ -94,16 +94,17 @@ type Node struct {
 	look    chan struct{}             // something has changed in the store; holds one
 	turn    chan struct{}             // held while partitions are taken or released; holds one
 
-	mu      sync.Mutex
-	kinds   []kind
-	session *session      // nil until joined, and from being taken for dead until joined again
-	trouble error         // why it could not join the last time
-	stopped bool          // no caller is served any more
-	changed chan struct{} // closed and replaced when what stands below or above changes
-	looks   uint64        // how often all partitions were looked at
-	parts   [Partitions]partition
-	members map[string]member   // who was alive when last looked
-	seen    map[string]sighting // when their heartbeats were last seen to change
+	mu       sync.Mutex
+	kinds    []kind
+	session  *session      // nil until joined, and from being taken for dead until joined again
+	trouble  error         // why it could not join the last time
+	stopped  bool          // no caller is served any more
+	changed  chan struct{} // closed and replaced when what stands below or above changes
+	looks    uint64        // how often all partitions were looked at
+	parts    [Partitions]partition
+	members  map[string]member // who was alive when last looked
+	watchers []*watcher
+	seen     map[string]sighting // when their heartbeats were last seen to change
 }
 
 // session is one membership of the node, from joining to being taken for dead.

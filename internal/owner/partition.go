@@ -253,6 +253,7 @@ func (n *Node) release(ctx context.Context, s *session, leaving bool, which func
 		}
 	}
 	kinds := n.kinds
+	n.tell()
 	n.mu.Unlock()
 	defer func() { // where it failed, they are still ours
 		n.mu.Lock()
