@@ -201,8 +201,10 @@ func (s *Service) put(q *queue, b *owner.Batch, next queueRecord) {
 	if q.set.fifo && before.delay != after.delay {
 		q.delayAll(after.delay - before.delay)
 	}
-	if before.retention > after.retention && q.state.sweep != 0 {
-		q.armSweep(b, b.Now().UnixMilli())
+	if less := before.retention - after.retention; less > 0 && q.state.sweep != 0 {
+		q.state.sweep = max(q.state.sweep-less, b.Now().UnixMilli())
+		s.sweepAt(b, q, q.state.sweep)
+		q.save(b)
 	}
 }
 

@@ -222,9 +222,14 @@ func (s *Service) ListMessageMoveTasks(ctx context.Context, in *sqsapi.ListMessa
 // endMove writes how a move task ended.
 func (s *Service) endMove(q *queue, b *owner.Batch, m moveRecord) {
 	s.saveMove(b, q, m)
+	if m.Rate > 0 {
+		s.dues.Cancel(b, moveTimer(q.name))
+	}
 	q.moving = nil
-	q.movers.WakeAll()
 }
+
+// moveTimer is the key of the timer for a queue's move task. No queue has such a name.
+func moveTimer(queue string) string { return queue + " move" }
 
 // move does a step of the queue's move task, if one is under way. It reports whether it is to be called again.
 func (s *Service) move(ctx context.Context, q *queue, b *owner.Batch) (more bool, err error) {
@@ -233,7 +238,7 @@ func (s *Service) move(ctx context.Context, q *queue, b *owner.Batch) (more bool
 	}
 	now := b.Now().UnixMilli()
 	if now < q.moving.Next {
-		return true, b.Park(&q.movers, time.UnixMilli(q.moving.Next))
+		return false, nil // a timer says when
 	}
 	m := *q.moving
 	n := moveBatch
@@ -286,6 +291,10 @@ func (s *Service) move(ctx context.Context, q *queue, b *owner.Batch) (more bool
 	default:
 		q.moving = &m
 		s.saveMove(b, q, m)
+		if m.Next > now {
+			s.dues.At(b, time.UnixMilli(m.Next), moveTimer(q.name), work{Queue: q.name})
+			return false, nil
+		}
 		return true, nil
 	}
 	s.endMove(q, b, m)

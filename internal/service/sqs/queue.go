@@ -58,8 +58,7 @@ type queue struct {
 	taking    bool // some are being taken in
 	intake    owner.Waiters
 	moving    *moveRecord // the message move task that runs
-	movers    owner.Waiters
-	sweeping  bool // a deletion of expired messages is being committed
+	sweeping  bool        // a deletion of expired messages is being committed
 	sweepers  owner.Waiters
 	swept     uint64 // where the sweep under way goes on
 	sweepNext int64  // the oldest message it has met and left
@@ -222,7 +221,7 @@ func (s *Service) DeleteQueue(ctx context.Context, in *sqsapi.DeleteQueueInput) 
 		s.tables.moves.DeleteAll(b, q.name, n)
 		s.tables.states.Delete(b, n)
 		if q.state.sweep != 0 {
-			s.sweeps.Cancel(b, q.name)
+			s.dues.Cancel(b, q.name)
 		}
 		b.Forget()
 		return &sqsapi.DeleteQueueOutput{}, nil

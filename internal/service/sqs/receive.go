@@ -98,7 +98,9 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *sqsapi.ReceiveMessageI
 				if again = !b.Empty(); !again && b.Now().Before(until) {
 					return nil, b.Park(&q.waiters, until)
 				}
-				b.Lazy()
+				if !again {
+					b.Lazy()
+				}
 				return &sqsapi.ReceiveMessageOutput{}, nil
 			}
 			o := &sqsapi.ReceiveMessageOutput{Messages: make([]sqsapi.Message, len(list))}

@@ -6,21 +6,11 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/owner"
 	"github.com/obidos-cloud/obidos/internal/store"
-	"github.com/obidos-cloud/obidos/internal/task"
 )
 
 // sweepAt has the queue looked at for messages past their retention period, at a time in milliseconds.
 func (s *Service) sweepAt(w store.Writer, q *queue, at int64) {
-	s.sweeps.At(w, time.UnixMilli(at), q.name, work{Queue: q.name})
-}
-
-// sweepDue is called when that time has come.
-func (s *Service) sweepDue(ctx context.Context, w work) error {
-	_, err := store.Update(ctx, s.space, func(tx *store.Tx) (struct{}, error) {
-		s.work.Add(tx, w, task.Add{Target: w.Queue})
-		return struct{}{}, nil
-	})
-	return err
+	s.dues.At(w, time.UnixMilli(at), q.name, work{Queue: q.name})
 }
 
 const (

@@ -52,8 +52,8 @@ type Options struct {
 	// purges of a queue.
 	EnforceLimits bool
 
-	// Self performs operations of this API as the service itself, wherever the queue is owned: for work that goes on
-	// behind requests. Where it is nil the queue must be owned here.
+	// Self is the door to this API: for work that goes on behind requests at queues wherever they are owned. Where it is
+	// nil they must be owned here.
 	Self model.Invoker
 }
 
@@ -63,7 +63,7 @@ type Service struct {
 	tables tables
 	queues *owner.Kind[*queue]
 	work   task.Queue[work] // a queue has something to do
-	sweeps timer.Set[work]  // a queue may have messages past their retention period
+	dues   timer.Set[work]  // and will have, at a time
 	ledger task.Ledger
 	o      Options
 
@@ -82,7 +82,7 @@ func New(space store.Space, n *owner.Node, tasks *task.Runner, timers *timer.Tim
 		owner.Due((*queue).nextDue, s.onDue),
 		owner.Lost((*queue).lost))
 	s.work = task.NewQueue(tasks, "sqs.work", s.doWork, task.Options{Once: true, MaxBackoff: 10 * time.Second, Attempts: 1 << 20})
-	s.sweeps = timer.NewSet(timers, "sqs.retention", s.sweepDue)
+	s.dues = timer.NewSet(timers, "sqs.work", s.workDue)
 	return s
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
+	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/owner"
+	"github.com/obidos-cloud/obidos/internal/store"
+	"github.com/obidos-cloud/obidos/internal/task"
 )
 
 // work is the task of having a queue do what there is to do at it: take in what was moved there, go on with a message move
@@ -13,9 +16,21 @@ type work struct {
 	Queue string `cbor:"1,keyasint"`
 }
 
+// workDue adds the task at its time.
+func (s *Service) workDue(ctx context.Context, w work) error {
+	_, err := store.Update(ctx, s.space, func(tx *store.Tx) (struct{}, error) {
+		s.work.Add(tx, w, task.Add{Target: w.Queue})
+		return struct{}{}, nil
+	})
+	return err
+}
+
 // doWork carries the task out, wherever the queue is owned.
 func (s *Service) doWork(ctx context.Context, _ string, w work) error {
 	in := &sqsapi.GetQueueAttributesInput{QueueUrl: w.Queue}
+	r := *aws.RequestOf(ctx) // it bears the task's id as its delivery
+	r.Principal = aws.Principal{Account: r.Account, Service: "sqs.amazonaws.com"}
+	ctx = aws.WithRequest(ctx, &r)
 	var err error
 	if s.o.Self != nil {
 		_, err = sqsapi.Client{Invoker: s.o.Self}.GetQueueAttributes(ctx, in)
