@@ -38,9 +38,10 @@ type Recorder struct {
 	clock *clock.Clock
 	log   *slog.Logger
 
-	spans  ring
-	audit  auditRing
-	writer writer
+	spans    ring
+	follower atomic.Pointer[Follower]
+	audit    auditRing
+	writer   writer
 
 	dropped   atomic.Uint64 // measurements of series beyond the bound
 	maxSeries int

@@ -15,6 +15,7 @@ type Span struct {
 	ID        SpanID
 	Parent    SpanID
 	Sampled   bool
+	Decided   bool // whoever called from outside decided about Sampled
 	Inner     bool // called by a service of ours, not from outside
 	Start     time.Time
 	Took      time.Duration
@@ -49,22 +50,21 @@ func (a *Active) Value(key any) any {
 func (c *Calls) Begin(ctx context.Context, q *aws.Request, start time.Time) *Active {
 	op := c.Operation
 	a := &Active{Context: ctx, recorder: c.recorder, place: TraceOf(ctx)}
-	inner := a.place.Known() && q.Principal.Service != ""
+	inner := a.place.inside
 	if !a.place.Known() {
 		a.place = NewTrace(start)
 	}
-	if !a.place.Decided {
+	if !inner && !a.place.Decided {
 		// Of traces nobody decided about, the first of each second and operation is kept.
 		second := start.Unix()
-		if last := c.sampled.Load(); last != second && c.sampled.CompareAndSwap(last, second) {
-			a.place.Sampled = true
-		}
-		a.place.Decided = true
+		last := c.sampled.Load()
+		a.place.Sampled = last != second && c.sampled.CompareAndSwap(last, second)
 	}
+	a.place.inside = true
 	parent := a.place.Span
 	a.place.Span = newSpanID()
 	a.Span = Span{
-		Trace: a.place.ID, ID: a.place.Span, Parent: parent, Sampled: a.place.Sampled, Inner: inner,
+		Trace: a.place.ID, ID: a.place.Span, Parent: parent, Sampled: a.place.Sampled, Decided: a.place.Decided, Inner: inner,
 		Start: start, Service: op.Service.Name, Operation: op.Name,
 		Scope: q.Scope, Principal: q.Principal.ARN, Request: q.ID,
 	}
@@ -77,9 +77,13 @@ func (c *Calls) End(a *Active, status int, code string, took time.Duration) {
 	if status >= 500 {
 		a.Span.Sampled = true // what went wrong here is always worth keeping
 	}
-	c.recorder.spans.add(&a.Span)
+	r := c.recorder
+	r.spans.add(&a.Span)
+	if f := r.follower.Load(); f != nil {
+		f.tell()
+	}
 	if a.Span.Sampled {
-		c.recorder.writer.keepSpan(c.recorder, &a.Span)
+		r.writer.keepSpan(r, &a.Span)
 	}
 	c.Add(a.Span.Scope, status, took)
 }
@@ -153,6 +157,40 @@ func (r *ring) read(from uint64, fn func(*Span)) (next, lost uint64) {
 		}
 	}
 	return end, lost
+}
+
+// Follower reads spans as they come: an exporter. While there is none, recording a span pays one load for it.
+type Follower struct {
+	// Wake is sent to when there is something to read.
+	Wake chan struct{}
+
+	recorder *Recorder
+	read     uint64
+}
+
+// Follow begins following the spans recorded from now on. There is one follower at most: it takes the place of an earlier one.
+func (r *Recorder) Follow() *Follower {
+	f := &Follower{Wake: make(chan struct{}, 1), recorder: r, read: r.spans.next.Load()}
+	r.follower.Store(f)
+	return f
+}
+
+// Stop ends following.
+func (f *Follower) Stop() { f.recorder.follower.CompareAndSwap(f, nil) }
+
+func (f *Follower) tell() {
+	if len(f.Wake) == 0 {
+		select {
+		case f.Wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Read calls fn with each span recorded since the last Read, and answers how many were overwritten before they could be read.
+func (f *Follower) Read(fn func(*Span)) (lost uint64) {
+	f.read, lost = f.recorder.spans.read(f.read, fn)
+	return lost
 }
 
 // Spans are the spans remembered in memory, oldest first.

@@ -21,7 +21,9 @@ type Trace struct {
 	ID      TraceID
 	Span    SpanID // the parent of what is called next; zero at the root
 	Sampled bool   // keep it
-	Decided bool   // whoever called decided about Sampled
+	Decided bool   // whoever called from outside decided about Sampled
+
+	inside bool // it is the place of a call of ours
 }
 
 // The headers a trace travels in.
