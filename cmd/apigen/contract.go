@@ -263,7 +263,11 @@ func (r *reader) operation(name string, o *tree) (operation, error) {
 	if r.speaks("RestXML") {
 		if in != "" {
 			op.InputName = cmp.Or(o.text("input", "locationName"), r.shapes.text(in, "locationName"))
-			if ns := o.get("input", "xmlNamespace"); ns != nil {
+			ns := o.get("input", "xmlNamespace")
+			if ns == nil {
+				ns = r.shapes.get(in, "xmlNamespace")
+			}
+			if ns != nil {
 				if uri := cmp.Or(ns.text("uri"), ns.text()); uri != r.XMLNamespace {
 					op.InputNS = uri
 				}

@@ -18,8 +18,9 @@ import (
 
 // The other side: requests made and answers read, from the same plans.
 
-// call is an operation as a client sees it.
-func (w *Wire) call(op *model.Operation, p model.Protocol) (*Match, error) {
+// For is the match of an operation that is known without a request, in the service's own protocol where p is 0. It fails where the operation has
+// no types, or belongs to no service of the wire.
+func (w *Wire) For(op *model.Operation, p model.Protocol) (*Match, error) {
 	for _, s := range w.services {
 		if s.Service == op.Service {
 			c := s.operation(op.Name)
@@ -38,7 +39,7 @@ func (w *Wire) call(op *model.Operation, p model.Protocol) (*Match, error) {
 // EncodeRequest is the request that performs op with in, a pointer to its Input, at the endpoint ("http://host:port"). It is not signed. The protocol
 // is the service's own where p is 0.
 func (w *Wire) EncodeRequest(ctx context.Context, op *model.Operation, p model.Protocol, endpoint string, in any) (*http.Request, error) {
-	m, err := w.call(op, p)
+	m, err := w.For(op, p)
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +75,10 @@ func (w *Wire) EncodeRequest(ctx context.Context, op *model.Operation, p model.P
 		if m.s.QueryErrors {
 			h.Set("X-Amzn-Query-Mode", "true")
 		}
-		if len(st.fields) > 0 {
-			h.Set("Content-Type", "application/cbor")
-			e := cborWriter{}
-			e.structure(at, st.fields)
-			body = e.b
-		}
+		h.Set("Content-Type", "application/cbor")
+		e := cborWriter{}
+		e.structure(at, st.fields)
+		body = e.b
 	case model.Query, model.EC2:
 		h.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 		e := queryWriter{ec2: m.Protocol == model.EC2}
@@ -102,7 +101,7 @@ func (w *Wire) EncodeRequest(ctx context.Context, op *model.Operation, p model.P
 				stream = *at.reader()
 			}
 		} else if f != nil || len(st.body) > 0 {
-			body = m.restBody(nil, h, st, at, op.InputName, op.Name+"Request", op.InputNS)
+			body = m.restBody(nil, h, st, st.body, at, op.InputName, op.Name+"Request", op.InputNS)
 		}
 		if len(body) > 0 && h.Get("Content-Type") == "" {
 			h.Set("Content-Type", "application/json")
@@ -148,8 +147,18 @@ func (m *Match) target(p place) (string, error) {
 		}
 		b = append(append(append(b, escape(name, false)...), '='), escape(value, false)...)
 	}
-	if query != "" {
-		b = append(b, query...)
+	constants, _ := parseForm(nil, query)
+	for _, c := range constants {
+		switch {
+		case st.queries[c.key] != nil: // a member says it
+		case c.value != "":
+			add(c.key, c.value)
+		default:
+			if len(b) > 0 {
+				b = append(b, '&')
+			}
+			b = append(b, c.key...)
+		}
 	}
 	for _, f := range st.bound {
 		at, ok := f.find(p.at(f.Offset))
@@ -268,7 +277,7 @@ func (w *queryWriter) entry(n *node) string {
 // DecodeResponse reads the answer to a request of EncodeRequest: out is a pointer to the operation's Output, or err an *aws.Error that the
 // service answered. A streaming answer's body stays open, to be closed by who reads it; any other is read and closed.
 func (w *Wire) DecodeResponse(op *model.Operation, p model.Protocol, resp *http.Response) (out any, err error) {
-	m, err := w.call(op, p)
+	m, err := w.For(op, p)
 	if err != nil {
 		return nil, err
 	}
@@ -314,7 +323,7 @@ func (w *Wire) DecodeResponse(op *model.Operation, p model.Protocol, resp *http.
 func (m *Match) queryResult(r *xmlReader, root string, at place) bool {
 	wrapper := m.Operation.ResultWrapper
 	if m.Protocol == model.EC2 || wrapper == "" {
-		return r.structure(m.op.out, at, root)
+		return r.structure(m.op.out, at, root, nil)
 	}
 	if r.closed {
 		return true
@@ -325,7 +334,7 @@ func (m *Match) queryResult(r *xmlReader, root string, at place) bool {
 			return !r.bad
 		}
 		if local(child) == wrapper {
-			ok = r.structure(m.op.out, at, child)
+			ok = r.structure(m.op.out, at, child, nil)
 		} else {
 			ok = r.skip(child, 0)
 		}
@@ -348,10 +357,10 @@ func (m *Match) restResult(resp *http.Response, at place, body []byte, found *fi
 	if f := st.payload; f != nil {
 		return m.decodePayload(&http.Request{Body: resp.Body}, f, at.at(f.Offset), body, found)
 	}
-	if len(st.body) == 0 {
+	if len(st.answer) == 0 {
 		return nil
 	}
-	_, err := m.decodeMembers(st, at, body, found)
+	_, err := m.decodeMembers(st, st.answer, at, body, found)
 	return err
 }
 
@@ -371,7 +380,7 @@ func (m *Match) decodeError(resp *http.Response, body []byte) *aws.Error {
 		}
 		return m.errorFrom(resp, code, "", message, func(st *structure, at place) {
 			m.readXML(body, &found, func(r *xmlReader, root string) bool {
-				return inError(r, root, func(name string) bool { return r.structure(st, at, name) })
+				return inError(r, root, func(name string) bool { return r.structure(st, at, name, nil) })
 			})
 		})
 	case model.CBOR, model.CBOR11:

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -334,7 +335,7 @@ func (r *jsonReader) structure(st *structure, p place, fields []*field) bool {
 			if guess < len(fields) && fields[guess].Wire == key {
 				f = fields[guess]
 				guess++
-			} else if i, ok := st.byWire[key]; ok && (len(fields) == len(st.fields) || st.fields[i].At == model.Body) {
+			} else if i, ok := st.byWire[key]; ok && (len(fields) == len(st.fields) || slices.Contains(fields, st.fields[i])) {
 				f = st.fields[i]
 				guess = int(i) + 1
 			}

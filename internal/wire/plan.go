@@ -53,7 +53,8 @@ type structure struct {
 	tokens   []*field
 	checked  bool
 
-	body    []*field // REST: what no binding takes out of the body
+	body    []*field // REST: what no binding takes out of a request's body
+	answer  []*field // REST: the same of an answer, which has neither URI nor query string
 	bound   []*field // REST: the rest but the payload
 	payload *field
 	text    *field // XML: what stands in the structure's own element
@@ -147,6 +148,10 @@ func (b *planner) compile(s *model.Struct) *structure {
 		first(st.byWire, m.Wire, i)
 		first(st.byXML, m.XML, i)
 		first(st.byQuery, f.query, i)
+		if m.At == model.URI || m.At == model.QueryString { // in an answer, which has neither, it stands in the body by that name
+			first(st.byWire, m.AtName, i)
+			first(st.byXML, m.AtName, i)
+		}
 		if f.Text {
 			st.text = f
 		}
@@ -157,6 +162,10 @@ func (b *planner) compile(s *model.Struct) *structure {
 			st.body = append(st.body, f)
 		default:
 			st.bound = append(st.bound, f)
+		}
+		switch f.At {
+		case model.Body, model.URI, model.QueryString, model.QueryMap:
+			st.answer = append(st.answer, f)
 		}
 		switch f.At {
 		case model.Header:

@@ -2,20 +2,22 @@ package wire
 
 // quirks are what a service does otherwise than its model and protocol say.
 type quirks struct {
-	own        bool   // its code checks lengths, ranges, patterns and enums itself, with texts of its own
-	loose      bool   // enums and patterns are not checked: what the model says is stricter than what AWS accepts
-	missing    string // the text for a member that is required and not there; Coral's where empty
-	inputShape bool   // the paths of constraint errors begin with the input's shape
-	action     string // the text for an action that does not exist
-	queueURL   bool   // the path of a query request names the queue where no parameter does
-	crc32      bool   // answers carry the CRC-32 of their body
-	xmlHeader  string // in front of XML answers
-	xmlType    string // their content type
-	maxBody    int64  // of request bodies held in memory; 0 = maxBody
-	bareErrors bool   // restXml: the error is the root of the answer
-	hostID     bool   // answers carry x-amz-request-id and x-amz-id-2
-	detail     bool   // query errors have an empty Detail
-	result     string // restXml: what follows the operation name in an answer that the model does not name
+	own        bool              // its code checks lengths, ranges, patterns and enums itself, with texts of its own
+	loose      bool              // enums and patterns are not checked: what the model says is stricter than what AWS accepts
+	missing    string            // the text for a member that is required and not there; Coral's where empty
+	inputShape bool              // the paths of constraint errors begin with the input's shape
+	action     string            // the text for an action that does not exist
+	queueURL   bool              // the path of a query request names the queue where no parameter does
+	crc32      bool              // answers carry the CRC-32 of their body
+	xmlHeader  string            // in front of XML answers
+	xmlType    string            // their content type
+	maxBody    int64             // of request bodies held in memory; 0 = maxBody
+	bareErrors bool              // restXml: the error is the root of the answer
+	hostID     bool              // answers carry x-amz-request-id and x-amz-id-2
+	detail     bool              // query errors have an empty Detail
+	shadowed   map[string]bool   // REST: operations that others of the same URI go before
+	copies     map[string]string // REST: what an operation becomes where X-Amz-Copy-Source is sent
+	result     string            // restXml: what follows the operation name in an answer that the model does not name
 }
 
 const (
@@ -38,6 +40,9 @@ func quirksOf(service string) quirks {
 		q.crc32 = true
 	case "s3":
 		q.own, q.bareErrors, q.hostID, q.xmlHeader, q.xmlType, q.result = true, true, true, utf8XML, "application/xml", "Result"
+		q.shadowed = map[string]bool{"GetBucketLifecycle": true, "PutBucketLifecycle": true, "GetBucketNotification": true, "PutBucketNotification": true,
+			"ListDirectoryBuckets": true, "CopyObject": true, "UploadPartCopy": true}
+		q.copies = map[string]string{"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
 	case "s3control":
 		q.xmlHeader, q.xmlType = utf8XML, "application/xml"
 	case "route53":

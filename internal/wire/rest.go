@@ -50,7 +50,7 @@ func (m *Match) decodeREST(r *http.Request, at place, body []byte, found *findin
 		}
 		seen |= f.bit
 	} else if len(st.body) > 0 {
-		bits, err := m.decodeMembers(st, at, body, found)
+		bits, err := m.decodeMembers(st, st.body, at, body, found)
 		if err != nil {
 			return err
 		}
@@ -90,11 +90,11 @@ func bindQuery(st *structure, at place, query string, constants []param) (seen u
 		return 0, false
 	}
 	for _, p := range params {
+		if st.querymap != nil && !hasName(constants, p.key) {
+			addToMap(st.querymap, at.at(st.querymap.Offset), p.key, p.value)
+		}
 		f := st.queries[p.key]
 		if f == nil {
-			if st.querymap != nil && !hasName(constants, p.key) {
-				addToMap(st.querymap, at.at(st.querymap.Offset), p.key, p.value)
-			}
 			continue
 		}
 		if !utf8.ValidString(p.value) {
@@ -254,7 +254,9 @@ func (m *Match) decodePayload(r *http.Request, f *field, at place, body []byte, 
 		*at.reader() = r.Body
 		return nil
 	case model.Blob:
-		*at.blob() = append(make([]byte, 0, len(body)), body...)
+		if len(body) > 0 {
+			*at.blob() = append(make([]byte, 0, len(body)), body...)
+		}
 		return nil
 	case model.String:
 		*f.present(at).str() = string(body)
@@ -291,14 +293,14 @@ func (m *Match) decodePayload(r *http.Request, f *field, at place, body []byte, 
 }
 
 // decodeMembers reads those members that stand in the body.
-func (m *Match) decodeMembers(st *structure, at place, body []byte, found *findings) (seen uint64, err *aws.Error) {
+func (m *Match) decodeMembers(st *structure, fields []*field, at place, body []byte, found *findings) (seen uint64, err *aws.Error) {
 	if len(body) == 0 {
 		return 0, nil
 	}
 	if m.Protocol == model.RestXML {
 		err = m.readXML(body, found, func(x *xmlReader, root string) bool {
 			x.part = true
-			ok := x.structure(st, at, root)
+			ok := x.structure(st, at, root, fields)
 			seen = x.seen
 			return ok
 		})
@@ -308,7 +310,7 @@ func (m *Match) decodeMembers(st *structure, at place, body []byte, found *findi
 				return true
 			}
 			j.part = true
-			ok := j.structure(st, at, st.body)
+			ok := j.structure(st, at, fields)
 			seen = j.seen
 			return ok
 		})
@@ -392,7 +394,7 @@ func (m *Match) writeREST(w http.ResponseWriter, reqID string, p place, b *buffe
 		w.WriteHeader(status)
 		return pump(w, *at.reader())
 	}
-	b.b = m.restBody(b.b, h, st, p, m.Operation.OutputName, m.Operation.Name+m.s.quirks.result, "")
+	b.b = m.restBody(b.b, h, st, st.answer, p, m.Operation.OutputName, m.Operation.Name+m.s.quirks.result, "")
 	if status == http.StatusNoContent || status == http.StatusNotModified {
 		m.headers(h, reqID)
 		h.Del("Content-Type")
@@ -402,17 +404,17 @@ func (m *Match) writeREST(w http.ResponseWriter, reqID string, p place, b *buffe
 	return m.write(w, status, reqID, b.b)
 }
 
-// restBody appends the body of a message: its payload, or the members that no binding takes. It says what type it is, where the headers do
+// restBody appends the body of a message: its payload, or the fields that no binding takes. It says what type it is, where the headers do
 // not.
-func (m *Match) restBody(b []byte, h http.Header, st *structure, p place, name, otherwise, ns string) []byte {
+func (m *Match) restBody(b []byte, h http.Header, st *structure, fields []*field, p place, name, otherwise, ns string) []byte {
 	f := st.payload
 	if f == nil {
 		if m.Protocol == model.RestJSON {
 			w := jsonWriter{b}
-			w.structure(p, st.body)
+			w.structure(p, fields)
 			return w.b
 		}
-		if len(st.body) == 0 {
+		if len(fields) == 0 {
 			return b
 		}
 		w := xmlWriter{b: append(b, m.s.quirks.xmlHeader...), entry: "member", time: model.ISO8601}
@@ -425,7 +427,7 @@ func (m *Match) restBody(b []byte, h http.Header, st *structure, p place, name, 
 			ns = m.s.XMLNamespace
 		}
 		w.begin(name, ns, "", st, p)
-		w.members(p, st.body)
+		w.members(p, fields)
 		w.close(name)
 		return w.b
 	}
@@ -450,7 +452,7 @@ func (m *Match) restBody(b []byte, h http.Header, st *structure, p place, name, 
 			w := jsonWriter{b}
 			if ok {
 				w.value(f.node, at)
-			} else {
+			} else if f.st == nil || !f.st.Union {
 				w.b = append(w.b, "{}"...)
 			}
 			b = w.b
@@ -461,14 +463,11 @@ func (m *Match) restBody(b []byte, h http.Header, st *structure, p place, name, 
 			break
 		}
 		w := xmlWriter{b: append(b, m.s.quirks.xmlHeader...), entry: "member", time: model.ISO8601}
-		root, ns := f.XML, f.Namespace
-		if f.st != nil && f.st.XMLName != "" && f.XML == f.Wire {
-			root = f.st.XMLName
-		}
+		ns := f.Namespace
 		if ns == "" {
 			ns = m.s.XMLNamespace
 		}
-		w.member(f.node, at, root, ns, f.Prefix)
+		w.member(f.node, at, f.XML, ns, f.Prefix)
 		b = w.b
 	}
 	if _, typed := h["Content-Type"]; !typed && kind != nil && (ok || len(b) > 0) {
@@ -572,6 +571,11 @@ func (m *Match) routeS3(s *service, r *http.Request) (Match, *aws.Error) {
 	if op == nil {
 		return *m, (&aws.ErrorShape{Code: "MethodNotAllowed", Status: http.StatusMethodNotAllowed}).New("The specified method is not allowed against this resource.")
 	}
+	if c := s.quirks.copies[op.Name]; c != "" && header(r, "X-Amz-Copy-Source") != "" {
+		if c := s.operation(c); c != nil {
+			op = c
+		}
+	}
 	return m.rest(s, op, path)
 }
 
@@ -581,8 +585,11 @@ func hostBucket(host string) string {
 	if hostService(host) == "" {
 		return ""
 	}
-	for _, mark := range [...]string{".s3.", ".s3-"} {
-		if i := strings.LastIndex(host, mark); i > 0 {
+	if i := strings.LastIndex(host, ".s3."); i > 0 {
+		return host[:i]
+	}
+	if i := strings.LastIndex(host, ".s3-"); i > 0 {
+		if region, _, _ := strings.Cut(host[i+len(".s3-"):], "."); isRegion(region) {
 			return host[:i]
 		}
 	}

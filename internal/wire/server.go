@@ -359,9 +359,9 @@ func fault(e *aws.Error) string {
 	return "Sender"
 }
 
-// message writes the message, unless the framework has none.
+// message writes the message, unless there is none.
 func (w *jsonWriter) message(name string, e *aws.Error) {
-	if e.Message == "" && (e.ErrorShape == serialization || e.ErrorShape == unknownOperation || e.ErrorShape == notFound) {
+	if e.Message == "" {
 		return
 	}
 	if w.b[len(w.b)-1] != '{' {

@@ -148,8 +148,20 @@ func (b *branch) choose(method, query string) *operation {
 	var best *operation
 	most := -1
 	for _, c := range b.ops {
-		if c.op.Method == method && len(c.want) > most && hasAll(query, c.want) {
-			best, most = c.op, len(c.want)
+		if c.op.Method != method || !hasAll(query, c.want) {
+			continue
+		}
+		n := 2 * len(c.want)
+		switch {
+		case hasParam(query, param{"x-id", c.op.Name}): // SDKs say so
+			n += 100
+		case c.op.s.quirks.shadowed[c.op.Name]:
+			n--
+		case best != nil && best.s.quirks.shadowed[best.Name]:
+			n++
+		}
+		if n > most {
+			best, most = c.op, n
 		}
 	}
 	return best

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -322,8 +323,8 @@ func (r *xmlReader) skip(name string, depth int) bool {
 	}
 }
 
-// structure decodes the element of that name, which is open, into the structure at p.
-func (r *xmlReader) structure(st *structure, p place, name string) bool {
+// structure decodes the element of that name, which is open, into the structure at p; of its members only fields where it is given.
+func (r *xmlReader) structure(st *structure, p place, name string, fields []*field) bool {
 	if !r.trail.in() {
 		return r.fail(malformedElement)
 	}
@@ -363,7 +364,7 @@ func (r *xmlReader) structure(st *structure, p place, name string) bool {
 			if !ok {
 				i, ok = st.byXML[local(child)]
 			}
-			if !ok || st.fields[i].At != model.Body && st.fields[i].At != model.Payload || st.fields[i].Attr {
+			if !ok || st.fields[i].Attr || fields != nil && !slices.Contains(fields, st.fields[i]) {
 				if !r.skip(child, r.trail.depth) {
 					return false
 				}
@@ -390,7 +391,7 @@ func (r *xmlReader) structure(st *structure, p place, name string) bool {
 func (r *xmlReader) value(n *node, p place, name string, member bool) bool {
 	switch n.kind {
 	case model.Structure:
-		return r.structure(n.st, n.present(p), name)
+		return r.structure(n.st, n.present(p), name, nil)
 	case model.List:
 		if member && n.schema.Flat {
 			if !r.trail.in() {
