@@ -43,7 +43,8 @@ type Places interface {
 	// again for one served already where a Wake about it may have been lost, because the node that should have sent it died.
 	Watch(fn func(p uint16, served bool))
 
-	// Wake has the node that serves p, which is not this one, call its runner's Wake with the lane. It does not wait for that.
+	// Wake has the node that serves p, which is not this one, call its runner's Wake with the lane; until one answers that
+	// it does serve p, or this node comes to. It does not wait for that.
 	Wake(p uint16, lane uint64)
 }
 
@@ -146,7 +147,9 @@ func (r *Runner) Run(ctx context.Context) error {
 		r.drive(l)
 	}
 	r.mu.Unlock()
-	defer time.AfterFunc(r.o.Grace, cancel).Stop() // by the machine's time: the clock may be held
+	grace, end := context.WithTimeout(base, r.o.Grace) // by the machine's time: the clock may be held
+	defer end()
+	defer context.AfterFunc(grace, cancel)()
 	r.work.Wait()
 	return nil
 }
@@ -169,12 +172,13 @@ func (r *Runner) serve(p uint16, served bool) {
 	}
 }
 
-// Wake has a lane looked at, since another node wrote a task there.
-func (r *Runner) Wake(lane uint64) {
+// Wake has a lane looked at, since another node wrote a task there. It reports whether this node serves the lane's
+// partition; where it does not, another has to be told.
+func (r *Runner) Wake(lane uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.base == nil || r.stopped || !r.served[partition(lane)] {
-		return
+		return false
 	}
 	r.clock.Begin()
 	r.work.Go(func() {
@@ -189,6 +193,7 @@ func (r *Runner) Wake(lane uint64) {
 			}
 		}
 	})
+	return true
 }
 
 // Stats is what the runner has in memory.

@@ -38,7 +38,7 @@ func (ts *Timers) conclude(d due, err error) {
 	failures := d.row.Failures + 1
 	wait := backoff(failures)
 	switch {
-	case err == errStranger:
+	case errors.Is(err, errStranger):
 		wait = strangers
 		ts.mu.Lock()
 		if !ts.unknown[d.place.set] {

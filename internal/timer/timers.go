@@ -37,7 +37,8 @@ type Places interface {
 	// again for one served already where a Wake about it may have been lost, because the node that should have sent it died.
 	Watch(fn func(p uint16, served bool))
 
-	// Wake has the node that serves p, which is not this one, call its timers' Wake with these. It does not wait for that.
+	// Wake has the node that serves p, which is not this one, call its timers' Wake with these; until one answers that it
+	// does serve p, or this node comes to. It does not wait for that.
 	Wake(p uint16, at uint64)
 }
 
@@ -133,7 +134,9 @@ func (ts *Timers) Run(ctx context.Context) error {
 		ts.alarm.Stop()
 	}
 	ts.mu.Unlock()
-	defer time.AfterFunc(ts.o.Grace, cancel).Stop() // by the machine's time: the clock may be held
+	grace, end := context.WithTimeout(base, ts.o.Grace) // by the machine's time: the clock may be held
+	defer end()
+	defer context.AfterFunc(grace, cancel)()
 	ts.work.Wait()
 	return nil
 }
@@ -146,25 +149,36 @@ func (ts *Timers) serve(p uint16, served bool) {
 	ts.arm()
 }
 
-// Wake tells that another node has set a timer in partition p, due at a time in Unix nanoseconds.
-func (ts *Timers) Wake(p uint16, at uint64) {
-	if p < Partitions {
-		ts.set(p, int64(min(at, never)))
+// Wake tells that another node has set a timer in partition p, due at a time in Unix nanoseconds. It reports whether this
+// node serves p; where it does not, another has to be told.
+func (ts *Timers) Wake(p uint16, at uint64) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.base == nil || ts.stopped || p >= Partitions || !ts.served[p] {
+		return false
 	}
+	ts.expect(p, int64(min(at, never)))
+	return true
 }
 
-// set notes that a timer of partition p was set to at.
+// set tells that a timer of partition p was set to at.
 func (ts *Timers) set(p uint16, at int64) {
 	ts.mu.Lock()
 	live := ts.base != nil && !ts.stopped // otherwise all is read at the next start
-	elsewhere := live && !ts.served[p]
-	if live && !elsewhere && at < ts.next[p] {
-		ts.next[p] = at
-		ts.arm()
+	served := ts.served[p]
+	if live && served {
+		ts.expect(p, at)
 	}
 	ts.mu.Unlock()
-	if elsewhere {
+	if live && !served {
 		ts.places.Wake(p, uint64(max(at, 0)))
+	}
+}
+
+func (ts *Timers) expect(p uint16, at int64) {
+	if at < ts.next[p] {
+		ts.next[p] = at
+		ts.arm()
 	}
 }
 
