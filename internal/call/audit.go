@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +12,12 @@ import (
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/telemetry"
 )
+
+// audited reports whether a call that ended with code goes into the audit trail: those that are to change a resource, and
+// those that were denied. Mere reads would bury them, and fill the disk.
+func (o *operation) audited(code string) bool {
+	return o.Flags&(model.DataPlane|model.ReadOnly) == 0 || strings.HasPrefix(code, "AccessDenied") || code == "UnauthorizedOperation"
+}
 
 // audit records a control-plane call.
 func (d *Door) audit(ctx context.Context, o *operation, q *aws.Request, start time.Time, in, out any, err error) {
@@ -30,7 +34,7 @@ func (d *Door) audit(ctx context.Context, o *operation, q *aws.Request, start ti
 		UserAgent: strings.Clone(q.UserAgent),
 		Secure:    q.Secure,
 		Resources: o.about(ctx, in),
-		Input:     document(in),
+		Input:     o.document(in),
 	}
 	if err != nil {
 		_, e.Code = outcome(err)
@@ -38,113 +42,95 @@ func (d *Door) audit(ctx context.Context, o *operation, q *aws.Request, start ti
 			e.Message = known.Message
 		}
 	} else if !e.ReadOnly {
-		e.Output = document(out)
+		e.Output = o.document(out)
 	}
 	d.telemetry.Audit(e)
 }
 
 const maxDocument = 32 << 10 // bytes of an input or output that the audit trail keeps
 
-// document is v, a pointer to a generated structure, as JSON with the names of its model. Members that are sensitive or
-// streams are left out; nil where there is nothing to show, or too much.
-func document(v any) []byte {
-	if v == nil {
+// document is v, a pointer to a structure of the operation's contract, as JSON with the names of its model. Members that
+// are sensitive or streams are left out; nil where there is nothing to show, or too much.
+func (o *operation) document(v any) []byte {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() || p.Elem().Kind() != reflect.Struct {
 		return nil
 	}
-	doc, ok := plain(reflect.ValueOf(v), 0)
-	if !ok {
-		return nil
-	}
-	b, err := json.Marshal(doc)
+	b, err := json.Marshal(members(p.Elem(), o.Service.StructOf(p.Elem().Type())))
 	if err != nil || len(b) > maxDocument {
 		return nil
 	}
 	return b
 }
 
-// presence is implemented by aws.Opt of any type, by the names of its fields.
-func optional(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t.NumField() == 2 && t.Field(0).Name == "V" && t.Field(1).Name == "Set"
+func members(v reflect.Value, s *model.Struct) map[string]any {
+	m := map[string]any{}
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		if x, ok := shown(v.Field(f.Index), &f.Value); ok {
+			m[f.Wire] = x
+		}
+	}
+	return m
 }
 
-// plain is v as maps, slices and scalars; ok is false where it is absent.
-func plain(v reflect.Value, depth int) (any, bool) {
-	if depth > 32 {
+// shown is v as maps, slices and scalars; ok is false where it is absent or not to be shown.
+func shown(v reflect.Value, as *model.Value) (x any, ok bool) {
+	if as.Sensitive || as.Kind == model.Stream || as.Struct != nil && as.Struct.EventStream {
 		return nil, false
 	}
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
+	switch as.Form {
+	case model.Optional:
+		if !v.Field(1).Bool() {
+			return nil, false
+		}
+		v = v.Field(0)
+	case model.Pointer:
 		if v.IsNil() {
 			return nil, false
 		}
-		if _, ok := v.Interface().(io.Reader); ok {
-			return nil, false
-		}
-		return plain(v.Elem(), depth)
-	case reflect.Struct:
-		if t, ok := v.Interface().(time.Time); ok {
-			return t, true
-		}
-		if optional(v.Type()) {
-			if !v.Field(1).Bool() {
-				return nil, false
-			}
-			return plain(v.Field(0), depth)
-		}
-		members := map[string]any{}
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			if !f.IsExported() || slices.Contains(strings.Split(f.Tag.Get("f"), ","), "sensitive") {
-				continue
-			}
-			if m, ok := plain(v.Field(i), depth+1); ok {
-				name := f.Tag.Get("n")
-				if name == "" {
-					name = f.Name
-				}
-				members[name] = m
-			}
-		}
-		return members, true
-	case reflect.Slice:
+		v = v.Elem()
+	}
+	switch as.Kind {
+	case model.Structure:
+		return members(v, as.Struct), true
+	case model.List:
 		if v.IsNil() {
 			return nil, false
-		}
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return v.Bytes(), true
 		}
 		list := make([]any, v.Len())
 		for i := range list {
-			list[i], _ = plain(v.Index(i), depth+1)
+			list[i], _ = shown(v.Index(i), as.Elem)
 		}
 		return list, true
-	case reflect.Map:
-		if v.IsNil() {
+	case model.Map:
+		if v.IsNil() || as.Key.Sensitive {
 			return nil, false
 		}
 		entries := map[string]any{}
 		for k, e := range v.Seq2() {
-			entries[k.String()], _ = plain(e, depth+1)
+			entries[k.String()], _ = shown(e, as.Elem)
 		}
 		return entries, true
-	case reflect.Chan, reflect.Func:
-		return nil, false
+	case model.Blob, model.Document:
+		return v.Interface(), !v.IsNil()
 	}
 	return v.Interface(), true
 }
 
-// texts are the strings that stand directly in v, a pointer to a generated structure.
-func texts(v any) (list []string) {
-	s := reflect.Indirect(reflect.ValueOf(v))
-	if s.Kind() != reflect.Struct {
+// texts are the strings that stand directly in the input v.
+func (o *operation) texts(v any) (list []string) {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() || p.Elem().Kind() != reflect.Struct {
 		return nil
 	}
-	for i := range s.NumField() {
-		f := s.Field(i)
-		if optional(f.Type()) {
+	s := o.Service.StructOf(p.Elem().Type())
+	for i := range s.Fields {
+		f := p.Elem().Field(s.Fields[i].Index)
+		if s.Fields[i].Form == model.Optional {
 			f = f.Field(0)
 		}
-		if f.Kind() == reflect.String && f.Len() > 0 {
+		if s.Fields[i].Kind == model.String && f.Kind() == reflect.String && f.Len() > 0 {
 			list = append(list, f.String())
 		}
 	}

@@ -3,7 +3,7 @@
 //
 // [Door.Invoke] asks in this order: may the principal do it (authorize), not too often (throttle), does a test want it to
 // fail (faults); then it performs the operation, forwards it to the node that owns what it is about where that is another,
-// and records what happened (a measurement, a span, for control-plane calls an audit event). It knows no service's rules:
+// and records what happened (a measurement, a span, for control-plane calls that change something an audit event). It knows no service's rules:
 // a service that has something to say about its calls implements [Resourcer] or [Rater].
 //
 // A panic of an operation is that operation's InternalFailure and nobody else's; its stack is logged.
@@ -150,7 +150,7 @@ func (d *Door) Invoke(ctx context.Context, op *model.Operation, in any) (any, er
 		status = http.StatusOK
 	}
 	o.calls.End(active, status, code, time.Since(start))
-	if o.Flags&model.DataPlane == 0 {
+	if o.audited(code) {
 		d.audit(active, o, request, start, in, out, err)
 	}
 	return out, err
@@ -173,11 +173,14 @@ func (d *Door) pass(ctx *telemetry.Active, o *operation, request *aws.Request, i
 }
 
 // authorize asks the authorizer. Without one nothing is allowed: a door that is told to be shut is shut.
-func (d *Door) authorize(ctx context.Context, o *operation, request *aws.Request, in any) error {
+func (d *Door) authorize(ctx *telemetry.Active, o *operation, request *aws.Request, in any) error {
 	if o.Flags&model.NoAuth != 0 && request.Principal.ARN == "" {
 		return nil
 	}
 	resources := o.about(ctx, in)
+	if len(resources) > 0 {
+		ctx.Span.Resource = resources[0]
+	}
 	var err error
 	if d.authorizer != nil {
 		err = d.authorizer.Authorize(ctx, o.Operation, in, resources)

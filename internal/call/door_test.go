@@ -405,6 +405,66 @@ func TestWhatIsRecorded(t *testing.T) {
 	}
 }
 
+func TestAuditTrailHoldsChangesAndDenials(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		flags model.Flags
+		err   error
+		want  int
+	}{
+		{"change", 0, nil, 1},
+		{"change that failed", 0, errFull.New("full"), 1},
+		{"read", model.ReadOnly, nil, 0},
+		{"read that was denied", model.ReadOnly, (&aws.ErrorShape{Code: "AccessDeniedException", Status: 400}).New("no"), 1},
+		{"data", model.DataPlane, nil, 0},
+	} {
+		tel := telemetry.New(telemetry.Options{})
+		d := call.New(call.Options{Telemetry: tel})
+		api := &model.Service{Name: "box"}
+		api.Fill([]model.Operation{model.Op((*boxes).Put, model.Operation{Name: "Do", Flags: c.flags})}, "")
+		d.Register(api, &boxes{put: func(context.Context, *putInput) (*putOutput, error) { return nil, c.err }})
+		d.Invoke(ctxAs(t, alice), api.Operation("Do"), &putInput{})
+		if n := len(tel.Events()); n != c.want {
+			t.Errorf("%s: %d events, want %d", c.name, n, c.want)
+		}
+	}
+}
+
+// shy is a service that does not say which resources its calls are about.
+type shy struct{}
+
+func (shy) Put(ctx context.Context, in *putInput) (*putOutput, error) { return ok(ctx, in) }
+
+func TestFaultsOfAShyService(t *testing.T) {
+	d := call.New(call.Options{})
+	api := &model.Service{Name: "shy"}
+	api.Fill([]model.Operation{model.Op(shy.Put, model.Operation{Name: "Put", Flags: model.DataPlane})}, "")
+	d.Register(api, shy{})
+	if _, err := d.Faults.Put(call.Fault{Resource: "*/blue", Error: "X"}); err != nil {
+		t.Fatal(err)
+	}
+	for arn, want := range map[string]string{"https://here/blue": "X", "https://here/red": ""} {
+		if _, err := d.Invoke(ctxAs(t, alice), api.Operation("Put"), &putInput{BoxArn: arn}); code(err) != want {
+			t.Errorf("%s: %v", arn, err)
+		}
+	}
+}
+
+func TestUnsignedCalls(t *testing.T) {
+	d := call.New(call.Options{Mode: auth.IAM})
+	api := &model.Service{Name: "box", SigningName: "box"}
+	api.Fill([]model.Operation{
+		model.Op(shy.Put, model.Operation{Name: "Login", Flags: model.NoAuth | model.DataPlane}),
+		model.Op(shy.Put, model.Operation{Name: "Put", Flags: model.DataPlane}),
+	}, "")
+	d.Register(api, shy{})
+	for op, want := range map[string]string{"Login": "", "Put": "MissingAuthenticationTokenException"} {
+		if _, err := d.Invoke(ctxAs(t, aws.Principal{}), api.Operation(op), &putInput{}); code(err) != want {
+			t.Errorf("%s: %v, want %q", op, err, want)
+		}
+	}
+}
+
 const authorization = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/box/aws4_request, SignedHeaders=host;x-amz-date, Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
 
 // TestBudget holds everything that stands before an operation to its budget of allocations: identifying the caller, and

@@ -148,7 +148,7 @@ func (f *fault) meets(ctx context.Context, o *operation, request *aws.Request, i
 	if f.Resource != "" {
 		resources := o.about(ctx, in)
 		if o.resources == nil {
-			resources = texts(in)
+			resources = o.texts(in)
 		}
 		if !slices.ContainsFunc(resources, func(r string) bool { return match(f.Resource, r) }) {
 			return false

@@ -22,10 +22,11 @@ type Archive struct {
 	events store.Table[eventRecord]
 }
 
-// How many days are kept: CloudWatch keeps single minutes for 15 days, X-Ray traces for 30, CloudTrail events for 90.
+// How many days are kept. CloudWatch keeps single minutes for 15 days and CloudTrail events for 90; X-Ray's 30 days of traces
+// would be most of what is on a developer's disk.
 const (
 	dataDays  = 15
-	spanDays  = 30
+	spanDays  = 7
 	eventDays = 90
 )
 

@@ -7,7 +7,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 )
 
-// Event is one control-plane call, as CloudTrail tells it.
+// Event is one control-plane call that changed something, or was denied, as CloudTrail tells it.
 type Event struct {
 	ID        string // a UUID
 	Time      time.Time

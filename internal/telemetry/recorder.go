@@ -87,7 +87,7 @@ type Calls struct {
 
 	recorder *Recorder
 	scopes   atomic.Pointer[map[aws.Scope]*scopeCalls] // replaced, never changed
-	sampled  atomic.Int64                              // the second in which a trace of ours was last begun and kept
+	sampled  atomic.Int64                              // the ten seconds in which a trace of ours was last begun and kept
 }
 
 // Calls begins counting the calls of op.

@@ -55,10 +55,10 @@ func (c *Calls) Begin(ctx context.Context, q *aws.Request, start time.Time) *Act
 		a.place = NewTrace(start)
 	}
 	if !inner && !a.place.Decided {
-		// Of traces nobody decided about, the first of each second and operation is kept.
-		second := start.Unix()
+		// Of traces nobody decided about, the first of every ten seconds and operation is kept.
+		turn := start.Unix() / 10
 		last := c.sampled.Load()
-		a.place.Sampled = last != second && c.sampled.CompareAndSwap(last, second)
+		a.place.Sampled = last != turn && c.sampled.CompareAndSwap(last, turn)
 	}
 	a.place.inside = true
 	parent := a.place.Span
