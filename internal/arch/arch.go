@@ -8,7 +8,7 @@ package arch
 var Layers = [][]string{
 	{"aws", "lang/..."},
 	{"model", "store/...", "blob/...", "datadir", "clock", "compute/...", "sigv4"},
-	{"api/...", "task", "timer", "owner", "auth", "telemetry"},
+	{"api/...", "task", "timer", "owner", "auth", "telemetry/..."},
 	{"call", "wire"},
 	{"delivery", "eventsource", "resource/...", "proxy"},
 	{"service/...", "gateway", "console"},
