@@ -10,6 +10,8 @@
 //	blob                []byte          nil = absent
 //	list                []T             elements are values; nil = absent, empty = present and empty
 //	map                 map[K]T         K is string or an enum type; nil = absent
+//	map, hot            []Pair[T]       the same where decoding into a Go map costs too much: in the order it was sent, a key sent twice
+//	                                    there twice; only in types that an overlay writes by hand
 //	sparse list or map  []aws.Opt[T]    elements that may be null; of structures []*T, map[K]*T
 //	structure           *T
 //	streaming blob      io.Reader       closed by whoever reads it to its end, where it is an io.Closer

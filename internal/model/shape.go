@@ -106,8 +106,9 @@ type Value struct {
 	Go     reflect.Type // of the value itself, without Opt or pointer; []byte for a blob
 	Struct *Struct      // Structure; its Fields are complete once StructOf has returned
 
-	Elem *Value // of a List's elements, a Map's values
-	Key  *Value // of a Map's keys
+	Elem  *Value // of a List's elements, a Map's values
+	Key   *Value // of a Map's keys
+	Pairs bool   // a Map that is a slice of Pair
 
 	Flat               bool   // XML, query: no element around the entries
 	Item               string // XML, query: a list's entries; "" where the model names none (then "member"; under ec2Query "item")
@@ -128,6 +129,12 @@ type Bound struct {
 	Text  string // as errors show it
 }
 
+// Pair is an entry of a map that is held as a slice.
+type Pair[T any] struct {
+	Key   string
+	Value T
+}
+
 // Enum is implemented by the generated types of strings that have a fixed set of values.
 type Enum interface{ Values() []string }
 
@@ -137,6 +144,8 @@ var (
 	readerType = reflect.TypeFor[io.Reader]()
 	enumType   = reflect.TypeFor[Enum]()
 	optPackage = reflect.TypeFor[aws.Opt[string]]().PkgPath()
+
+	pairPackage = reflect.TypeFor[Pair[string]]().PkgPath()
 )
 
 // StructOf is the schema of a struct type of the service's contract. It is read from the tags once. A type that breaks the
@@ -284,6 +293,11 @@ func (s *Service) value(t reflect.Type, tag reflect.StructTag, mark string, dept
 	case reflect.Slice:
 		if t == blobType {
 			v.Kind = Blob
+			break
+		}
+		if p := t.Elem(); p.Kind() == reflect.Struct && p.PkgPath() == pairPackage && strings.HasPrefix(p.Name(), "Pair[") {
+			k, e := s.value(p.Field(0).Type, tag, "k", depth, bad), s.value(p.Field(1).Type, tag, "", depth+1, bad)
+			v.Kind, v.Key, v.Elem, v.Pairs = Map, &k, &e, true
 			break
 		}
 		e := s.value(t.Elem(), tag, "", depth+1, bad)

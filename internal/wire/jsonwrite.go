@@ -88,7 +88,7 @@ func (w *jsonWriter) entry(n *node, p place) {
 	switch {
 	case n.form == model.Plain && (n.kind == model.List || n.kind == model.Blob):
 		w.value(n, p) // an element that is an empty list, written by a service as nil
-	case n.form == model.Plain && n.kind == model.Map:
+	case n.form == model.Plain && n.kind == model.Map: // the same of a map
 		w.b = append(w.b, "{}"...)
 	default:
 		w.b = append(w.b, "null"...)

@@ -109,7 +109,7 @@ func (n *node) empty(p place) {
 var nothing struct{ _ [0]byte }
 
 // arrayCaps are the capacities a list grows through while it is short; each is an array type, so that growing is one allocation.
-var arrayCaps = [...]int{2, 8, 32, 128}
+var arrayCaps = [...]int{2, 6, 16, 48, 128}
 
 // push lengthens the list of n at p by a zero element, and is its place.
 func (n *node) push(p place) place {
@@ -118,7 +118,7 @@ func (n *node) push(p place) place {
 		n.grow(p)
 	}
 	s.n++
-	return place{unsafe.Add(s.data, uintptr(s.n-1)*n.elem.size)}
+	return place{unsafe.Add(s.data, uintptr(s.n-1)*n.stride)}
 }
 
 func (n *node) grow(p place) {
@@ -140,6 +140,8 @@ func (n *node) grow(p place) {
 // mapWriter fills one map. The element it lends is written to the map with put.
 type mapWriter struct {
 	n     *node
+	pairs place // where the slice lies
+	last  place // the pair that was lent
 	m     reflect.Value
 	texts map[string]string
 	elem  reflect.Value // addressable, of the map's element type
@@ -148,6 +150,11 @@ type mapWriter struct {
 // openMap makes the map of n at p be there.
 func (n *node) openMap(p place) mapWriter {
 	w := mapWriter{n: n}
+	if n.pairs {
+		w.pairs = p
+		n.empty(p)
+		return w
+	}
 	if n.texts {
 		m := p.texts()
 		if *m == nil {
@@ -167,12 +174,20 @@ func (n *node) openMap(p place) mapWriter {
 
 // lend is the place to write the next element to. Not for maps of texts.
 func (w *mapWriter) lend() place {
+	if w.n.pairs {
+		w.last = w.n.push(w.pairs)
+		return w.last.at(w.n.value)
+	}
 	w.elem.SetZero()
 	return place{w.elem.Addr().UnsafePointer()}
 }
 
 // put sets key to the element that was lent. name is memory of the caller's that the key passes through.
 func (w *mapWriter) put(name *string, key string) {
+	if w.n.pairs {
+		*w.last.str() = key
+		return
+	}
 	*name = key
 	w.m.SetMapIndex(reflect.NewAt(w.n.keyType, unsafe.Pointer(name)).Elem(), w.elem)
 }
@@ -200,6 +215,13 @@ func (n *node) giveBack(v reflect.Value) {
 // ordered calls fn with the entries of the map of n at p in the order of their keys: what is answered must not differ from run to
 // run. The place is good until fn returns.
 func (n *node) ordered(p place, fn func(i int, key string, elem place)) {
+	if n.pairs {
+		for i := range p.length() {
+			pair := p.item(i, n.stride)
+			fn(i, *pair.str(), pair.at(n.value))
+		}
+		return
+	}
 	if n.texts {
 		m := *p.texts()
 		var few [16]string
@@ -230,6 +252,9 @@ func (n *node) ordered(p place, fn func(i int, key string, elem place)) {
 
 // entries is how many the map of n at p has.
 func (n *node) entries(p place) int {
+	if n.pairs {
+		return p.length()
+	}
 	if n.texts {
 		return len(*p.texts())
 	}

@@ -21,7 +21,10 @@ type node struct {
 	schema *model.Value
 	st     *structure // Structure
 
-	elem    *node // List, Map
+	elem    *node   // List, Map
+	stride  uintptr // from one element of the slice to the next, of a List or of a Map of pairs
+	value   uintptr // where a pair has its value
+	pairs   bool    // a Map held as a slice of pairs
 	arrays  [len(arrayCaps)]reflect.Type
 	keyType reflect.Type
 	texts   bool // a map of plain texts to plain texts
@@ -200,10 +203,20 @@ func (b *planner) node(v *model.Value, t reflect.Type) *node {
 		n.st = b.compile(v.Struct)
 	case model.List:
 		n.elem = b.node(v.Elem, t.Elem())
+		n.stride = t.Elem().Size()
 		for i, c := range arrayCaps {
 			n.arrays[i] = reflect.ArrayOf(c, t.Elem())
 		}
 	case model.Map:
+		if v.Pairs {
+			pair := t.Elem()
+			n.pairs, n.stride, n.value = true, pair.Size(), pair.Field(1).Offset
+			n.elem = b.node(v.Elem, pair.Field(1).Type)
+			for i, c := range arrayCaps {
+				n.arrays[i] = reflect.ArrayOf(c, pair)
+			}
+			break
+		}
 		n.elem = b.node(v.Elem, t.Elem())
 		n.keyType = t.Key()
 		n.texts = n.elem.kind == model.String && n.elem.form == model.Plain
