@@ -174,3 +174,42 @@ func serial() *big.Int {
 	}
 	return n
 }
+
+// Certificates are where TLS gets its certificate from: files of the user's, or an authority of our own that is opened when
+// the first client asks for TLS.
+type Certificates struct {
+	Dir      string // keeps the authority; in memory where empty
+	CertFile string // of the user's own certificate, instead
+	KeyFile  string
+
+	once sync.Once
+	ca   *Authority
+	err  error
+}
+
+// Authority is our own CA, opened or made when first asked for.
+func (c *Certificates) Authority() (*Authority, error) {
+	c.once.Do(func() { c.ca, c.err = OpenAuthority(c.Dir) })
+	return c.ca, c.err
+}
+
+// config is how TLS is spoken.
+func (c *Certificates) config() (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	if c.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("the certificate of --tls-cert: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+		return config, nil
+	}
+	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		ca, err := c.Authority()
+		if err != nil {
+			return nil, err
+		}
+		return ca.certificate(hello)
+	}
+	return config, nil
+}

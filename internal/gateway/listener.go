@@ -108,9 +108,27 @@ func (s *sniffing) Close() error {
 }
 
 // peeked is a connection some of whose first bytes are in r. Once they are taken it reads from the connection itself.
+// A client that does not read what it is answered is not waited for: each write has a deadline.
 type peeked struct {
 	net.Conn
-	r *bufio.Reader
+	r       *bufio.Reader
+	renewed time.Time // when the deadline of writes was moved last; writers take turns
+}
+
+// How long a write may take, and how often its deadline is moved.
+const (
+	writeTimeout  = time.Minute
+	writeDeadline = 10 * time.Second
+)
+
+func (p *peeked) Write(b []byte) (int, error) {
+	if now := time.Now(); now.Sub(p.renewed) > writeDeadline {
+		p.renewed = now
+		if err := p.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
+			return 0, err
+		}
+	}
+	return p.Conn.Write(b)
 }
 
 func (p *peeked) Read(b []byte) (int, error) {

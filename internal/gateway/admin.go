@@ -1,0 +1,179 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/call"
+)
+
+// Platform is what our own endpoints ask and tell.
+type Platform interface {
+	Health() Health
+	Now() (now time.Time, offset time.Duration)
+	Advance(ctx context.Context, d time.Duration) error
+	Reset(ctx context.Context) error
+	Stop()
+	Faults() *call.Faults
+	WriteMetrics(w io.Writer) error
+	Certificates() *Certificates
+}
+
+// Health is what /_obidos/health answers.
+type Health struct {
+	Status   string            `json:"status"` // "running"
+	Version  string            `json:"version"`
+	PID      int               `json:"pid"`
+	Data     string            `json:"data"` // the directory, or "memory"
+	Uptime   string            `json:"uptime"`
+	Services map[string]string `json:"services"` // "running" for each that serves anything
+}
+
+// NewAdmin serves /_obidos/… and the health page that LocalStack's users know. They are for who runs obidos: callers come from
+// this machine, or from wherever --open-to-network has let them.
+func NewAdmin(p Platform) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_obidos/health", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, p.Health()) })
+	mux.HandleFunc("GET /_localstack/health", func(w http.ResponseWriter, r *http.Request) { writeLocalStackHealth(w, p) })
+	mux.HandleFunc("HEAD /_localstack/health", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /_obidos/metrics", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		p.WriteMetrics(w) //nolint:errcheck // the client is gone
+	})
+	mux.HandleFunc("GET /_obidos/ca.pem", func(w http.ResponseWriter, r *http.Request) {
+		ca, err := p.Certificates().Authority()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		w.Write(ca.PEM())
+	})
+	mux.HandleFunc("GET /_obidos/clock", func(w http.ResponseWriter, r *http.Request) { writeClock(w, p) })
+	mux.HandleFunc("POST /_obidos/clock", func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			Advance string `json:"advance"`
+		}
+		if !readJSON(w, r, &in) {
+			return
+		}
+		d, err := ParseDuration(in.Advance)
+		if err == nil && d < 0 {
+			err = errors.New("time only moves forward")
+		}
+		if err != nil {
+			http.Error(w, "advance: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		if err := p.Advance(r.Context(), d); err != nil {
+			http.Error(w, "the clock stopped on its way: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+		writeClock(w, p)
+	})
+	mux.HandleFunc("GET /_obidos/faults", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, p.Faults().List()) })
+	mux.HandleFunc("POST /_obidos/faults", func(w http.ResponseWriter, r *http.Request) {
+		var in call.Fault
+		if !readJSON(w, r, &in) {
+			return
+		}
+		rule, err := p.Faults().Put(in)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		writeJSON(w, rule)
+	})
+	mux.HandleFunc("DELETE /_obidos/faults", func(w http.ResponseWriter, r *http.Request) {
+		p.Faults().Clear()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("DELETE /_obidos/faults/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if !p.Faults().Delete(r.PathValue("id")) {
+			http.Error(w, "there is no fault "+r.PathValue("id"), http.StatusNotFound)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST /_obidos/reset", func(w http.ResponseWriter, r *http.Request) {
+		if err := p.Reset(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST /_obidos/stop", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		p.Stop()
+	})
+	return mux
+}
+
+func writeLocalStackHealth(w http.ResponseWriter, p Platform) {
+	h := p.Health()
+	writeJSON(w, map[string]any{"services": h.Services, "edition": "obidos", "version": h.Version})
+}
+
+func writeClock(w http.ResponseWriter, p Platform) {
+	now, offset := p.Now()
+	writeJSON(w, map[string]any{"now": now, "offset": offset.String()})
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(append(text, '\n'))
+}
+
+// maxAdminBody bounds what our own endpoints read.
+const maxAdminBody = 1 << 20
+
+func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		http.Error(w, "the body is not what this endpoint takes: "+err.Error(), http.StatusBadRequest)
+		return false
+	}
+	return true
+}
+
+// ParseDuration is time.ParseDuration that knows days and weeks too: "5d", "1w2d3h".
+func ParseDuration(s string) (time.Duration, error) {
+	var total time.Duration
+	rest := s
+	for {
+		i := strings.IndexAny(rest, "dw")
+		if i < 0 {
+			break
+		}
+		n, err := strconv.ParseFloat(rest[:i], 64)
+		if err != nil || n < 0 || n > 100_000 {
+			return 0, fmt.Errorf("%q is no duration; write 90s, 5m, 12h, 5d or 2w", s)
+		}
+		unit := 24 * time.Hour
+		if rest[i] == 'w' {
+			unit *= 7
+		}
+		total += time.Duration(n * float64(unit))
+		if rest = rest[i+1:]; rest == "" {
+			return total, nil
+		}
+	}
+	d, err := time.ParseDuration(rest)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no duration; write 90s, 5m, 12h, 5d or 2w", s)
+	}
+	return total + d, nil
+}
