@@ -141,7 +141,7 @@ func cut(t *testing.T, seed uint64, o pebble.Options) (acked, viewed, found [cra
 		acks    [crashWriters]atomic.Uint64
 		views   [crashWriters]atomic.Uint64
 		total   atomic.Uint64
-		enough  = 1 + rng.Uint64N(400)
+		enough  = 1 + rng.Uint64N(300)
 		reached = make(chan struct{})
 		once    sync.Once
 	)
@@ -195,6 +195,7 @@ func cut(t *testing.T, seed uint64, o pebble.Options) (acked, viewed, found [cra
 				t.Errorf("view: %v", err)
 				return
 			}
+			time.Sleep(200 * time.Microsecond)
 		}
 	})
 	<-reached
@@ -237,7 +238,7 @@ func cut(t *testing.T, seed uint64, o pebble.Options) (acked, viewed, found [cra
 // A power cut at any point loses no acknowledged transaction, tears none, and takes back nothing a View has shown.
 func TestCrashLosesNothing(t *testing.T) {
 	total := uint64(0)
-	seeds(t, 250, func(t *testing.T, seed uint64) {
+	seeds(t, 200, func(t *testing.T, seed uint64) {
 		acked, viewed, found := cut(t, seed, pebble.Options{})
 		for w := range acked {
 			total += acked[w]
@@ -254,21 +255,18 @@ func TestCrashLosesNothing(t *testing.T) {
 
 // In relaxed mode a crash loses the last writes, but never the middle of one.
 func TestCrashWhenRelaxedTearsNothing(t *testing.T) {
-	seeds(t, 25, func(t *testing.T, seed uint64) { cut(t, seed, pebble.Options{Relaxed: true}) })
+	seeds(t, 15, func(t *testing.T, seed uint64) { cut(t, seed, pebble.Options{Relaxed: true}) })
 }
 
 // With syncs off the same test must see losses: otherwise it would prove nothing.
 func TestCrashWithoutSyncLoses(t *testing.T) {
-	lost := 0
 	for seed := range uint64(15) {
 		acked, _, found := cut(t, seed, pebble.Options{NoSync: true})
 		for w := range acked {
 			if found[w] < acked[w] {
-				lost++
+				return
 			}
 		}
 	}
-	if lost == 0 {
-		t.Error("nothing was ever lost without syncs: the crash test does not notice losses")
-	}
+	t.Error("nothing was ever lost without syncs: the crash test does not notice losses")
 }

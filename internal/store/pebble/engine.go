@@ -60,21 +60,21 @@ type Engine struct {
 	failed  chan struct{}         // closed with it
 
 	published atomic.Pointer[snapshot] // what a View reads
-	appliedNo atomic.Uint64            // applied, for who does not hold mu
-	current   atomic.Pointer[round]    // the sync under way; written under mu
-	next      atomic.Pointer[round]    // the sync that waits for it; written under mu
+	appliedNo atomic.Uint64            // applied, for who does not have the turn
+	current   atomic.Pointer[round]    // the sync under way; written by who has the turn
+	next      atomic.Pointer[round]    // the sync that waits for it; likewise
 
-	work chan struct{} // a round waits and nobody leads it
+	work chan struct{} // a round waits
 	late chan struct{} // something was written that nobody waits for
 	tidy chan struct{} // something was deleted on a full disk
 	quit chan struct{}
 	done chan struct{} // closed when the sync loop has ended
 
-	mu      sync.Mutex // held by the transaction that runs
-	applied uint64     // number of the last commit
-	synced  uint64     // the last commit known to be durable
-	syncing bool       // somebody syncs, or was told to
-	isLate  bool       // late was signalled and not yet served
+	turn    turn   // of the transaction that runs; what is below is touched by who has it
+	applied uint64 // number of the last commit
+	synced  uint64 // the last commit known to be durable
+	syncing bool   // the sync loop is at work, or was told to be
+	isLate  bool   // late was signalled and not yet served
 }
 
 // Open opens the engine in dir, which it makes if there is none.
@@ -95,17 +95,19 @@ func Open(dir string, o Options) (*Engine, error) {
 	if o.Relaxed {
 		e.delay = relaxedDelay
 	}
+	dir = o.FS.PathJoin(dir) // as pebble will spell it
 	if err := o.FS.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
+	e.turn.init()
 	e.room = newRoom(o.FS, dir, o.Room, e.stalled)
-	db, err := pebble.Open(dir, tuned(o, e.room.guard(o.FS), faults{e}))
+	db, err := pebble.Open(dir, tuned(o, disk{o.FS, e, dir}, faults{e}))
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
 	}
 	e.db = db
 	e.room.prepare()
-	e.published.Store(newSnapshot(db, 0))
+	e.published.Store(e.newSnapshot(0))
 	go e.syncLoop()
 	return e, nil
 }
@@ -122,15 +124,12 @@ func (e *Engine) Update(ctx context.Context, o store.UpdateOptions, fn func(stor
 	if err := e.usable(); err != nil {
 		return err
 	}
-	r, lead, err := e.commit(ctx, o, fn)
+	r, err := e.commit(ctx, o, fn)
 	if r == nil {
 		return err
 	}
-	if lead {
-		e.lead(r)
-	}
-	if e.room.stalled.Load() {
-		e.stalled()
+	if err := e.usable(); err != nil { // whoever ended the waits of all may not have seen r
+		r.resolve(fmt.Errorf("%w: %w", store.ErrUnknown, err))
 	}
 	<-r.done
 	if r.err != nil {
@@ -139,11 +138,12 @@ func (e *Engine) Update(ctx context.Context, o store.UpdateOptions, fn func(stor
 	return err
 }
 
-// commit runs fn and applies what it wrote. It answers the sync to wait for, nil where there is none, and whether the
-// caller is to perform it.
-func (e *Engine) commit(ctx context.Context, o store.UpdateOptions, fn func(store.Txn) error) (r *round, lead bool, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+// commit runs fn and applies what it wrote. It answers the sync to wait for, nil where there is none.
+func (e *Engine) commit(ctx context.Context, o store.UpdateOptions, fn func(store.Txn) error) (r *round, err error) {
+	if err := e.turn.take(e.usable); err != nil {
+		return nil, err
+	}
+	defer e.turn.give()
 	t := newTxn(e.db, o.Owned)
 	defer t.close()
 	if len(o.Fences) > 0 {
@@ -159,11 +159,10 @@ func (e *Engine) commit(ctx context.Context, o store.UpdateOptions, fn func(stor
 		err = e.room.refuse()
 	}
 	if err != nil || t.batch == nil {
-		r, lead = e.join()
-		return r, lead, err
+		return e.join(), err
 	}
 	if err := e.apply(t); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if t.sets == 0 && e.room.short.Load() {
 		select {
@@ -176,26 +175,18 @@ func (e *Engine) commit(ctx context.Context, o store.UpdateOptions, fn func(stor
 			e.isLate = true
 			e.late <- struct{}{}
 		}
-		return nil, false, nil
+		return nil, nil
 	}
-	r, lead = e.join()
-	return r, lead, nil
+	return e.join(), nil
 }
 
-// apply makes t's writes visible to the transactions after it. Where the log cannot be written pebble panics or calls
-// Fatalf, depending on where it notices: both end in e.failure, and nobody knows what of t a restart will find.
-func (e *Engine) apply(t *txn) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			e.fail(fmt.Errorf("apply a commit: %v", p))
-			err = e.unknown()
-		}
-	}()
+// apply makes t's writes visible to the transactions after it.
+func (e *Engine) apply(t *txn) error {
 	e.room.wrote(t.bytes)
 	if err := e.db.Apply(t.batch, pebble.NoSync); err != nil {
 		e.fail(fmt.Errorf("apply a commit: %w", err))
 	}
-	if e.failure.Load() != nil {
+	if e.failure.Load() != nil { // nobody knows what of t a restart will find
 		return e.unknown()
 	}
 	e.applied++
@@ -245,7 +236,8 @@ func (e *Engine) Room() error {
 }
 
 // Failed is closed when the engine cannot write any more, because its log or its tables could not be written or are
-// damaged. Reads go on; Err says why. What is on the disk is intact: opening it again is the cure.
+// damaged. Reads go on; Err says why. What is on the disk is intact: the cure is to end the process, mend the disk and open
+// it again. Until then one transaction, the one that ran, may be stuck.
 func (e *Engine) Failed() <-chan struct{} { return e.failed }
 
 // Err is why nothing is written any more, nil while all is well.
@@ -261,22 +253,18 @@ func (e *Engine) Close() error {
 		return e.brokenError()
 	}
 	close(e.quit)
-	if !e.drained(e.done) {
+	if !e.drained(e.done) || e.brokenError() != nil {
 		return e.brokenError()
 	}
 	e.published.Load().release()
-	err := e.db.Close()
-	if broken := e.brokenError(); broken != nil {
-		return broken
-	}
-	if err != nil {
+	if err := e.db.Close(); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
 	return nil
 }
 
-// drained waits for c. A log that failed may have left pebble's own locks held, and who waits for them waits for ever:
-// then the engine is left as it is.
+// drained waits for c. Where the disk failed, who was about to change it waits for ever (see disk.go): then the
+// engine is left as it is.
 func (e *Engine) drained(c <-chan struct{}) bool {
 	select {
 	case <-c:
@@ -328,14 +316,14 @@ func (e *Engine) stalled() {
 	e.abandon(fmt.Errorf("%w: %w", store.ErrUnknown, e.room.full()))
 }
 
-// abandon ends the waits of all. Whoever joins a round after this was called sees why in failure or room.stalled, which
-// were set before.
+// abandon ends the waits of all. Whoever joins a round later sees why in failure or room.stalled, which were set before.
 func (e *Engine) abandon(err error) {
 	for _, r := range []*round{e.current.Load(), e.next.Load()} {
 		if r != nil {
 			r.resolve(err)
 		}
 	}
+	e.turn.wake()
 }
 
 // faults is pebble's logger: it passes on what went wrong and turns its "end the process" into "write no more".

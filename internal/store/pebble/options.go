@@ -27,7 +27,7 @@ func tuned(o Options, fs vfs.FS, log pebble.Logger) *pebble.Options {
 		Logger:                      log,
 		FormatMajorVersion:          format,
 		MemTableSize:                uint64(o.MemTable), // the first ones are smaller: it grows with use
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: 3,                  // as many old logs are kept for reuse, and one more
 		CacheSize:                   o.Cache,
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000, // a backlog makes reads slower; stopping writes would make them fail

@@ -27,6 +27,8 @@ type RoomOptions struct {
 // And where that is gone too, the write that found no room waits inside the file system until there is some, because
 // pebble does not survive a log that cannot be written: then every transaction is refused, and whoever waits for a commit
 // is told that its outcome is unknown.
+//
+// Any other fault of the disk is final: see disk.go.
 type room struct {
 	fs      vfs.FS
 	dir     string
@@ -197,60 +199,4 @@ func (r *room) retry(act func() error) error {
 
 func noRoom(err error) bool {
 	return err != nil && (vfs.IsNoSpaceError(err) || errors.Is(err, syscall.EDQUOT))
-}
-
-// guard is fs with every act that needs room waiting for it.
-func (r *room) guard(fs vfs.FS) vfs.FS { return roomFS{fs, r} }
-
-type roomFS struct {
-	vfs.FS
-	room *room
-}
-
-// Unwrap is for pebble, which asks what is below.
-func (g roomFS) Unwrap() vfs.FS { return g.FS }
-
-func (g roomFS) Create(name string, c vfs.DiskWriteCategory) (f vfs.File, err error) {
-	err = g.room.retry(func() error { f, err = g.FS.Create(name, c); return err })
-	return g.file(f, err)
-}
-
-func (g roomFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (f vfs.File, err error) {
-	err = g.room.retry(func() error { f, err = g.FS.OpenReadWrite(name, c, o...); return err })
-	return g.file(f, err)
-}
-
-func (g roomFS) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (f vfs.File, err error) {
-	err = g.room.retry(func() error { f, err = g.FS.ReuseForWrite(from, to, c); return err })
-	return g.file(f, err)
-}
-
-func (g roomFS) file(f vfs.File, err error) (vfs.File, error) {
-	if err != nil {
-		return nil, err
-	}
-	return roomFile{f, g.room}, nil
-}
-
-func (g roomFS) Link(from, to string) error {
-	return g.room.retry(func() error { return g.FS.Link(from, to) })
-}
-
-func (g roomFS) Rename(from, to string) error {
-	return g.room.retry(func() error { return g.FS.Rename(from, to) })
-}
-
-type roomFile struct {
-	vfs.File
-	room *room
-}
-
-// Write writes all of p: what found room stays, the rest waits.
-func (f roomFile) Write(p []byte) (n int, err error) {
-	err = f.room.retry(func() error {
-		m, err := f.File.Write(p[n:])
-		n += m
-		return err
-	})
-	return n, err
 }

@@ -48,7 +48,7 @@ func (c *crowd) write(t *testing.T, until func(n uint64, err error) bool) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			value, noise := make([]byte, 8<<10), rand.NewChaCha8([32]byte{1})
+			value, noise := make([]byte, 16<<10), rand.NewChaCha8([32]byte{1})
 			for {
 				n := c.next.Add(1)
 				noise.Read(value) // not to be compressed away
@@ -104,7 +104,7 @@ func (c *crowd) check(t *testing.T, when string) {
 }
 
 func TestFullDiskRefusesWritesAndGoesOnWhenThereIsRoom(t *testing.T) {
-	dir := smallDisk(t, 256)
+	dir := smallDisk(t, 160)
 	o := pebble.Options{Room: pebble.RoomOptions{Free: 32 << 20, Percent: -1, Ballast: 4 << 20}}
 	e, err := pebble.Open(dir, o)
 	if err != nil {

@@ -25,82 +25,71 @@ func (r *round) resolve(err error) {
 	}
 }
 
-// join answers the sync that makes all that is applied durable, nil where it is already (or nobody may wait), and whether
-// the caller is to perform it: where nobody syncs the one who asks does it himself, without a hop to another goroutine.
-// mu is held.
-func (e *Engine) join() (r *round, lead bool) {
+// join answers the sync that makes all that is applied durable, nil where it is already or nobody may wait. The caller has
+// the turn.
+func (e *Engine) join() *round {
 	if e.synced == e.applied || e.relaxed || e.noSync {
-		return nil, false
+		return nil
 	}
 	if r := e.current.Load(); r != nil && r.seq == e.applied {
-		return r, false
+		return r
 	}
-	r = e.next.Load()
+	r := e.next.Load()
 	if r == nil {
 		r = &round{done: make(chan struct{})}
 		e.next.Store(r)
 	}
-	if e.syncing {
-		return r, false
+	if !e.syncing {
+		e.syncing = true
+		e.work <- struct{}{}
 	}
-	e.syncing = true
-	return e.begin(), true
-}
-
-// begin fixes what the waiting round covers. mu is held.
-func (e *Engine) begin() *round {
-	r := e.next.Load()
-	r.seq = e.applied
-	if !e.relaxed {
-		r.snap = newSnapshot(e.db, r.seq)
-	}
-	e.current.Store(r)
-	e.next.Store(nil)
 	return r
 }
 
-// lead performs r and leaves the next one, if any, to the sync loop.
-func (e *Engine) lead(r *round) {
-	if e.perform(r) {
-		e.work <- struct{}{}
+// begin fixes what the waiting round covers: all that is applied.
+func (e *Engine) begin() (*round, error) {
+	if err := e.turn.takeFirst(e.brokenError); err != nil {
+		return nil, err
 	}
+	defer e.turn.give()
+	r := e.next.Load()
+	r.seq = e.applied
+	if !e.relaxed {
+		r.snap = e.newSnapshot(r.seq)
+	}
+	e.current.Store(r)
+	e.next.Store(nil)
+	return r, nil
 }
 
-// perform syncs, publishes and wakes. It answers whether another round waits, which the caller then sees to.
+// perform syncs, publishes and wakes. It answers whether another round waits.
 func (e *Engine) perform(r *round) (more bool) {
 	err := e.sync()
-	if err == nil {
-		if r.snap != nil {
-			e.publish(r.snap)
-		}
-	} else if r.snap != nil {
-		r.snap.release()
+	if err == nil && r.snap != nil {
+		e.publish(r.snap)
 	}
 	r.resolve(err)
-	e.room.refresh()
-
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err == nil {
-		e.synced = r.seq
+	if err != nil {
+		return false
 	}
+	e.room.refresh()
+	if e.turn.takeFirst(e.brokenError) != nil {
+		return false
+	}
+	defer e.turn.give()
+	e.synced = r.seq
 	e.current.Store(nil)
 	e.syncing = e.next.Load() != nil
 	return e.syncing
 }
 
 // sync makes everything applied before it durable.
-func (e *Engine) sync() (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			e.fail(fmt.Errorf("sync the log: %v", p))
-			err = e.unknown()
-		}
-	}()
-	if e.failure.Load() == nil {
-		if err := e.db.LogData(nil, pebble.Sync); err != nil {
-			e.fail(fmt.Errorf("sync the log: %w", err))
-		}
+func (e *Engine) sync() error {
+	if err := e.brokenError(); err != nil {
+		return err
+	}
+	if err := e.db.LogData(nil, pebble.Sync); err != nil {
+		e.fail(fmt.Errorf("sync the log: %w", err))
 	}
 	if e.failure.Load() != nil {
 		return e.unknown()
@@ -108,8 +97,8 @@ func (e *Engine) sync() (err error) {
 	return nil
 }
 
-// syncLoop performs the rounds nobody leads: those that gathered behind another, and those for writes nobody waits for.
-// It sleeps where there are none.
+// syncLoop performs the rounds, one after the other, and sleeps where there are none. No caller does it in its place: the
+// disk may keep whoever waits for it for good.
 func (e *Engine) syncLoop() {
 	defer close(e.done)
 	timer, tidy := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
@@ -121,14 +110,7 @@ func (e *Engine) syncLoop() {
 	for {
 		select {
 		case <-e.work:
-			e.mu.Lock()
-			r := e.begin()
-			e.mu.Unlock()
-			for e.perform(r) {
-				e.mu.Lock()
-				r = e.begin()
-				e.mu.Unlock()
-			}
+			e.rounds()
 		case <-e.late:
 			timer.Reset(e.delay)
 		case <-timer.C:
@@ -148,19 +130,31 @@ func (e *Engine) syncLoop() {
 	}
 }
 
+// rounds performs those that wait.
+func (e *Engine) rounds() {
+	for more := true; more; {
+		r, err := e.begin()
+		if err != nil {
+			return
+		}
+		more = e.perform(r)
+	}
+}
+
 // catchUp syncs what was written and has not been.
 func (e *Engine) catchUp() {
-	e.mu.Lock()
+	if e.turn.takeFirst(e.brokenError) != nil {
+		return
+	}
 	e.isLate = false
-	if e.syncing || e.synced == e.applied || e.noSync || e.failure.Load() != nil {
-		e.mu.Unlock()
+	if e.syncing || e.synced == e.applied || e.noSync {
+		e.turn.give()
 		return
 	}
 	e.syncing = true
 	e.next.Store(&round{done: make(chan struct{})})
-	r := e.begin()
-	e.mu.Unlock()
-	e.lead(r)
+	e.turn.give()
+	e.rounds()
 }
 
 // How long deletes on a full disk gather before they are written out.
@@ -169,11 +163,6 @@ const tidyDelay = 500 * time.Millisecond
 // flush writes the memtable out. A delete gives its room back only when it meets in a table what it deletes, and on a full
 // disk nothing else fills the memtable.
 func (e *Engine) flush() {
-	defer func() {
-		if p := recover(); p != nil {
-			e.fail(fmt.Errorf("flush: %v", p))
-		}
-	}()
 	if e.failure.Load() == nil {
 		e.db.AsyncFlush() // what fails, fails in the background and is logged there
 	}

@@ -8,14 +8,15 @@ import (
 
 // snapshot is a state of the store, shared by all who read it and closed when the last of them leaves.
 type snapshot struct {
+	e    *Engine
 	snap *pebble.Snapshot
 	seq  uint64
 	refs atomic.Int64
 }
 
 // newSnapshot is the state after commit seq, or a later one, with one reference.
-func newSnapshot(db *pebble.DB, seq uint64) *snapshot {
-	s := &snapshot{snap: db.NewSnapshot(), seq: seq}
+func (e *Engine) newSnapshot(seq uint64) *snapshot {
+	s := &snapshot{e: e, snap: e.db.NewSnapshot(), seq: seq}
 	s.refs.Store(1)
 	return s
 }
@@ -34,7 +35,7 @@ func (s *snapshot) use() bool {
 }
 
 func (s *snapshot) release() {
-	if s.refs.Add(-1) == 0 {
+	if s.refs.Add(-1) == 0 && s.e.failure.Load() == nil { // after a failure pebble's locks may be held for good
 		s.snap.Close() // fails only where it was closed before
 	}
 }
@@ -48,7 +49,7 @@ func (e *Engine) snapshot() *snapshot {
 		s := e.published.Load()
 		if e.relaxed || e.noSync {
 			if seq := e.appliedNo.Load(); s.seq < seq {
-				fresh := newSnapshot(e.db, seq)
+				fresh := e.newSnapshot(seq)
 				if e.published.CompareAndSwap(s, fresh) {
 					s.release()
 				} else {

@@ -83,6 +83,7 @@ func (r *reader) scan(g store.Range, own *overlay, fn func(key, value []byte) bo
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}
+	defer func() { r.iters = append(r.iters, it) }() // also where fn panics
 	first, step := it.First, it.Next
 	if g.Reverse {
 		first, step = it.Last, it.Prev
@@ -131,10 +132,8 @@ func (r *reader) scan(g store.Range, own *overlay, fn func(key, value []byte) bo
 		err = it.Error()
 	}
 	if err != nil {
-		it.Close()
 		return fmt.Errorf("scan: %w", err)
 	}
-	r.iters = append(r.iters, it)
 	return nil
 }
 
