@@ -88,6 +88,17 @@ func (c *checker) structure(st *structure, p place) {
 	if !st.checked {
 		return
 	}
+	if st.Union && !st.EventStream {
+		set := 0
+		for _, f := range st.fields {
+			if _, ok := f.find(p.at(f.Offset)); ok {
+				set++
+			}
+		}
+		if set != 1 {
+			c.problems = append(c.problems, "Value at '"+c.path()+"' failed to satisfy constraint: Exactly one member must be set")
+		}
+	}
 	c.steps = append(c.steps, step{})
 	last := len(c.steps) - 1
 	for _, f := range st.fields {

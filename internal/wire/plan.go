@@ -89,7 +89,7 @@ func (b *planner) structure(t reflect.Type) *structure {
 		changed = false
 		for _, st := range b.fresh {
 			for _, f := range st.fields {
-				if c := f.Required || f.node.constrained(); c && !st.checked {
+				if c := f.node.constrained() || f.Required || st.Union; c && !st.checked {
 					st.checked, changed = true, true
 				}
 			}
@@ -99,15 +99,11 @@ func (b *planner) structure(t reflect.Type) *structure {
 	return st
 }
 
-// constrained reports whether n has a constraint anywhere, and remembers it.
+// constrained reports whether n has a constraint anywhere, and remembers it for all that n is made of.
 func (n *node) constrained() bool {
-	if n.checked {
-		return true
-	}
-	v := n.schema
-	n.checked = v.Min.Set || v.Max.Set || v.Pattern != nil || v.Enum != nil ||
-		n.st != nil && n.st.checked || n.elem != nil && n.elem.constrained() ||
-		v.Key != nil && (v.Key.Min.Set || v.Key.Max.Set || v.Key.Pattern != nil || v.Key.Enum != nil)
+	limited := func(v *model.Value) bool { return v.Min.Set || v.Max.Set || v.Pattern != nil || v.Enum != nil }
+	inside := n.elem != nil && n.elem.constrained()
+	n.checked = inside || limited(n.schema) || n.schema.Key != nil && limited(n.schema.Key) || n.st != nil && n.st.checked
 	return n.checked
 }
 
