@@ -2,7 +2,8 @@
 # The SQS scenario with the AWS CLI.
 set -euo pipefail
 tag=$1
-aws() { command aws --output json "$@"; }
+# Version 1 of the CLI takes the endpoint of SQS from this option only.
+aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" --output json "$@"; }
 say() { echo "not so: $1" >&2; exit 1; }
 queue=$(aws sqs create-queue --queue-name "e2e-$tag" --tags team=e2e --query QueueUrl --output text)
 [ "$(aws sqs get-queue-url --queue-name "e2e-$tag" --query QueueUrl --output text)" = "$queue" ] || say "the URL is found"
