@@ -263,14 +263,11 @@ func (q *queue) pick(ctx context.Context, limit int, redrive bool) ([]picked, er
 	for n := 0; n < limit && len(picks) < 100; {
 		l := q.window.next()
 		if l == nil {
-			if len(picks) > 0 {
-				break
-			}
 			more, err := q.fill(ctx)
-			if err != nil {
+			if err != nil && len(picks) == 0 {
 				return nil, err
 			}
-			if !more {
+			if err != nil || !more {
 				break
 			}
 			continue

@@ -2,6 +2,7 @@ package sqs_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,12 +35,12 @@ type platform struct {
 	stop    func()
 }
 
-// start runs the service on an engine until the test ends or stop is called.
+// start runs the service on an engine until stop is called, in the bubble of a synctest.
 func start(t testing.TB, e store.Engine, o sqs.Options) *platform {
 	p := &platform{t: t, engine: e, clock: clock.New()}
 	s := &store.Store{Engine: e, Clock: p.clock}
 	node := owner.New(s.Space("owner"), p.clock, owner.Options{ID: "one", Alone: true})
-	tasks := task.NewRunner(s.Space("task"), p.clock, task.RunnerOptions{})
+	tasks := task.NewRunner(s.Space("task"), p.clock, task.RunnerOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	timers := timer.New(s.Space("timer"), p.clock, timer.Options{})
 	p.service = sqs.New(s.Space("sqs"), node, tasks, timers, task.NewLedger(s.Space("task")), o)
 	p.Client = sqsapi.Client{Invoker: p}
@@ -55,6 +56,7 @@ func start(t testing.TB, e store.Engine, o sqs.Options) *platform {
 			done <- struct{}{}
 		}()
 	}
+	synctest.Wait() // until all of them run
 	stopped := false
 	p.stop = func() {
 		if stopped {
