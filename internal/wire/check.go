@@ -26,7 +26,7 @@ func (m *Match) check(p place, found *findings) *aws.Error {
 	}
 	if text := m.s.quirks.missing; text != "" {
 		for _, f := range st.fields {
-			if f.Required && lacks(f, p, found, f.lower) {
+			if f.Required && (f.bit != 0 || !m.s.quirks.own) && lacks(f, p, found, f.lower) {
 				return missingRequired.New(text, f.Name)
 			}
 		}

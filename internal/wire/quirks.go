@@ -4,7 +4,7 @@ package wire
 type quirks struct {
 	own        bool              // its code checks lengths, ranges, patterns and enums itself, with texts of its own
 	loose      bool              // enums and patterns are not checked: what the model says is stricter than what AWS accepts
-	missing    string            // the text for a member that is required and not there; Coral's where empty
+	missing    string            // the text for a member that is required and not there; Coral's where empty. With own only scalars are asked for
 	inputShape bool              // the paths of constraint errors begin with the input's shape
 	action     string            // the text for an action that does not exist
 	queueURL   bool              // the path of a query request names the queue where no parameter does

@@ -166,3 +166,17 @@ func TestOutputInBothProtocols(t *testing.T) {
 		}
 	}
 }
+
+// An error before anything is known of the request has a protocol too.
+func TestZeroMatchAnswers(t *testing.T) {
+	var m wire.Match
+	rec := httptest.NewRecorder()
+	if err := m.WriteError(rec, "REQ", wire.Failure(io.ErrUnexpectedEOF)); err != nil {
+		t.Fatal(err)
+	}
+	want := "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InternalFailure</Code><Message>We encountered an internal error. Please try again.</Message>" +
+		"<RequestId>REQ</RequestId><HostId>REQ</HostId></Error>"
+	if rec.Code != 500 || rec.Body.String() != want {
+		t.Errorf("answered %d %s", rec.Code, rec.Body)
+	}
+}

@@ -54,8 +54,9 @@ func parseTemplate(uri string) template {
 
 func (s *service) compileRoutes() *routes {
 	r := &routes{}
-	for i := range s.ops {
-		op := &s.ops[i]
+	ops := s.ops()
+	for i := range ops {
+		op := &ops[i]
 		t := parseTemplate(op.URI)
 		at := &r.root
 		for i, seg := range t.segments {

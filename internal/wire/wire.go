@@ -36,13 +36,11 @@ type Wire struct {
 func New(services ...*model.Service) *Wire {
 	w := &Wire{targets: map[string]*service{}, signing: map[string][]*service{}}
 	for _, m := range services {
-		s := &service{Service: m, quirks: quirksOf(m.Name), ops: make([]operation, len(m.Operations))}
+		s := &service{Service: m, quirks: quirksOf(m.Name)}
 		s.plans.service, s.queryPlans.service = m, m
 		s.ec2 = slices.Contains(m.Protocols, model.EC2)
 		s.plans.ec2 = s.ec2
-		for i := range s.ops {
-			s.ops[i].Operation, s.ops[i].s = &m.Operations[i], s
-		}
+		s.ops = sync.OnceValue(s.operations)
 		for _, p := range m.Protocols {
 			s.speaks[p] = true
 		}
@@ -70,7 +68,7 @@ type service struct {
 	quirks     quirks
 	ec2        bool
 	speaks     [model.CBOR11 + 1]bool
-	ops        []operation // beside Service.Operations
+	ops        func() []operation // beside Service.Operations; made when first asked for, as are the routes
 	plans      planner
 	queryPlans planner
 	routes     func() *routes
@@ -108,7 +106,15 @@ func (s *service) operation(name string) *operation {
 	if !ok {
 		return nil
 	}
-	return &s.ops[i]
+	return &s.ops()[i]
+}
+
+func (s *service) operations() []operation {
+	ops := make([]operation, len(s.Operations))
+	for i := range ops {
+		ops[i].Operation, ops[i].s = &s.Operations[i], s
+	}
+	return ops
 }
 
 func (w *Wire) service(name string) *service {
