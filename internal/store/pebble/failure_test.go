@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -41,6 +42,16 @@ func matches(op errorfs.Op, pattern string) bool {
 
 func isLog(op errorfs.Op) bool { return matches(op, "*.log") }
 
+// freshLogs makes new files where others are reused: errorfs leaves those alone.
+type freshLogs struct{ vfs.FS }
+
+func (f freshLogs) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.Remove(from); err != nil {
+		return nil, err
+	}
+	return f.Create(to, c)
+}
+
 func isSync(op errorfs.Op) bool {
 	return op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSyncTo
 }
@@ -48,12 +59,12 @@ func isSync(op errorfs.Op) bool {
 func failingDisk(t *testing.T, fails func(op errorfs.Op) bool) {
 	mem := vfs.NewMem()
 	var broken atomic.Bool
-	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	fs := freshLogs{errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if broken.Load() && fails(op) {
 			return syscall.EIO
 		}
 		return nil
-	}))
+	}))}
 	e, err := pebble.Open("store", pebble.Options{FS: fs, MemTable: 256 << 10})
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +147,7 @@ func finish(t *testing.T, what string, fn func()) {
 	select {
 	case <-done:
 	case <-time.After(30 * time.Second):
-		t.Fatalf("%s hangs", what)
+		stacks := make([]byte, 1<<20)
+		t.Fatalf("%s: it hangs:\n%s", what, stacks[:runtime.Stack(stacks, true)])
 	}
 }
