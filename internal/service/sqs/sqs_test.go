@@ -2,6 +2,7 @@ package sqs_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -33,24 +34,34 @@ type platform struct {
 	clock   *clock.Clock
 	service *sqs.Service
 	stop    func()
+	peers   map[string]*platform // by the ids of nodes; nil where there is one
 }
 
 // start runs the service on an engine until stop is called, in the bubble of a synctest.
 func start(t testing.TB, e store.Engine, o sqs.Options) *platform {
-	p := &platform{t: t, engine: e, clock: clock.New()}
+	return startNode(t, e, o, owner.Options{ID: "one", Alone: true}, nil)
+}
+
+// startNode runs it as one of several nodes.
+func startNode(t testing.TB, e store.Engine, o sqs.Options, node owner.Options, peers map[string]*platform) *platform {
+	p := &platform{t: t, engine: e, clock: clock.New(), peers: peers}
 	s := &store.Store{Engine: e, Clock: p.clock}
-	node := owner.New(s.Space("owner"), p.clock, owner.Options{ID: "one", Alone: true})
+	n := owner.New(s.Space("owner"), p.clock, node)
 	tasks := task.NewRunner(s.Space("task"), p.clock, task.RunnerOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	timers := timer.New(s.Space("timer"), p.clock, timer.Options{})
-	p.service = sqs.New(s.Space("sqs"), node, tasks, timers, task.NewLedger(s.Space("task")), o)
+	o.Self = p
+	p.service = sqs.New(s.Space("sqs"), n, tasks, timers, task.NewLedger(s.Space("task")), o)
 	p.Client = sqsapi.Client{Invoker: p}
+	if peers != nil {
+		peers[node.ID] = p
+	}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	runs := []func(context.Context) error{node.Run, tasks.Run, timers.Run}
+	runs := []func(context.Context) error{n.Run, tasks.Run, timers.Run}
 	for _, run := range runs {
 		go func() {
-			if err := run(ctx); err != nil && ctx.Err() == nil {
+			if err := run(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
 				t.Errorf("run: %v", err)
 			}
 			done <- struct{}{}
@@ -76,12 +87,20 @@ func start(t testing.TB, e store.Engine, o sqs.Options) *platform {
 // Start is a platform on memory.
 func Start(t testing.TB) *platform { return start(t, memory.New(memory.Options{}), sqs.Options{}) }
 
-// Invoke calls the service directly.
+// Invoke calls the service directly, or that of the node that owns the queue.
 func (p *platform) Invoke(ctx context.Context, op *model.Operation, in any) (any, error) {
 	if aws.RequestOf(ctx).Endpoint == "" {
-		ctx = aws.WithRequest(ctx, request())
+		r := request()
+		if on := aws.RequestOf(ctx); on.Account != "" { // work of the service's own
+			r.Scope, r.Delivery, r.Principal = on.Scope, on.Delivery, on.Principal
+		}
+		ctx = aws.WithRequest(ctx, r)
 	}
-	return op.Call(ctx, p.service, in)
+	out, err := op.Call(ctx, p.service, in)
+	if e, ok := errors.AsType[*owner.ElsewhereError](err); ok && p.peers[e.Node] != nil {
+		return op.Call(ctx, p.peers[e.Node].service, in)
+	}
+	return out, err
 }
 
 func request() *aws.Request {

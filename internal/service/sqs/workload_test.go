@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,9 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/owner"
 	"github.com/obidos-cloud/obidos/internal/service/sqs"
+	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
 	"github.com/obidos-cloud/obidos/internal/store/pebble"
 )
@@ -50,7 +53,7 @@ func (w *witness) work(ctx context.Context, p *platform, url string, seed uint64
 	for sender := range 3 {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(seed, uint64(sender)))
-			group := fmt.Sprint("g", sender)
+			group := fmt.Sprint("g", seed, "x", sender)
 			for ctx.Err() == nil {
 				in := &sqsapi.SendMessageBatchInput{QueueUrl: url}
 				w.mu.Lock()
@@ -224,7 +227,7 @@ func TestPowerCuts(t *testing.T) {
 					}
 					working, stop := context.WithCancel(ctx)
 					var wg sync.WaitGroup
-					wg.Go(func() { w.work(working, p, url, rng.Uint64()) })
+					wg.Go(func() { w.work(working, p, url, seed) })
 					time.Sleep(time.Second + time.Duration(rng.IntN(1000))*time.Millisecond)
 					w.mu.Lock()
 					w.life++
@@ -245,6 +248,57 @@ func TestPowerCuts(t *testing.T) {
 				if err := e.Close(); err != nil {
 					t.Error(err)
 				}
+			})
+		})
+	}
+}
+
+// mortal is an engine as a node sees it that may die: from then on nothing reaches the store any more.
+type mortal struct {
+	store.Engine
+	dead atomic.Bool
+}
+
+func (m *mortal) Update(ctx context.Context, o store.UpdateOptions, fn func(store.Txn) error) error {
+	if m.dead.Load() {
+		return store.ErrClosed
+	}
+	return m.Engine.Update(ctx, o, fn)
+}
+
+func (m *mortal) View(ctx context.Context, fn func(store.Reader) error) error {
+	if m.dead.Load() {
+		return store.ErrClosed
+	}
+	return m.Engine.View(ctx, fn)
+}
+
+// Two nodes over one store, asked in turn. One dies, the other takes its queues over.
+func TestTwoNodes(t *testing.T) {
+	for seed := range uint64(2) {
+		fifo := seed%2 == 1
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				engine, bell, peers := memory.New(memory.Options{}), &owner.Bell{}, map[string]*platform{}
+				first := &mortal{Engine: engine}
+				one := startNode(t, first, sqs.Options{}, owner.Options{ID: "one", Bell: bell}, peers)
+				two := startNode(t, engine, sqs.Options{}, owner.Options{ID: "two", Bell: bell}, peers)
+				ctx := t.Context()
+				url := workQueue(ctx, one, fifo)
+				w := newWitness(t, fifo)
+				working, stop := context.WithCancel(ctx)
+				var wg sync.WaitGroup
+				for i, p := range []*platform{one, two} {
+					wg.Go(func() { w.work(working, p, url, seed*10+uint64(i)) })
+				}
+				time.Sleep(time.Second)
+				first.dead.Store(true)
+				time.Sleep(4 * time.Second)
+				stop()
+				wg.Wait()
+				w.settle(ctx, two, url)
+				one.stop()
+				two.stop()
 			})
 		})
 	}
