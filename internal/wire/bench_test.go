@@ -144,9 +144,11 @@ func outputs() map[string]struct {
 	_, item := c["PutItem"].once(nil)
 	var messages []sqsapi.Message
 	for range 10 {
-		messages = append(messages, sqsapi.Message{MessageId: aws.Some("b1b53fe7-26e0-4e0b-8626-c2a8ee601fc2"), ReceiptHandle: aws.Some(oneKiB[:180]), Body: aws.Some(oneKiB),
+		messages = append(messages, sqsapi.Message{
+			MessageId: aws.Some("b1b53fe7-26e0-4e0b-8626-c2a8ee601fc2"), ReceiptHandle: aws.Some(oneKiB[:180]), Body: aws.Some(oneKiB),
 			MD5OfBody:  aws.Some("d41d8cd98f00b204e9800998ecf8427e"),
-			Attributes: map[sqsapi.MessageSystemAttributeName]string{"ApproximateReceiveCount": "1", "SentTimestamp": "1795415280000"}})
+			Attributes: map[sqsapi.MessageSystemAttributeName]string{"ApproximateReceiveCount": "1", "SentTimestamp": "1795415280000"},
+		})
 	}
 	return map[string]pair{
 		"SendMessage":      {c["SendMessage"], &sqsapi.SendMessageOutput{MessageId: aws.Some("b1b53fe7-26e0-4e0b-8626-c2a8ee601fc2"), MD5OfMessageBody: aws.Some("d41d8cd98f00b204e9800998ecf8427e")}},

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strings"
 	"unicode/utf8"
@@ -158,7 +159,10 @@ func (r *cborReader) skip(depth int) bool {
 	case cborArray:
 		return r.entries(info, n, func() bool { return r.skip(depth + 1) })
 	case cborMap:
-		return r.entries(info, n, func() bool { return r.skip(depth+1) && r.skip(depth+1) })
+		return r.entries(info, n, func() bool {
+			key := r.skip(depth + 1)
+			return key && r.skip(depth+1)
+		})
 	case cborTag:
 		return info != cborIndefinite && r.skip(depth+1) || r.fail("")
 	}
@@ -655,8 +659,10 @@ func (w *cborWriter) document(v any) {
 			w.text(k)
 			w.document(v[k])
 		}
-	default:
+	case nil:
 		w.b = append(w.b, cborSimple<<5|cborNull)
+	default:
+		panic(fmt.Sprintf("wire: a document with a %T in it", v))
 	}
 }
 

@@ -372,35 +372,45 @@ func (m *Match) decodeError(resp *http.Response, body []byte) *aws.Error {
 		queryCode, _, _ = strings.Cut(v, ";")
 	}
 	var found findings
+	var unread *aws.Error // what could not be read of it, for the log
+	var members func(*structure, place) *aws.Error
 	switch m.Protocol {
 	case model.Query, model.EC2, model.RestXML:
 		var e xmlFault
-		if m.readXML(body, &found, e.read) == nil {
-			code, message = e.code, e.message
-		}
-		return m.errorFrom(resp, code, "", message, func(st *structure, at place) {
-			m.readXML(body, &found, func(r *xmlReader, root string) bool {
+		unread = m.readXML(body, &found, e.read)
+		code, message, queryCode = e.code, e.message, ""
+		members = func(st *structure, at place) *aws.Error {
+			return m.readXML(body, &found, func(r *xmlReader, root string) bool {
 				return inError(r, root, func(name string) bool { return r.structure(st, at, name, nil) })
 			})
-		})
+		}
 	case model.CBOR, model.CBOR11:
-		m.readCBOR(body, &found, func(r *cborReader) bool {
+		unread = m.readCBOR(body, &found, func(r *cborReader) bool {
 			v, ok := r.document(0)
 			code, message = faultOf(v, code)
 			return ok
 		})
-		return m.errorFrom(resp, code, queryCode, message, func(st *structure, at place) {
-			m.readCBOR(body, &found, func(r *cborReader) bool { return r.structure(st, at) })
+		members = func(st *structure, at place) *aws.Error {
+			return m.readCBOR(body, &found, func(r *cborReader) bool { return r.structure(st, at) })
+		}
+	default:
+		unread = m.readJSON(body, &found, func(r *jsonReader) bool {
+			v, ok := r.document(0)
+			code, message = faultOf(v, code)
+			return ok
 		})
+		members = func(st *structure, at place) *aws.Error {
+			return m.readJSON(body, &found, func(r *jsonReader) bool { return r.structure(st, at, st.fields) })
+		}
 	}
-	m.readJSON(body, &found, func(r *jsonReader) bool {
-		v, ok := r.document(0)
-		code, message = faultOf(v, code)
-		return ok
-	})
-	return m.errorFrom(resp, code, queryCode, message, func(st *structure, at place) {
-		m.readJSON(body, &found, func(r *jsonReader) bool { return r.structure(st, at, st.fields) })
-	})
+	e, wrong := m.errorFrom(resp, code, queryCode, message, members)
+	if unread == nil {
+		unread = wrong
+	}
+	if unread != nil {
+		e = e.Because(unread)
+	}
+	return e
 }
 
 // faultOf takes code and message from a decoded error. A header's code counts before the body's.
@@ -420,8 +430,8 @@ func faultOf(v any, code string) (string, string) {
 	return code, text("message", "Message", "errorMessage")
 }
 
-// errorFrom makes the error, with the shape and members of the service's model where it has them.
-func (m *Match) errorFrom(resp *http.Response, code, queryCode, message string, members func(*structure, place)) *aws.Error {
+// errorFrom makes the error, with the shape and members of the service's model where it has them; wrong is why members could not be read.
+func (m *Match) errorFrom(resp *http.Response, code, queryCode, message string, members func(*structure, place) *aws.Error) (e, wrong *aws.Error) {
 	code, _, _ = strings.Cut(code, ":") // "Foo:http://internal.amazon.com/…"
 	if i := strings.LastIndexByte(code, '#'); i >= 0 {
 		code = code[i+1:]
@@ -440,18 +450,20 @@ func (m *Match) errorFrom(resp *http.Response, code, queryCode, message string, 
 		if s.QueryCode == s.Code {
 			s.QueryCode = ""
 		}
-		return s.New("%s", message)
+		return s.New("%s", message), nil
 	}
-	e := shape.ErrorShape.New("%s", message)
+	e = shape.ErrorShape.New("%s", message)
 	if shape.Members != nil {
 		v := reflect.New(shape.Members).Interface()
 		st := m.s.plans.structure(shape.Members)
 		at := placeOf(v)
-		members(st, at)
-		bindHeaders(st, at, resp.Header)
+		wrong = members(st, at)
+		if _, ok := bindHeaders(st, at, resp.Header); !ok && wrong == nil {
+			wrong = m.malformed("a header")
+		}
 		e.Members = v
 	}
-	return e
+	return e, wrong
 }
 
 // xmlFault is what all XML errors have.

@@ -85,7 +85,7 @@ func nonEmptyMap[K comparableKey, V any](m map[K]V) map[K]V {
 type comparableKey interface{ ~string }
 
 func FuzzJSON(f *testing.F) {
-	f.Add(`{"shelf":"a","count":1,"Parts":[{"name":"x","Colors":["r"]}],"Labels":{"k":"\ud83d\ude00\u0000"},"When":1.5e9,"Sparse":[null,"a"],"Matrix":[[1],[]],"u":[{}]}`)
+	f.Add(`{"shelf":"a","count":1,"Parts":[{"name":"x","Colors":["r"]}],"Labels":{"k":"\ud83d\ude00\u0000"},"When":1.5e9,"Sparse":[null,"a"],"Matrix":[[1],[]],"u":[{}],"Doc":{"a":[1,null,"",{}]}}`)
 	f.Add(`{"Choice":{"Part":{"name":""}},"Blob":"AAE=","exact":"NaN","Ratio":-0.0,"long":9223372036854775807}`)
 	f.Add(`{"a":tru`)
 	f.Add("{\"shelf\":\"\x80\"}")

@@ -2,7 +2,7 @@ package wire
 
 import (
 	"encoding/base64"
-	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -177,12 +177,8 @@ func (w *jsonWriter) document(v any) {
 			w.document(v[k])
 		}
 		w.b = append(w.b, '}')
-	default: // a service's own type
-		b, err := json.Marshal(v)
-		if err != nil {
-			b = []byte("null")
-		}
-		w.b = append(w.b, b...)
+	default:
+		panic(fmt.Sprintf("wire: a document with a %T in it", v)) // the contract names what a document is made of
 	}
 }
 

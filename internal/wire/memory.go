@@ -61,9 +61,6 @@ func (p place) item(i int, size uintptr) place {
 // value is what lies there, as reflection sees it.
 func (p place) value(t reflect.Type) reflect.Value { return reflect.NewAt(t, p.p).Elem() }
 
-// fresh is a new zero value of t.
-func fresh(t reflect.Type) place { return place{reflect.New(t).UnsafePointer()} }
-
 // present makes the value of n at p be there, and is the place of the value itself: it marks an optional one as set and makes what
 // a pointer points to.
 func (n *node) present(p place) place {

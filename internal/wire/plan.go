@@ -154,10 +154,10 @@ func (b *planner) compile(s *model.Struct) *structure {
 		if f.Text {
 			st.text = f
 		}
-		switch {
-		case f.At == model.Payload:
+		switch f.At {
+		case model.Payload:
 			st.payload = f
-		case f.At == model.Body:
+		case model.Body:
 			st.body = append(st.body, f)
 		default:
 			st.bound = append(st.bound, f)
@@ -190,8 +190,7 @@ func first(m map[string]int32, name string, i int) {
 
 func (b *planner) node(v *model.Value, t reflect.Type) *node {
 	n := &node{kind: v.Kind, form: v.Form, typ: v.Go, place: t, size: t.Size(), schema: v}
-	switch {
-	case v.Form == model.Optional:
+	if v.Form == model.Optional {
 		n.set = t.Field(1).Offset
 	}
 	switch v.Kind {

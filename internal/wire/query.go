@@ -54,7 +54,7 @@ func formValue(s, name string) string {
 // unescape is s with its percent escapes read, and its pluses where form is true.
 func unescape(s string, form bool) (string, bool) {
 	i := 0
-	for i < len(s) && s[i] != '%' && !(form && s[i] == '+') {
+	for i < len(s) && s[i] != '%' && (s[i] != '+' || !form) {
 		i++
 	}
 	if i == len(s) {

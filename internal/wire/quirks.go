@@ -40,8 +40,10 @@ func quirksOf(service string) quirks {
 		q.crc32 = true
 	case "s3":
 		q.own, q.bareErrors, q.hostID, q.xmlHeader, q.xmlType, q.result = true, true, true, utf8XML, "application/xml", "Result"
-		q.shadowed = map[string]bool{"GetBucketLifecycle": true, "PutBucketLifecycle": true, "GetBucketNotification": true, "PutBucketNotification": true,
-			"ListDirectoryBuckets": true, "CopyObject": true, "UploadPartCopy": true}
+		q.shadowed = map[string]bool{
+			"GetBucketLifecycle": true, "PutBucketLifecycle": true, "GetBucketNotification": true, "PutBucketNotification": true,
+			"ListDirectoryBuckets": true, "CopyObject": true, "UploadPartCopy": true,
+		}
 		q.copies = map[string]string{"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
 	case "s3control":
 		q.xmlHeader, q.xmlType = utf8XML, "application/xml"

@@ -504,7 +504,7 @@ func (f *field) setHeader(h http.Header, p place) {
 				b = append(b, ", "...)
 			}
 			v := string(f.elem.appendScalar(nil, at, model.RFC822))
-			if f.elem.kind == model.String && (strings.ContainsAny(v, `",`)) {
+			if f.elem.kind == model.String && strings.ContainsAny(v, `",`) {
 				v = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
 			}
 			b = append(b, v...)

@@ -54,6 +54,7 @@ type (
 		Choice  *choice
 		Sparse  []aws.Opt[string]
 		Matrix  [][]int32
+		Doc     any
 		Limit   aws.Opt[int32] `at:"query:limit"`
 		Tags    []string       `at:"query:tag"`
 		Rest    map[string]string
@@ -132,6 +133,7 @@ func TestEveryProtocolCarriesEverything(t *testing.T) {
 		want := everything(p == model.RestJSON || p == model.RestXML)
 		if p == model.JSON10 || p == model.CBOR {
 			want.Sparse = []aws.Opt[string]{aws.Some("a"), {}, aws.Some("")}
+			want.Doc = map[string]any{"a": []any{1.5, "x", true, nil, map[string]any{}}, "b": ""}
 		}
 		r, err := w.EncodeRequest(t.Context(), s.Operation("Make"), p, "http://127.0.0.1:4566", want)
 		if err != nil {

@@ -63,19 +63,29 @@ func TestErrorsInTheProtocolOfTheCaller(t *testing.T) {
 		header  string
 		want    string
 	}{
-		{"unknown operation", request("POST", "/", "{}", "X-Amz-Target: AmazonSQS.Nothing", "Content-Type: application/x-amz-json-1.0"),
-			400, "", `{"__type":"com.amazon.coral.service#UnknownOperationException"}`},
-		{"unknown action", request("POST", "/", "Action=Nothing&Version=2012-11-05", form, signed("sqs")), 400, "",
+		{
+			"unknown operation", request("POST", "/", "{}", "X-Amz-Target: AmazonSQS.Nothing", "Content-Type: application/x-amz-json-1.0"),
+			400, "", `{"__type":"com.amazon.coral.service#UnknownOperationException"}`,
+		},
+		{
+			"unknown action", request("POST", "/", "Action=Nothing&Version=2012-11-05", form, signed("sqs")), 400, "",
 			`<?xml version="1.0"?><ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error><Type>Sender</Type><Code>InvalidAction</Code>` +
-				`<Message>The action Nothing is not valid for this web service.</Message><Detail/></Error><RequestId>REQ</RequestId></ErrorResponse>`},
+				`<Message>The action Nothing is not valid for this web service.</Message><Detail/></Error><RequestId>REQ</RequestId></ErrorResponse>`,
+		},
 		{"no JSON", request("POST", "/", "{", "X-Amz-Target: AmazonSQS.SendMessage"), 400, "", `{"__type":"com.amazon.coral.service#SerializationException"}`},
-		{"wrong type", request("POST", "/", `{"QueueUrl":7}`, "X-Amz-Target: AmazonSQS.SendMessage"), 400, "",
-			`{"__type":"com.amazon.coral.service#SerializationException","message":"NUMBER_VALUE cannot be converted to String"}`},
-		{"required, JSON", request("POST", "/", `{"MessageBody":"x"}`, "X-Amz-Target: AmazonSQS.SendMessage"), 400, "X-Amzn-Query-Error: MissingParameter;Sender",
-			`{"__type":"com.amazon.coral.service#MissingRequiredParameterException","message":"The request must contain the parameter QueueUrl."}`},
-		{"required, query", request("POST", "/", "Action=SendMessage&QueueUrl=x&Version=2012-11-05", form, signed("sqs")), 400, "",
+		{
+			"wrong type", request("POST", "/", `{"QueueUrl":7}`, "X-Amz-Target: AmazonSQS.SendMessage"), 400, "",
+			`{"__type":"com.amazon.coral.service#SerializationException","message":"NUMBER_VALUE cannot be converted to String"}`,
+		},
+		{
+			"required, JSON", request("POST", "/", `{"MessageBody":"x"}`, "X-Amz-Target: AmazonSQS.SendMessage"), 400, "X-Amzn-Query-Error: MissingParameter;Sender",
+			`{"__type":"com.amazon.coral.service#MissingRequiredParameterException","message":"The request must contain the parameter QueueUrl."}`,
+		},
+		{
+			"required, query", request("POST", "/", "Action=SendMessage&QueueUrl=x&Version=2012-11-05", form, signed("sqs")), 400, "",
 			`<?xml version="1.0"?><ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error><Type>Sender</Type><Code>MissingParameter</Code>` +
-				`<Message>The request must contain the parameter MessageBody.</Message><Detail/></Error><RequestId>REQ</RequestId></ErrorResponse>`},
+				`<Message>The request must contain the parameter MessageBody.</Message><Detail/></Error><RequestId>REQ</RequestId></ErrorResponse>`,
+		},
 	} {
 		_, in, rec := exchange(t, w, c.request)
 		if in != nil {
@@ -145,14 +155,18 @@ func TestOutputInBothProtocols(t *testing.T) {
 		request    *http.Request
 		kind, want string
 	}{
-		{request("POST", "/", `{"QueueUrl":"u"}`, "X-Amz-Target: AmazonSQS.ReceiveMessage"), "application/x-amz-json-1.0",
+		{
+			request("POST", "/", `{"QueueUrl":"u"}`, "X-Amz-Target: AmazonSQS.ReceiveMessage"), "application/x-amz-json-1.0",
 			`{"Messages":[{"MessageId":"id","MD5OfBody":"00","Body":"a<b>&\"\u0001\r\n","Attributes":{"ApproximateReceiveCount":"2","SentTimestamp":"1"},` +
-				`"MessageAttributes":{"k":{"BinaryValue":"AAE=","DataType":"Binary"}}}]}`},
-		{request("GET", "/?Action=ReceiveMessage&QueueUrl=u", "", signed("sqs")), "text/xml",
+				`"MessageAttributes":{"k":{"BinaryValue":"AAE=","DataType":"Binary"}}}]}`,
+		},
+		{
+			request("GET", "/?Action=ReceiveMessage&QueueUrl=u", "", signed("sqs")), "text/xml",
 			`<?xml version="1.0"?><ReceiveMessageResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><ReceiveMessageResult><Message><MessageId>id</MessageId>` +
 				"<MD5OfBody>00</MD5OfBody><Body>a&lt;b&gt;&amp;&quot;\uFFFD&#xD;\n</Body><Attribute><Name>ApproximateReceiveCount</Name><Value>2</Value></Attribute>" +
 				`<Attribute><Name>SentTimestamp</Name><Value>1</Value></Attribute><MessageAttribute><Name>k</Name><Value><BinaryValue>AAE=</BinaryValue>` +
-				`<DataType>Binary</DataType></Value></MessageAttribute></Message></ReceiveMessageResult><ResponseMetadata><RequestId>REQ</RequestId></ResponseMetadata></ReceiveMessageResponse>`},
+				`<DataType>Binary</DataType></Value></MessageAttribute></Message></ReceiveMessageResult><ResponseMetadata><RequestId>REQ</RequestId></ResponseMetadata></ReceiveMessageResponse>`,
+		},
 	} {
 		m, in, rec := exchange(t, w, c.request)
 		if in == nil {

@@ -225,7 +225,7 @@ func errorFixture(w *wire.Wire, s *model.Service, name string, snap snapshot) er
 	_, err := w.DecodeResponse(op, p, response(snap))
 	e, ok := errors.AsType[*aws.Error](err)
 	if !ok {
-		return fmt.Errorf("no error of AWS's: %v", err)
+		return fmt.Errorf("no error of AWS's: %w", err)
 	}
 	if e.Code != name {
 		return fmt.Errorf("taken for %s", e.Code)

@@ -281,7 +281,7 @@ func (c *Case) response(w *wire.Wire, s *model.Service, op *model.Operation, p m
 		check := func(who string, err error) error {
 			e, ok := errors.AsType[*aws.Error](err)
 			if !ok {
-				return fmt.Errorf("%s: no error: %v", who, err)
+				return fmt.Errorf("%s: no error: %w", who, err)
 			}
 			if c.ErrorMessage == "" {
 				for _, k := range []string{"message", "Message"} {
