@@ -287,7 +287,7 @@ func (r *cborReader) list(n *node, p place) bool {
 	if !r.trail.in() {
 		return r.fail("")
 	}
-	n.empty(p)
+	n.renew(p)
 	i := 0
 	ok = r.entries(info, size, func() bool {
 		i++

@@ -430,7 +430,7 @@ func (r *jsonReader) list(n *node, p place) bool {
 	if !r.trail.in() {
 		return r.fail(malformedJSON)
 	}
-	n.empty(p)
+	n.renew(p)
 	r.i++
 	if r.next() == ']' {
 		r.i++

@@ -102,6 +102,9 @@ func (n *node) empty(p place) {
 	}
 }
 
+// renew makes the list at p present and empty, whatever it held: a member sent twice counts as it was sent last.
+func (n *node) renew(p place) { *(*slice)(p.p) = slice{data: unsafe.Pointer(&nothing)} }
+
 // nothing is what empty slices point to.
 var nothing struct{ _ [0]byte }
 

@@ -298,6 +298,17 @@ func packed(t *testing.T, s string) string {
 	return b.String()
 }
 
+func TestMemberSentTwice(t *testing.T) {
+	w := wire.New(shopAPI("shop", model.JSON11))
+	_, in, rec := exchange(t, w, request("POST", "/", `{"shelf":"s","count":1,"count":2,"Matrix":[[1],[2]],"Matrix":[[3]]}`, "X-Amz-Target: Shop_shop.Make"))
+	if in == nil {
+		t.Fatal(rec.Body)
+	}
+	if got := in.(*makeInput); got.Count != 2 || !reflect.DeepEqual(got.Matrix, [][]int32{{3}}) {
+		t.Errorf("decoded %+v", got)
+	}
+}
+
 func TestPackedBodyIsUnpacked(t *testing.T) {
 	w := wire.New(shopAPI("shop", model.JSON11))
 	_, in, rec := exchange(t, w, request("POST", "/", packed(t, `{"shelf":"s","count":1}`), "X-Amz-Target: Shop_shop.Make", "Content-Encoding: gzip"))
