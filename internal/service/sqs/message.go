@@ -279,6 +279,24 @@ func (q *queue) send(ctx context.Context, b *owner.Batch, d *draft) (sent, error
 	return out, nil
 }
 
+// sendOnce is send, for a delivery once only.
+func (q *queue) sendOnce(ctx context.Context, b *owner.Batch, d *draft, delivery string) (sent, error) {
+	if delivery != "" {
+		if note, was, err := q.svc.ledger.Taken(ctx, q.pending, delivery); was || err != nil {
+			return sentOf(note), err
+		}
+	}
+	done, err := q.send(ctx, b, d)
+	if err != nil {
+		return done, err
+	}
+	if delivery != "" {
+		q.svc.ledger.Record(&q.pending, b, delivery, done.note())
+	}
+	q.save(b)
+	return done, nil
+}
+
 // add writes a message under seq.
 func (q *queue) add(b *owner.Batch, seq uint64, m *message, delay int64) {
 	now := b.Now().UnixMilli()
@@ -341,17 +359,9 @@ func (s *Service) SendMessage(ctx context.Context, in *sqsapi.SendMessageInput) 
 		if err := d.check(q, false); err != nil {
 			return nil, err
 		}
-		note, was, err := s.ledger.Taken(ctx, q.pending, delivery)
+		done, err := q.sendOnce(ctx, b, &d, delivery)
 		if err != nil {
 			return nil, err
-		}
-		done := sentOf(note)
-		if !was {
-			if done, err = q.send(ctx, b, &d); err != nil {
-				return nil, err
-			}
-			s.ledger.Record(&q.pending, b, delivery, done.note())
-			q.save(b)
 		}
 		out := &sqsapi.SendMessageOutput{
 			MessageId:                    aws.Some(uuid(done.id)),
