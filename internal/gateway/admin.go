@@ -20,8 +20,8 @@ type Platform interface {
 	Now() (now time.Time, offset time.Duration)
 	Advance(ctx context.Context, d time.Duration) error
 	Reset(ctx context.Context) error
-	Stop()
-	Faults() *call.Faults
+	Stop(waiting io.Closer) // waiting is closed when all is over; may be nil
+	Faults() *call.Faults   // nil while there are no services
 	WriteMetrics(w io.Writer) error
 	Certificates() *Certificates
 }
@@ -31,6 +31,7 @@ type Health struct {
 	Status   string            `json:"status"` // "running"
 	Version  string            `json:"version"`
 	PID      int               `json:"pid"`
+	URL      string            `json:"url"`  // where it listens
 	Data     string            `json:"data"` // the directory, or "memory"
 	Uptime   string            `json:"uptime"`
 	Services map[string]string `json:"services"` // "running" for each that serves anything
@@ -45,7 +46,9 @@ func NewAdmin(p Platform) http.Handler {
 	mux.HandleFunc("HEAD /_localstack/health", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /_obidos/metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		p.WriteMetrics(w) //nolint:errcheck // the client is gone
+		if err := p.WriteMetrics(w); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
 	})
 	mux.HandleFunc("GET /_obidos/ca.pem", func(w http.ResponseWriter, r *http.Request) {
 		ca, err := p.Certificates().Authority()
@@ -78,30 +81,30 @@ func NewAdmin(p Platform) http.Handler {
 		}
 		writeClock(w, p)
 	})
-	mux.HandleFunc("GET /_obidos/faults", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, p.Faults().List()) })
-	mux.HandleFunc("POST /_obidos/faults", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /_obidos/faults", withFaults(p, func(w http.ResponseWriter, _ *http.Request, f *call.Faults) { writeJSON(w, f.List()) }))
+	mux.HandleFunc("POST /_obidos/faults", withFaults(p, func(w http.ResponseWriter, r *http.Request, f *call.Faults) {
 		var in call.Fault
 		if !readJSON(w, r, &in) {
 			return
 		}
-		rule, err := p.Faults().Put(in)
+		rule, err := f.Put(in)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		writeJSON(w, rule)
-	})
-	mux.HandleFunc("DELETE /_obidos/faults", func(w http.ResponseWriter, r *http.Request) {
-		p.Faults().Clear()
+	}))
+	mux.HandleFunc("DELETE /_obidos/faults", withFaults(p, func(w http.ResponseWriter, _ *http.Request, f *call.Faults) {
+		f.Clear()
 		w.WriteHeader(http.StatusNoContent)
-	})
-	mux.HandleFunc("DELETE /_obidos/faults/{id}", func(w http.ResponseWriter, r *http.Request) {
-		if !p.Faults().Delete(r.PathValue("id")) {
+	}))
+	mux.HandleFunc("DELETE /_obidos/faults/{id}", withFaults(p, func(w http.ResponseWriter, r *http.Request, f *call.Faults) {
+		if !f.Delete(r.PathValue("id")) {
 			http.Error(w, "there is no fault "+r.PathValue("id"), http.StatusNotFound)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
-	})
+	}))
 	mux.HandleFunc("POST /_obidos/reset", func(w http.ResponseWriter, r *http.Request) {
 		if err := p.Reset(r.Context()); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -109,11 +112,32 @@ func NewAdmin(p Platform) http.Handler {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("POST /_obidos/stop", func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusAccepted)
-		p.Stop()
-	})
+	mux.HandleFunc("POST /_obidos/stop", func(w http.ResponseWriter, r *http.Request) { p.Stop(farewell(w)) })
 	return mux
+}
+
+// withFaults answers with what fn does to the faults, where there are services to fail.
+func withFaults(p Platform, fn func(w http.ResponseWriter, r *http.Request, f *call.Faults)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		f := p.Faults()
+		if f == nil {
+			http.Error(w, "obidos is starting, stopping or being reset", http.StatusServiceUnavailable)
+			return
+		}
+		fn(w, r, f)
+	}
+}
+
+// farewell accepts a request to stop with an answer that lasts until the connection is closed: so the client sees when all is
+// over, the data directory free for the next. Where the connection is not to be had it is nil, and the answer is short.
+func farewell(w http.ResponseWriter) io.Closer {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		w.WriteHeader(http.StatusAccepted)
+		return nil
+	}
+	io.WriteString(conn, "HTTP/1.1 202 Accepted\r\nConnection: close\r\n\r\n")
+	return conn
 }
 
 func writeLocalStackHealth(w http.ResponseWriter, p Platform) {

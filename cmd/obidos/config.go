@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// config is everything that can be set, from one of four places: a flag, an OBIDOS_… variable, a line of the config file, or
+// the default; the first of them that says something counts.
+type config struct {
+	listen     string
+	data       string
+	memory     bool
+	durability string
+	auth       string
+	limits     string
+	publicURL  string
+	hosts      []string
+	origins    []string
+	tlsCert    string
+	tlsKey     string
+	logLevel   string
+	logFormat  string
+	openRemote bool
+	syncDelay  time.Duration
+	file       string
+
+	flags  *pflag.FlagSet
+	origin map[string]string // where each setting's value came from
+}
+
+// settings declares the flags of config on flags.
+func (c *config) settings(flags *pflag.FlagSet) {
+	c.flags = flags
+	flags.StringVar(&c.file, "config", "", "file of `settings`, a name = value a line (default: obidos.conf in the data directory)")
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:4566", "`address` to serve on; port 0 takes a free one")
+	flags.StringVar(&c.data, "data", defaultData(), "`directory` that keeps everything")
+	flags.BoolVar(&c.memory, "memory", false, "keep everything in memory and nothing on disk")
+	flags.StringVar(&c.durability, "durability", "durable", "`durable`: what is answered survives a power cut; relaxed: synced every 100 ms")
+	flags.StringVar(&c.auth, "auth", "open", "`open`: every key is let in")
+	flags.StringVar(&c.limits, "limits", "off", "`enforce`: AWS's throttling and its waits (a deleted queue's name, one purge a minute)")
+	flags.StringVar(&c.publicURL, "public-url", "", "`URL` that clients reach us under; all URLs handed out begin with it")
+	flags.StringArrayVar(&c.hosts, "host", nil, "further host `name` to answer (also *.example.com)")
+	flags.StringArrayVar(&c.origins, "origin", nil, "further `origin` whose pages may call (https://app.example.com)")
+	flags.StringVar(&c.tlsCert, "tls-cert", "", "PEM `file` of a certificate for TLS, instead of our own CA's")
+	flags.StringVar(&c.tlsKey, "tls-key", "", "PEM `file` of its key")
+	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error; debug says a line per request")
+	flags.StringVar(&c.logFormat, "log-format", "auto", "pretty, json or auto: pretty on a terminal")
+	flags.BoolVar(&c.openRemote, "open-to-network", false, "listen beyond loopback although --auth=open lets everybody in who reaches the port")
+	flags.DurationVar(&c.syncDelay, "sync-delay", 0, "add this `duration` to every sync of the disk: for benchmarks")
+	flags.Lookup("sync-delay").Hidden = true
+}
+
+// defaultData is where state is kept when nobody says otherwise.
+func defaultData() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "obidos")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "obidos-data"
+	}
+	switch runtime.GOOS {
+	case "darwin":
+		return filepath.Join(home, "Library", "Application Support", "obidos")
+	case "windows":
+		if dir := os.Getenv("LOCALAPPDATA"); dir != "" {
+			return filepath.Join(dir, "obidos")
+		}
+	}
+	return filepath.Join(home, ".local", "share", "obidos")
+}
+
+// variable is the environment's name of a setting: OBIDOS_PUBLIC_URL.
+func variable(setting string) string {
+	return "OBIDOS_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
+}
+
+// resolve fills in what the flags left open, and remembers where each value came from.
+func (c *config) resolve() error {
+	c.origin = map[string]string{}
+	var failed error
+	set := func(f *pflag.Flag, value, origin string) {
+		if f.Changed || c.origin[f.Name] != "" {
+			return
+		}
+		values := []string{value}
+		if f.Value.Type() == "stringArray" {
+			values = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+		}
+		for _, v := range values {
+			if err := f.Value.Set(v); err != nil && failed == nil {
+				failed = fmt.Errorf("%s: %q is no value for %s: %w", origin, v, f.Name, err)
+			}
+		}
+		c.origin[f.Name] = origin
+	}
+	c.flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			c.origin[f.Name] = "flag --" + f.Name
+		}
+	})
+	c.flags.VisitAll(func(f *pflag.Flag) {
+		if v, ok := os.LookupEnv(variable(f.Name)); ok && v != "" {
+			set(f, v, "environment "+variable(f.Name))
+		}
+	})
+	path, named := c.file, c.file != ""
+	if !named {
+		path = filepath.Join(c.data, "obidos.conf")
+	}
+	lines, err := readSettings(path)
+	if err != nil && (named || !os.IsNotExist(err)) {
+		return err
+	}
+	for _, l := range lines {
+		f := c.flags.Lookup(l.name)
+		if f == nil || l.name == "config" {
+			return fmt.Errorf("%s:%d: there is no setting %q; `obidos config` lists them", path, l.number, l.name)
+		}
+		if !strings.HasPrefix(c.origin[l.name], "flag") && !strings.HasPrefix(c.origin[l.name], "environment") {
+			delete(c.origin, l.name) // a name may stand on several lines: lists grow, single values are replaced
+			set(f, l.value, fmt.Sprintf("%s:%d", path, l.number))
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	return c.check()
+}
+
+// check refuses values that mean nothing.
+func (c *config) check() error {
+	for _, s := range []struct {
+		name, value string
+		allowed     []string
+	}{
+		{"durability", c.durability, []string{"durable", "relaxed"}},
+		{"auth", c.auth, []string{"open"}},
+		{"limits", c.limits, []string{"off", "enforce"}},
+		{"log-level", c.logLevel, []string{"debug", "info", "warn", "error"}},
+		{"log-format", c.logFormat, []string{"auto", "pretty", "json"}},
+	} {
+		if !slices.Contains(s.allowed, s.value) {
+			return fmt.Errorf("%s is %q (from %s); it can be %s", s.name, s.value, c.from(s.name), strings.Join(s.allowed, " or "))
+		}
+	}
+	if (c.tlsCert == "") != (c.tlsKey == "") {
+		return fmt.Errorf("--tls-cert and --tls-key go together")
+	}
+	return nil
+}
+
+// from says where the value of a setting came from.
+func (c *config) from(name string) string {
+	if o := c.origin[name]; o != "" {
+		return o
+	}
+	return "default"
+}
+
+// print writes every setting, its value and where that came from.
+func (c *config) print(w io.Writer) {
+	c.flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" || c.flags.Lookup(f.Name) == nil {
+			return
+		}
+		fmt.Fprintf(w, "%-16s %-32s %s\n", f.Name, quoted(f.Value.String()), c.from(f.Name))
+	})
+}
+
+func quoted(s string) string {
+	if s == "" || strings.ContainsAny(s, " \t") {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// line is one setting of a config file.
+type line struct {
+	number      int
+	name, value string
+}
+
+// readSettings reads a file of "name = value" lines; # begins a comment.
+func readSettings(path string) ([]line, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var lines []line
+	scan := bufio.NewScanner(f)
+	for n := 1; scan.Scan(); n++ {
+		text := strings.TrimSpace(scan.Text())
+		if text == "" || text[0] == '#' {
+			continue
+		}
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, fmt.Errorf("%s:%d: %q is not of the form name = value", path, n, text)
+		}
+		value = strings.TrimSpace(value)
+		if unquoted, err := strconv.Unquote(value); err == nil {
+			value = unquoted
+		}
+		lines = append(lines, line{n, strings.TrimSpace(name), value})
+	}
+	return lines, scan.Err()
+}

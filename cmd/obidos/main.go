@@ -1,0 +1,79 @@
+// Command obidos is your own serverless cloud: the AWS APIs, served for real from one binary.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set when a release is built.
+var version = "devel"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := root().ExecuteContext(ctx)
+	var exit *exitError
+	switch {
+	case errors.As(err, &exit):
+		os.Exit(exit.code)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "obidos:", err)
+		os.Exit(1)
+	}
+}
+
+// exitError ends the program with a status and no words of ours: a command we ran has said its own.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
+
+func root() *cobra.Command {
+	c := &cobra.Command{
+		Use:           "obidos",
+		Short:         "Your own serverless cloud: the AWS APIs in one binary",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
+	}
+	c.SetVersionTemplate("obidos {{.Version}}\n")
+	c.AddCommand(
+		startCommand(), waitCommand(), stopCommand(), statusCommand(),
+		envCommand(), execCommand(), clockCommand(), resetCommand(), trustCommand(),
+		doctorCommand(), configCommand(), demoCommand(), versionCommand(),
+	)
+	return c
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		Run:   func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "obidos", version) },
+	}
+}
+
+func configCommand() *cobra.Command {
+	var cfg config
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Print every setting, its value and where that comes from",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := cfg.resolve(); err != nil {
+				return err
+			}
+			cfg.print(c.OutOrStdout())
+			return nil
+		},
+	}
+	cfg.settings(c.Flags())
+	return c
+}

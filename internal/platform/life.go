@@ -1,0 +1,221 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/api"
+	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
+	"github.com/obidos-cloud/obidos/internal/api/stsapi"
+	"github.com/obidos-cloud/obidos/internal/auth"
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/call"
+	"github.com/obidos-cloud/obidos/internal/clock"
+	"github.com/obidos-cloud/obidos/internal/gateway"
+	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/owner"
+	"github.com/obidos-cloud/obidos/internal/service/sqs"
+	"github.com/obidos-cloud/obidos/internal/service/sts"
+	"github.com/obidos-cloud/obidos/internal/store"
+	"github.com/obidos-cloud/obidos/internal/task"
+	"github.com/obidos-cloud/obidos/internal/telemetry"
+	"github.com/obidos-cloud/obidos/internal/timer"
+	"github.com/obidos-cloud/obidos/internal/wire"
+)
+
+// life is the services over an engine, from one start or reset to the next.
+type life struct {
+	clock    *clock.Clock
+	shared   bool // with other nodes: the clock
+	node     *owner.Node
+	tasks    *task.Runner
+	timers   *timer.Timers
+	door     *call.Door
+	recorder *telemetry.Recorder
+	server   *gateway.Server
+	runs     []run // what works in the background, in the order it is stopped
+
+	ended    chan struct{} // closed when it is to end
+	requests sync.RWMutex  // held for reading by each request under way
+	over     bool          // guarded by requests: it takes no more of them
+}
+
+type run struct {
+	name string
+	fn   func(ctx context.Context) error
+}
+
+// grace is how long work in the background may take to finish when a life ends. It is safe to cut off: it is done again.
+const grace = 3 * time.Second
+
+// begin builds everything. This is the list of all there is: an engine-room part or a service is added here.
+func (p *Platform) begin(ctx context.Context) (*life, error) {
+	n := p.o.Neighbours
+	l := &life{clock: clock.New(), ended: make(chan struct{})}
+	if n != nil {
+		l.clock, l.shared = n.clock, true
+	}
+	st := &store.Store{Engine: p.engine, Clock: l.clock}
+	if !l.shared {
+		if err := keepClock(ctx, l.clock, st.Space("platform")); err != nil {
+			return nil, err
+		}
+	}
+
+	// The engine room.
+	node := owner.Options{ID: p.o.Node, Alone: n == nil, Log: p.log}
+	tasks, timers := task.RunnerOptions{Grace: grace, Log: p.log}, timer.Options{Grace: grace, Log: p.log}
+	if n != nil {
+		node.Bell = &n.bell
+	}
+	l.node = owner.New(st.Space("owner"), l.clock, node)
+	var hints *hints
+	if n != nil {
+		hints = newHints(p.o.Node, n)
+		tasks.Places = places{l.node, hints, (*life).wakeTask}
+		timers.Places = places{l.node, hints, (*life).wakeTimer}
+	}
+	l.tasks = task.NewRunner(st.Space("task"), l.clock, tasks)
+	l.timers = timer.New(st.Space("timer"), l.clock, timers)
+	ledger := task.NewLedger(st.Space("task"))
+	l.recorder = telemetry.New(telemetry.Options{Clock: l.clock, Archive: telemetry.NewArchive(st.Space("telemetry")), Log: p.log})
+	l.door = call.New(call.Options{Mode: auth.Open, Limits: p.o.EnforceLimits, Telemetry: l.recorder, Log: p.log})
+	if n != nil {
+		l.door.Connect(n)
+	}
+
+	// The services.
+	l.door.Register(sqsapi.API(), sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, Self: l.door}))
+	l.door.Register(stsapi.API(), sts.New())
+
+	// The way in.
+	l.server = &gateway.Server{
+		Wire: wire.New(api.All()...), Auth: auth.New(auth.Options{Mode: auth.Open, Clock: l.clock}), Door: l,
+		Access: p.o.Access, PublicURL: p.o.PublicURL, Admin: p.admin, Log: p.log,
+	}
+
+	l.runs = []run{
+		{"timer", l.timers.Run},
+		{"task", l.tasks.Run},
+		{"owner", l.node.Run}, // its end is that of long polls
+		{"telemetry", l.recorder.Run},
+	}
+	if hints != nil {
+		l.runs = append(l.runs, run{"hints", hints.run})
+	}
+	if e := p.o.Exporter; e != nil {
+		follower := l.recorder.Follow()
+		l.runs = append(l.runs, run{"telemetry/otlp", func(ctx context.Context) error { return e.Run(ctx, follower, p.log) }})
+	}
+	return l, nil
+}
+
+var errOver = &aws.ErrorShape{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Receiver: true}
+
+// Invoke implements model.Invoker for requests from outside: what comes after a life waits for those that are under way.
+func (l *life) Invoke(ctx context.Context, op *model.Operation, in any) (any, error) {
+	l.requests.RLock()
+	defer l.requests.RUnlock()
+	if l.over {
+		return nil, errOver.New("obidos is stopping or being reset.")
+	}
+	return l.door.Invoke(ctx, op, in)
+}
+
+// advance moves the clock, until the life ends.
+func (l *life) advance(ctx context.Context, d time.Duration) error {
+	l.requests.RLock()
+	defer l.requests.RUnlock()
+	if l.over {
+		return errNotRunning
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-l.ended:
+			cancel(errNotRunning)
+		case <-ctx.Done():
+		}
+	}()
+	err := l.clock.Advance(ctx, d)
+	if err != nil {
+		err = errors.Join(err, context.Cause(ctx))
+	}
+	cancel(nil)
+	<-watched
+	return err
+}
+
+// run works until ctx ends, then stops the parts one after the other, so that each finds below it what it needs to finish.
+func (l *life) run(ctx context.Context) error {
+	var all sync.WaitGroup
+	ends := make([]context.CancelFunc, len(l.runs))
+	ended := make([]chan struct{}, len(l.runs))
+	errs := make([]error, len(l.runs))
+	failed := make(chan struct{}, len(l.runs))
+	for i, r := range l.runs {
+		living, end := context.WithCancel(context.WithoutCancel(ctx))
+		ends[i], ended[i] = end, make(chan struct{})
+		all.Go(func() {
+			defer close(ended[i])
+			if err := r.fn(living); err != nil && !errors.Is(err, context.Canceled) {
+				errs[i] = fmt.Errorf("%s: %w", r.name, err)
+				failed <- struct{}{}
+			}
+		})
+	}
+	select {
+	case <-ctx.Done():
+	case <-failed:
+	}
+	close(l.ended)
+	for i := range l.runs {
+		ends[i]()
+		<-ended[i]
+	}
+	all.Wait()
+	if !l.shared {
+		l.clock.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// drain returns when no request is under way; there is never one again.
+func (l *life) drain() {
+	l.requests.Lock()
+	defer l.requests.Unlock()
+	l.over = true
+}
+
+// offset is how far the clock was moved forward.
+type offset struct {
+	store.Unknown
+	Nanoseconds int64 `cbor:"1,keyasint"`
+}
+
+// keepClock has the clock's offset kept in the store.
+func keepClock(ctx context.Context, c *clock.Clock, space store.Space) error {
+	table := store.NewTable[offset](space, 1, "clock", store.Global)
+	kept, err := store.View(ctx, space, func(tx *store.Tx) (offset, error) {
+		o, _ := table.Get(tx)
+		return o, nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the clock's offset: %w", err)
+	}
+	c.Keep(time.Duration(kept.Nanoseconds), func(ctx context.Context, d time.Duration) error {
+		_, err := store.Update(ctx, space, func(tx *store.Tx) (struct{}, error) {
+			table.Set(tx, offset{Nanoseconds: int64(d)})
+			return struct{}{}, nil
+		})
+		return err
+	})
+	return nil
+}

@@ -1,0 +1,296 @@
+// Package platform builds all of obidos out of its parts and runs it. It is the one place that sees them all; it keeps no
+// rules of any of them.
+//
+// A platform has one engine and, over it, one [life] after another: the services, what runs them, and the clock. Resetting
+// ends a life, empties the engine and begins the next, inside the process and while it listens.
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/datadir"
+	"github.com/obidos-cloud/obidos/internal/gateway"
+	"github.com/obidos-cloud/obidos/internal/store"
+	"github.com/obidos-cloud/obidos/internal/store/memory"
+	"github.com/obidos-cloud/obidos/internal/store/pebble"
+	"github.com/obidos-cloud/obidos/internal/telemetry/otlp"
+)
+
+// Options of a platform. The zero value is one in memory.
+type Options struct {
+	Data          string        // the directory that keeps everything; in memory where empty
+	Relaxed       bool          // sync every 100 ms instead of before each answer
+	SyncDelay     time.Duration // added to each sync: for benchmarks
+	EnforceLimits bool          // AWS's throttling and waits
+	PublicURL     string        // what URLs begin with; where empty, what each request was sent to
+	Access        gateway.Access
+	TLSCert       string
+	TLSKey        string
+	Logger        *slog.Logger
+	Version       string
+	Exporter      *otlp.Exporter // sends our own spans to a collector; nil where nobody asked for it
+	Stop          func()         // ends the program, when asked to over HTTP
+
+	Engine     store.Engine // used instead of Data, and not closed: for tests, and for nodes that share one
+	Node       string       // this node's id among those that share Engine; "node" where empty
+	Neighbours *Neighbours  // the other nodes; nil where there are none
+}
+
+// Platform is a whole obidos.
+type Platform struct {
+	o            Options
+	log          *slog.Logger
+	engine       store.Engine
+	dir          *datadir.Dir // nil in memory
+	certificates *gateway.Certificates
+	admin        http.Handler
+	started      time.Time
+
+	life   atomic.Pointer[life] // nil before Run, after it, and while being reset
+	reset  chan chan error      // asks Run for a new life
+	ending chan struct{}        // closed when Run is about to return
+
+	mu      sync.Mutex    // guards what follows
+	begun   chan struct{} // closed when a life begins, and replaced when it ends
+	url     string        // where it listens
+	waiting []io.Closer   // connections of those who wait for the end
+}
+
+// ErrBroken ends Run when nothing can be written any more. What was answered is kept; a transaction may be stuck, so that
+// the platform cannot be closed: the process is to end.
+var ErrBroken = errors.New("the store cannot be written any more")
+
+// Open makes a platform over what Data keeps. It must be closed.
+func Open(o Options) (*Platform, error) {
+	p := &Platform{
+		o: o, log: o.Logger, started: time.Now(),
+		reset: make(chan chan error), ending: make(chan struct{}), begun: make(chan struct{}),
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.o.Node == "" {
+		p.o.Node = "node"
+	}
+	p.certificates = &gateway.Certificates{CertFile: o.TLSCert, KeyFile: o.TLSKey}
+	switch {
+	case o.Engine != nil:
+		p.engine = o.Engine
+	case o.Data == "":
+		p.engine = memory.New(memory.Options{})
+	default:
+		if err := p.openData(); err != nil {
+			return nil, err
+		}
+	}
+	p.admin = gateway.NewAdmin(p)
+	if o.Neighbours != nil {
+		o.Neighbours.join(p.o.Node, p)
+	}
+	return p, nil
+}
+
+func (p *Platform) openData() (err error) {
+	if p.dir, err = datadir.Open(p.o.Data, datadir.Options{}); err != nil {
+		return err
+	}
+	p.certificates.Dir = p.dir.Path()
+	options := pebble.Options{Logger: p.log, Relaxed: p.o.Relaxed}
+	if p.o.SyncDelay > 0 {
+		options.FS = slowed(p.o.SyncDelay)
+	}
+	if p.engine, err = pebble.Open(p.dir.Store(), options); err != nil {
+		return errors.Join(fmt.Errorf("open the store in %s: %w", p.dir.Store(), err), p.dir.Close())
+	}
+	return nil
+}
+
+// Close releases the engine and the data directory. Run must have returned.
+func (p *Platform) Close() error {
+	var err error
+	if p.o.Engine == nil {
+		err = p.engine.Close()
+	}
+	if p.dir != nil {
+		err = errors.Join(err, p.dir.Close())
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.waiting {
+		c.Close()
+	}
+	return err
+}
+
+// Run serves what comes in at l until ctx ends, then stops cleanly: requests under way are finished or refused, and all
+// that was answered is kept. Without a listener it only runs the services, for those in this process. It is called once.
+func (p *Platform) Run(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer context.AfterFunc(ctx, func() { close(p.ending) })
+	defer cancel()
+	var all sync.WaitGroup
+	var served, told error
+	if l != nil {
+		p.mu.Lock()
+		p.url = urlOf(l.Addr())
+		p.mu.Unlock()
+		all.Go(func() {
+			defer cancel()
+			served = gateway.Serve(ctx, l, gateway.HTTP(p, p.log), p.certificates)
+		})
+	}
+	if l != nil && p.dir != nil {
+		all.Go(func() {
+			if told = p.serveSocket(ctx); told != nil {
+				cancel()
+			}
+		})
+	}
+	lived := p.live(ctx)
+	cancel()
+	all.Wait()
+	return errors.Join(lived, served, told)
+}
+
+// urlOf is where this machine reaches an address that is listened on.
+func urlOf(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return "http://" + a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// live runs one life after another until ctx ends.
+func (p *Platform) live(ctx context.Context) error {
+	for {
+		l, err := p.begin(ctx)
+		if err != nil {
+			return err
+		}
+		asked, err := p.lead(ctx, l)
+		if asked == nil {
+			return err
+		}
+		if err == nil {
+			err = wipe(context.WithoutCancel(ctx), p.engine)
+		}
+		asked <- err
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// lead runs a life until ctx ends, or a new one is asked for: then asked is where to tell what came of it.
+func (p *Platform) lead(ctx context.Context, l *life) (asked chan error, err error) {
+	living, end := context.WithCancel(ctx)
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- l.run(living) }()
+	p.enter(l)
+	defer p.leave()
+	var broken <-chan struct{}
+	if e, ok := p.engine.(interface{ Failed() <-chan struct{} }); ok {
+		broken = e.Failed()
+	}
+	select {
+	case <-ctx.Done():
+	case asked = <-p.reset:
+	case err = <-ended:
+		if err == nil {
+			err = errors.New("the services ended by themselves")
+		}
+		return nil, err
+	case <-broken:
+		err = ErrBroken
+		if e, ok := p.engine.(interface{ Err() error }); ok {
+			err = fmt.Errorf("%w: %w", ErrBroken, e.Err())
+		}
+		return nil, err // without waiting for what may be stuck
+	}
+	p.leave() // requests from now on wait for the next life
+	end()
+	err = <-ended
+	l.drain()
+	return asked, err
+}
+
+// enter begins a life: requests are answered from now on.
+func (p *Platform) enter(l *life) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.life.Store(l)
+	close(p.begun)
+}
+
+// leave ends it: requests wait for the next.
+func (p *Platform) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.life.Swap(nil) != nil {
+		p.begun = make(chan struct{})
+	}
+}
+
+// waitForLife is how long a request waits for obidos to start or be reset.
+const waitForLife = 5 * time.Second
+
+// wipe deletes every key.
+func wipe(ctx context.Context, e store.Engine) error {
+	return e.Update(ctx, store.UpdateOptions{Name: "platform.reset", Owned: true}, func(tx store.Txn) error {
+		tx.DeleteRange(nil, []byte{0xff, 0xff, 0xff, 0xff})
+		return nil
+	})
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l := p.await(r.Context())
+	if l == nil {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, errNotRunning.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	l.server.ServeHTTP(w, r)
+}
+
+// await is the life under way, or the next where one is about to begin; nil where there will be none soon.
+func (p *Platform) await(ctx context.Context) *life {
+	if l := p.life.Load(); l != nil {
+		return l
+	}
+	ctx, cancel := context.WithTimeout(ctx, waitForLife)
+	defer cancel()
+	if p.Ready(ctx) != nil {
+		return nil
+	}
+	return p.life.Load()
+}
+
+// Ready returns once the services answer.
+func (p *Platform) Ready(ctx context.Context) error {
+	p.mu.Lock()
+	begun := p.begun
+	p.mu.Unlock()
+	select {
+	case <-begun:
+		return nil
+	case <-p.ending:
+		return errNotRunning
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
