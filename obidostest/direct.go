@@ -49,7 +49,7 @@ func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
 		d.handler.ServeHTTP(w, in)
 		w.WriteHeader(http.StatusOK)
 		hangUp()
-		out.Close()
+		out.CloseWithError(nil)
 	})
 	select {
 	case resp := <-w.ready:

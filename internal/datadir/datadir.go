@@ -208,7 +208,7 @@ func (d *Dir) mustBeEmpty() error {
 	if err != nil {
 		return fmt.Errorf("look into the data directory: %w", err)
 	}
-	ours := []string{"LOCK", "PID", "FORMAT.new", "lost+found"}
+	ours := []string{"LOCK", "PID", "FORMAT.new", "lost+found", "obidos.conf", "obidos.log"} // the last two are there before the first start
 	for _, name := range names {
 		if !slices.Contains(ours, name) && !strings.HasPrefix(name, ".") {
 			return fmt.Errorf("%s is not a data directory of obidos and not empty (it holds %s): choose an empty directory, or a new one, with --data", d.path, name)

@@ -135,8 +135,8 @@ func (p *Platform) Close() error {
 // that was answered is kept. Without a listener it only runs the services, for those in this process. It is called once.
 func (p *Platform) Run(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer context.AfterFunc(ctx, func() { close(p.ending) })
 	defer cancel()
+	context.AfterFunc(ctx, func() { close(p.ending) })
 	var all sync.WaitGroup
 	var served, told error
 	if l != nil {
