@@ -494,7 +494,7 @@ func (q *queue) deleteMessage(ctx context.Context, b *owner.Batch, receipt strin
 	q.state.total--
 	q.forget(b, f)
 	q.touch()
-	if q.set.fifo && q.waiters.Len() > 0 && q.window.next() != nil {
+	if q.set.fifo && q.waiters.Len() > 0 && (q.behind || q.window.next() != nil) {
 		q.wake(1) // its group may be open again
 	}
 	return nil

@@ -263,7 +263,7 @@ func (s *Service) move(ctx context.Context, q *queue, b *owner.Batch) (more bool
 	q.putBack(picks[len(messages):])
 	told := make(map[aws.ARN]bool)
 	for i := range messages {
-		q.uncache(picks[i].rec)
+		q.release(&picks[i])
 		q.drop(b, picks[i].seq)
 		if msg := &messages[i]; msg.id != ([16]byte{}) {
 			to, _ := aws.ParseARN(msg.source)
@@ -272,7 +272,7 @@ func (s *Service) move(ctx context.Context, q *queue, b *owner.Batch) (more bool
 			s.tables.arrived.Set(b, s.encode(msg), numbers[i], q.ids.Next())
 			if !told[to] {
 				told[to] = true
-				s.work.Add(b, work{Queue: to.String()}, task.Add{Target: to.String()})
+				s.work.Add(b, work{Queue: to.String(), Number: numbers[i]}, task.Add{Target: to.String()})
 			}
 			m.Moved++
 		}

@@ -49,8 +49,8 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *sqsapi.ReceiveMessageI
 	var until time.Time // when a long poll ends; zero before it has begun
 	for {
 		var (
-			again bool // what was done must be committed before it is known whether there is anything to wait for
-			moved bool // something went to the dead-letter queue
+			again bool   // what was done must be committed before it is known whether there is anything to wait for
+			moved uint64 // the dead-letter queue, where something went there
 		)
 		out, err := at(ctx, s, in.QueueUrl, func(q *queue, b *owner.Batch) (*sqsapi.ReceiveMessageOutput, error) {
 			if err := ctx.Err(); err != nil { // nobody is there any more: what woke this is somebody else's
@@ -82,8 +82,8 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *sqsapi.ReceiveMessageI
 					q.attempted(b, attempt, list)
 				}
 			}
-			if moved {
-				s.work.Add(b, work{Queue: q.set.deadLetters}, task.Add{Target: q.set.deadLetters})
+			if moved != 0 {
+				s.work.Add(b, work{Queue: q.set.deadLetters, Number: moved}, task.Add{Target: q.set.deadLetters})
 			} else if !q.set.fifo {
 				b.Lazy() // a power cut may deliver these again
 			}
@@ -122,18 +122,19 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *sqsapi.ReceiveMessageI
 type picked struct {
 	entry
 	lane *lane
+	kept bool // it is in memory
 	move bool // it was received too often: it goes to the dead-letter queue
 }
 
 // receive takes up to limit messages and puts them out of sight for so many milliseconds. Those that were received too
-// often it moves to the dead-letter queue; those past their retention period it drops.
-func (q *queue) receive(ctx context.Context, b *owner.Batch, limit int, visibility int64) (list []received, moved bool, err error) {
+// often it moves to the dead-letter queue, whose number it returns then; those past their retention period it drops.
+func (q *queue) receive(ctx context.Context, b *owner.Batch, limit int, visibility int64) (list []received, moved uint64, err error) {
 	if q.set.fifo {
 		if limit = min(limit, maxInFlightFifo-q.flying); limit <= 0 {
-			return nil, false, nil
+			return nil, 0, nil
 		}
 	} else if q.flying >= maxInFlight {
-		return nil, false, sqsapi.OverLimit("Too many messages in flight: the limit of a queue is %d.", maxInFlight)
+		return nil, 0, sqsapi.OverLimit("Too many messages in flight: the limit of a queue is %d.", maxInFlight)
 	}
 	now := b.Now().UnixMilli()
 	redrive := q.set.deadLetters != ""
@@ -152,12 +153,12 @@ func (q *queue) receive(ctx context.Context, b *owner.Batch, limit int, visibili
 			if dropped > 0 || len(list) > 0 { // what is done is written and answered
 				return list, moved, nil
 			}
-			return nil, false, err
+			return nil, 0, err
 		}
 		before := dropped
 		for i := range picks {
 			p := &picks[i]
-			q.uncache(p.rec)
+			q.release(p)
 			m, bad := p.rec.parse()
 			switch {
 			case bad != nil || m.sent+q.set.retention <= now:
@@ -167,7 +168,7 @@ func (q *queue) receive(ctx context.Context, b *owner.Batch, limit int, visibili
 				q.moveTo(b, dead, &m, p.flight, q.arn)
 				q.drop(b, p.seq)
 				dropped++
-				moved = true
+				moved = dead
 			default:
 				list = append(list, received{m, q.depart(b, p, now, visibility)})
 			}
@@ -277,11 +278,11 @@ func (q *queue) pick(ctx context.Context, limit int, redrive bool) ([]picked, er
 			if !ok {
 				break
 			}
-			p := picked{entry: e, lane: l, move: redrive && e.flight != nil && e.flight.receives >= q.set.maxReceives}
+			p := picked{entry: e, lane: l, kept: e.rec != "", move: redrive && e.flight != nil && e.flight.receives >= q.set.maxReceives}
 			if !p.move {
 				n++
 			}
-			if p.rec == "" {
+			if !p.kept {
 				reads++
 			}
 			picks = append(picks, p)
@@ -311,6 +312,9 @@ func (q *queue) pick(ctx context.Context, limit int, redrive bool) ([]picked, er
 // putBack undoes pick.
 func (q *queue) putBack(picks []picked) {
 	for _, p := range slices.Backward(picks) {
+		if !p.kept {
+			p.rec = ""
+		}
 		q.window.putBack(p.lane, p.entry)
 	}
 	for i := range picks {
@@ -398,6 +402,13 @@ func (q *queue) cache(r record) record {
 	}
 	q.cached += n
 	return r
+}
+
+// release gives back the room of a message that leaves the window.
+func (q *queue) release(p *picked) {
+	if p.kept {
+		q.uncache(p.rec)
+	}
 }
 
 func (q *queue) uncache(r record) {

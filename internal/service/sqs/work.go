@@ -13,7 +13,8 @@ import (
 // work is the task of having a queue do what there is to do at it: take in what was moved there, go on with a message move
 // task, delete what is past its retention period.
 type work struct {
-	Queue string `cbor:"1,keyasint"`
+	Queue  string `cbor:"1,keyasint"`
+	Number uint64 `cbor:"2,keyasint,omitempty"` // of the queue that something was moved to; 0 = nothing was
 }
 
 // workDue adds the task at its time.
@@ -37,9 +38,32 @@ func (s *Service) doWork(ctx context.Context, _ string, w work) error {
 	} else {
 		_, err = s.GetQueueAttributes(ctx, in)
 	}
-	if isNoQueue(err) {
+	if err != nil && !isNoQueue(err) {
+		return err
+	}
+	if w.Number == 0 {
 		return nil
 	}
+	return s.bury(ctx, w)
+}
+
+// bury deletes what was moved to a queue that was deleted meanwhile, and that nobody takes in any more.
+func (s *Service) bury(ctx context.Context, w work) error {
+	in, name, ok := locate(ctx, w.Queue)
+	if !ok {
+		return nil
+	}
+	there, err := store.View(in, s.space, func(tx *store.Tx) (bool, error) {
+		r, _ := s.tables.queues.Get(tx, name)
+		return r.Number == w.Number, nil
+	})
+	if err != nil || there {
+		return err
+	}
+	_, err = store.Update(in, s.space, func(tx *store.Tx) (struct{}, error) {
+		s.tables.arrived.DeleteAll(tx, w.Number)
+		return struct{}{}, nil
+	})
 	return err
 }
 
