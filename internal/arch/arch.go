@@ -9,7 +9,7 @@ var Layers = [][]string{
 	{"aws", "lang/..."},
 	{"model", "store/...", "blob/...", "datadir", "clock", "compute/...", "sigv4"},
 	{"api/...", "task", "timer", "owner", "auth", "telemetry/..."},
-	{"call", "wire"},
+	{"call", "wire/..."},
 	{"delivery", "eventsource", "resource/...", "proxy"},
 	{"service/...", "gateway", "console"},
 	{"platform"},

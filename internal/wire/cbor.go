@@ -9,6 +9,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/timestamp"
 )
 
 // cborReader decodes CBOR into places. Texts are parts of the body's own text.
@@ -440,7 +441,7 @@ func (r *cborReader) timestamp(n *node, p place) bool {
 	if r.millis {
 		f /= 1000
 	}
-	t, ok := unixFloat(f)
+	t, ok := timestamp.FromSeconds(f)
 	if !ok {
 		return r.fail("NUMBER_VALUE cannot be converted to Timestamp")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
 
 // The other side: requests made and answers read, from the same plans.
@@ -137,27 +138,27 @@ func (m *Match) target(p place) (string, error) {
 		if text == "" {
 			return "", fmt.Errorf("wire: %s needs %s", m.Operation.Name, f.Name)
 		}
-		path = strings.ReplaceAll(path, "{"+f.AtName+"}", escape(text, false))
-		path = strings.ReplaceAll(path, "{"+f.AtName+"+}", escape(text, true))
+		path = strings.ReplaceAll(path, "{"+f.AtName+"}", uri.Escape(text, false))
+		path = strings.ReplaceAll(path, "{"+f.AtName+"+}", uri.Escape(text, true))
 	}
 	var b []byte
 	add := func(name, value string) {
 		if len(b) > 0 {
 			b = append(b, '&')
 		}
-		b = append(append(append(b, escape(name, false)...), '='), escape(value, false)...)
+		b = append(append(append(b, uri.Escape(name, false)...), '='), uri.Escape(value, false)...)
 	}
-	constants, _ := parseForm(nil, query)
+	constants, _ := uri.ParseForm(nil, query)
 	for _, c := range constants {
 		switch {
-		case st.queries[c.key] != nil: // a member says it
-		case c.value != "":
-			add(c.key, c.value)
+		case st.queries[c.Key] != nil: // a member says it
+		case c.Value != "":
+			add(c.Key, c.Value)
 		default:
 			if len(b) > 0 {
 				b = append(b, '&')
 			}
-			b = append(b, c.key...)
+			b = append(b, c.Key...)
 		}
 	}
 	for _, f := range st.bound {
@@ -195,21 +196,6 @@ func (m *Match) target(p place) (string, error) {
 		path += "?" + string(b)
 	}
 	return path, nil
-}
-
-// escape is s for a URI: all but letters, digits and -._~ is escaped, and the slash unless it is wanted.
-func escape(s string, slashes bool) string {
-	const hex = "0123456789ABCDEF"
-	var b []byte
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~', c == '/' && slashes:
-			b = append(b, c)
-		default:
-			b = append(b, '%', hex[c>>4], hex[c&15])
-		}
-	}
-	return string(b)
 }
 
 // queryWriter encodes places as parameters.

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/timestamp"
 )
 
 // maxDepth is how deep values may nest in a body. AWS's own limits are lower where it has any.
@@ -635,7 +636,7 @@ func (r *jsonReader) timestamp(n *node, p place, c byte) bool {
 	if c != '"' {
 		format = model.Unix
 	}
-	t, ok := parseTime(s, format)
+	t, ok := timestamp.Parse(s, format)
 	if !ok {
 		return r.fail("STRING_VALUE cannot be converted to Timestamp")
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/timestamp"
 )
 
 // jsonWriter encodes places as JSON.
@@ -68,11 +69,11 @@ func (w *jsonWriter) value(n *node, p place) {
 		w.float(*p.f64(), 64)
 	case model.Time:
 		if n.schema.Time == model.ProtocolTime || n.schema.Time == model.Unix {
-			w.b = appendTime(w.b, *p.time(), model.Unix, model.Unix)
+			w.b = timestamp.Append(w.b, *p.time(), model.Unix, model.Unix)
 			return
 		}
 		w.b = append(w.b, '"')
-		w.b = appendTime(w.b, *p.time(), n.schema.Time, model.Unix)
+		w.b = timestamp.Append(w.b, *p.time(), n.schema.Time, model.Unix)
 		w.b = append(w.b, '"')
 	default:
 		w.b = n.appendScalar(w.b, p, model.Unix)

@@ -5,92 +5,14 @@ import (
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
 
 // queryReader decodes the parameters of the query protocols. They are sorted once, so that everything below one member stands
 // together, whatever order the client sent it in.
 type queryReader struct {
 	reader
-	params []param
-}
-
-type param struct{ key, value string }
-
-// parseForm appends the parameters of a form or query string to list.
-func parseForm(list []param, s string) ([]param, bool) {
-	for s != "" {
-		var p string
-		p, s, _ = strings.Cut(s, "&")
-		if p == "" {
-			continue
-		}
-		key, value, _ := strings.Cut(p, "=")
-		k, ok := unescape(key, true)
-		if !ok {
-			return list, false
-		}
-		v, ok := unescape(value, true)
-		if !ok {
-			return list, false
-		}
-		list = append(list, param{k, v})
-	}
-	return list, true
-}
-
-// formValue finds one parameter of a form without reading the others.
-func formValue(s, name string) string {
-	for s != "" {
-		var p string
-		p, s, _ = strings.Cut(s, "&")
-		if rest, ok := strings.CutPrefix(p, name); ok && strings.HasPrefix(rest, "=") {
-			v, _ := unescape(rest[1:], true)
-			return v
-		}
-	}
-	return ""
-}
-
-// unescape is s with its percent escapes read, and its pluses where form is true.
-func unescape(s string, form bool) (string, bool) {
-	i := 0
-	for i < len(s) && s[i] != '%' && (s[i] != '+' || !form) {
-		i++
-	}
-	if i == len(s) {
-		return s, true
-	}
-	b := make([]byte, i, len(s))
-	copy(b, s)
-	for ; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '%':
-			if i+2 >= len(s) {
-				return "", false
-			}
-			hi, lo := hexValue(s[i+1]), hexValue(s[i+2])
-			if hi > 15 || lo > 15 {
-				return "", false
-			}
-			b = append(b, hi<<4|lo)
-			i += 2
-		case c == '+' && form:
-			b = append(b, ' ')
-		default:
-			b = append(b, c)
-		}
-	}
-	return string(b), true
-}
-
-func hexValue(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10
-	}
-	return 255
+	params []uri.Param
 }
 
 // sort brings the parameters into order. Of those with one name the first counts.
@@ -100,11 +22,11 @@ func (r *queryReader) sort() {
 	}
 }
 
-func compareParams(a, b param) int { return strings.Compare(a.key, b.key) }
+func compareParams(a, b uri.Param) int { return strings.Compare(a.Key, b.Key) }
 
 // segment is the part of the i-th name that begins at off.
 func (r *queryReader) segment(i, off int) string {
-	key := r.params[i].key
+	key := r.params[i].Key
 	if off >= len(key) {
 		return ""
 	}
@@ -116,7 +38,7 @@ func (r *queryReader) segment(i, off int) string {
 func (r *queryReader) group(lo, hi, off int, seg string) int {
 	end := off + len(seg)
 	for i := lo + 1; i < hi; i++ {
-		key := r.params[i].key
+		key := r.params[i].Key
 		if len(key) < end || key[off:end] != seg || len(key) > end && key[end] != '.' {
 			return i
 		}
@@ -155,7 +77,7 @@ func (r *queryReader) value(n *node, p place, lo, hi, off int) bool {
 	switch n.kind {
 	case model.Structure:
 		at := n.present(p)
-		if len(r.params[lo].key) == off {
+		if len(r.params[lo].Key) == off {
 			lo++ // "Foo=": an empty structure
 		}
 		return lo == hi && n.st.required == 0 || r.structure(n.st, at, lo, hi, off+1)
@@ -164,10 +86,10 @@ func (r *queryReader) value(n *node, p place, lo, hi, off int) bool {
 	case model.Map:
 		return r.mapping(n, p, lo, hi, off)
 	}
-	if len(r.params[lo].key) != off {
+	if len(r.params[lo].Key) != off {
 		return true // a scalar with something below it: no member has that name
 	}
-	v := r.params[lo].value
+	v := r.params[lo].Value
 	if !n.parseScalar(p, v, model.ISO8601) {
 		return r.fail(v)
 	}
@@ -220,8 +142,8 @@ func (r *queryReader) list(n *node, p place, lo, hi, off int) bool {
 		return r.fail("")
 	}
 	n.empty(p)
-	if len(r.params[lo].key) == off { // "Foo=": an empty list; "Foo=x": a list of one
-		if r.params[lo].value != "" && plainScalar(n.elem.kind) {
+	if len(r.params[lo].Key) == off { // "Foo=": an empty list; "Foo=x": a list of one
+		if r.params[lo].Value != "" && plainScalar(n.elem.kind) {
 			r.trail.index(1)
 			if !r.value(n.elem, n.push(p), lo, lo+1, off) {
 				return false
@@ -246,7 +168,7 @@ func (r *queryReader) mapping(n *node, p place, lo, hi, off int) bool {
 	}
 	w := n.openMap(p)
 	defer w.close()
-	if len(r.params[lo].key) == off {
+	if len(r.params[lo].Key) == off {
 		lo++
 	}
 	var few [16]numbered
@@ -257,7 +179,7 @@ func (r *queryReader) mapping(n *node, p place, lo, hi, off int) bool {
 			end := r.group(i, e.hi, e.off+1, seg)
 			switch seg {
 			case n.schema.KeyName:
-				key = r.params[i].value
+				key = r.params[i].Value
 			case n.schema.ValueName:
 				from, to = i, end
 			}
@@ -267,7 +189,7 @@ func (r *queryReader) mapping(n *node, p place, lo, hi, off int) bool {
 		if n.texts {
 			v := ""
 			if from < to {
-				v = r.params[from].value
+				v = r.params[from].Value
 			}
 			w.texts[key] = v
 			continue

@@ -9,6 +9,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
 
 // The REST protocols put members into the URI, the query string, headers and the status beside the body. Both bodies, JSON's and XML's,
@@ -18,12 +19,12 @@ import (
 func (m *Match) decodeREST(r *http.Request, at place, body []byte, found *findings) *aws.Error {
 	st := m.op.in
 	var seen uint64
-	if !m.op.template.labels(m.path, func(name, value string) bool {
+	if !m.op.template.Labels(m.path, func(name, value string) bool {
 		for _, f := range st.bound {
 			if f.At != model.URI || f.AtName != name {
 				continue
 			}
-			v, ok := unescape(value, false)
+			v, ok := uri.Unescape(value, false)
 			if !ok || !utf8.ValidString(v) || !f.parseScalar(at.at(f.Offset), v, model.ISO8601) {
 				return false
 			}
@@ -35,7 +36,7 @@ func (m *Match) decodeREST(r *http.Request, at place, body []byte, found *findin
 	}) {
 		return m.malformed("")
 	}
-	bits, ok := bindQuery(st, at, r.URL.RawQuery, m.op.template.want)
+	bits, ok := bindQuery(st, at, r.URL.RawQuery, &m.op.template)
 	if !ok {
 		return m.malformed("")
 	}
@@ -81,32 +82,32 @@ func (m *Match) malformed(why string) *aws.Error {
 }
 
 // bindQuery reads the members that stand in the query string.
-func bindQuery(st *structure, at place, query string, constants []param) (seen uint64, ok bool) {
+func bindQuery(st *structure, at place, query string, t *uri.Template) (seen uint64, ok bool) {
 	if query == "" && st.queries == nil {
 		return 0, true
 	}
-	params, ok := parseForm(nil, query)
+	params, ok := uri.ParseForm(nil, query)
 	if !ok {
 		return 0, false
 	}
 	for _, p := range params {
-		if st.querymap != nil && !hasName(constants, p.key) {
-			addToMap(st.querymap, at.at(st.querymap.Offset), p.key, p.value)
+		if st.querymap != nil && !t.Wants(p.Key) {
+			addToMap(st.querymap, at.at(st.querymap.Offset), p.Key, p.Value)
 		}
-		f := st.queries[p.key]
+		f := st.queries[p.Key]
 		if f == nil {
 			continue
 		}
-		if !utf8.ValidString(p.value) {
+		if !utf8.ValidString(p.Value) {
 			return 0, false
 		}
 		place := at.at(f.Offset)
 		if f.kind == model.List {
-			if !f.elem.parseScalar(f.push(place), p.value, model.ISO8601) {
+			if !f.elem.parseScalar(f.push(place), p.Value, model.ISO8601) {
 				return 0, false
 			}
-		} else if !f.parseScalar(place, p.value, model.ISO8601) {
-			if p.value == "" && f.form == model.Optional {
+		} else if !f.parseScalar(place, p.Value, model.ISO8601) {
+			if p.Value == "" && f.form == model.Optional {
 				*place.at(f.set).boolean() = false // "?limit=": no limit
 				continue
 			}
@@ -115,15 +116,6 @@ func bindQuery(st *structure, at place, query string, constants []param) (seen u
 		seen |= f.bit
 	}
 	return seen, true
-}
-
-func hasName(list []param, key string) bool {
-	for _, p := range list {
-		if p.key == key {
-			return true
-		}
-	}
-	return false
 }
 
 // addToMap adds a value to a map of texts, or of lists of texts.
@@ -567,8 +559,8 @@ func (m *Match) routeS3(s *service, r *http.Request) (Match, *aws.Error) {
 		path = "/" + bucket + path
 	}
 	m.s, m.Service, m.Protocol = s, s.Service, model.RestXML
-	op := s.routes().find(r.Method, path, r.URL.RawQuery)
-	if op == nil {
+	op, ok := s.routes().Find(r.Method, path, r.URL.RawQuery)
+	if !ok {
 		return *m, (&aws.ErrorShape{Code: "MethodNotAllowed", Status: http.StatusMethodNotAllowed}).New("The specified method is not allowed against this resource.")
 	}
 	if c := s.quirks.copies[op.Name]; c != "" && header(r, "X-Amz-Copy-Source") != "" {

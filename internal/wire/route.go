@@ -6,6 +6,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
 
 // Match is where a request goes and how it speaks. Its zero value answers errors as S3 does: nothing else is left once nothing
@@ -152,7 +153,7 @@ func scopeService(r *http.Request) string {
 		return ""
 	}
 	if strings.Contains(r.URL.RawQuery, "X-Amz-Credential=") {
-		return scopePart(formValue(r.URL.RawQuery, "X-Amz-Credential"))
+		return scopePart(uri.FormValue(r.URL.RawQuery, "X-Amz-Credential"))
 	}
 	return ""
 }
@@ -181,7 +182,7 @@ func (m *Match) among(list []*service, r *http.Request, body func() ([]byte, err
 	path := r.URL.EscapedPath()
 	for _, s := range list {
 		if s.rest() && s.Name != "s3" {
-			if op := s.routes().find(r.Method, path, r.URL.RawQuery); op != nil {
+			if op, ok := s.routes().Find(r.Method, path, r.URL.RawQuery); ok {
 				return m.rest(s, op, path)
 			}
 		}
@@ -199,7 +200,7 @@ func (m *Match) among(list []*service, r *http.Request, body func() ([]byte, err
 	s := list[0]
 	m.s, m.Service, m.Protocol = s, s.Service, s.Protocols[0]
 	if s.rest() {
-		if allowed := s.routes().methods(path); allowed {
+		if s.routes().Known(path) {
 			return *m, (&aws.ErrorShape{Code: "MethodNotAllowedException", Status: http.StatusMethodNotAllowed}).New("")
 		}
 		return *m, notFound.New("")
@@ -239,7 +240,7 @@ func (m *Match) routeAction(list []*service, r *http.Request, body func() ([]byt
 		}
 		return *m, missingAction.New("The request must contain the parameter Action")
 	}
-	version := formValue(m.query, "Version")
+	version := uri.FormValue(m.query, "Version")
 	best := s
 	for _, c := range list {
 		if c.query() && c.operation(action) != nil && (best.operation(action) == nil || c.Version == version) {
@@ -256,7 +257,7 @@ func (m *Match) routeAction(list []*service, r *http.Request, body func() ([]byt
 // parameters finds the parameters of a query request and the action they name.
 func (m *Match) parameters(r *http.Request, body func() ([]byte, error)) (string, *aws.Error) {
 	m.query = r.URL.RawQuery
-	if action := formValue(m.query, "Action"); action != "" && (r.Method == http.MethodGet || r.ContentLength == 0) {
+	if action := uri.FormValue(m.query, "Action"); action != "" && (r.Method == http.MethodGet || r.ContentLength == 0) {
 		return action, nil
 	}
 	if r.Method != http.MethodPost {
@@ -274,7 +275,7 @@ func (m *Match) parameters(r *http.Request, body func() ([]byte, error)) (string
 		}
 		m.query = form
 	}
-	return formValue(m.query, "Action"), nil
+	return uri.FormValue(m.query, "Action"), nil
 }
 
 // unknownService answers for a service nobody modelled, in the protocol the request seems to speak.
@@ -282,7 +283,7 @@ func (m *Match) unknownService(r *http.Request, name string, body func() ([]byte
 	op := r.Method + " " + r.URL.Path
 	m.Protocol = model.RestJSON
 	switch {
-	case strings.HasPrefix(header(r, "Content-Type"), "application/x-www-form-urlencoded") || formValue(r.URL.RawQuery, "Action") != "":
+	case strings.HasPrefix(header(r, "Content-Type"), "application/x-www-form-urlencoded") || uri.FormValue(r.URL.RawQuery, "Action") != "":
 		m.Protocol = model.Query
 		if action, err := m.parameters(r, body); err == nil && action != "" {
 			op = action
@@ -322,7 +323,7 @@ func (m *Match) routeUnsigned(r *http.Request, body func() ([]byte, error)) (Mat
 	path := r.URL.EscapedPath()
 	for _, s := range m.w.services {
 		if s.rest() && s.Name != "s3" && s.Name != "s3control" {
-			if op := s.routes().find(r.Method, path, r.URL.RawQuery); op != nil && op.literal() {
+			if op, ok := s.routes().Find(r.Method, path, r.URL.RawQuery); ok && op.literal() {
 				return m.rest(s, op, path)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
 
 // Decode reads the input of the operation from the request, checks it against the model and fills idempotency tokens. The
@@ -74,17 +75,17 @@ func (m *Match) decodeQuery(hr *http.Request, at place, found *findings) *aws.Er
 	}
 	r.reader.begin("")
 	var ok bool
-	if r.params, ok = parseForm(r.params[:0], m.query); !ok {
+	if r.params, ok = uri.ParseForm(r.params[:0], m.query); !ok {
 		m.w.memory.queries.Put(r)
 		return malformedQuery.New("Keys may not contain malformed percent encodings")
 	}
 	for _, p := range r.params {
-		if !utf8.ValidString(p.key) || !utf8.ValidString(p.value) {
+		if !utf8.ValidString(p.Key) || !utf8.ValidString(p.Value) {
 			return malformedInput.New("The request is not valid UTF-8")
 		}
 	}
 	if m.s.quirks.queueURL && queuePath(hr.URL.Path) {
-		r.params = append(r.params, param{"QueueUrl", m.requestURL(hr)}) // the first one counts
+		r.params = append(r.params, uri.Param{Key: "QueueUrl", Value: m.requestURL(hr)}) // the first one counts
 	}
 	r.sort()
 	ok = r.structure(m.op.in, at, 0, len(r.params), 0)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
 
 // Wire speaks for a set of services.
@@ -71,7 +72,7 @@ type service struct {
 	ops        func() []operation // beside Service.Operations; made when first asked for, as are the routes
 	plans      planner
 	queryPlans planner
-	routes     func() *routes
+	routes     func() *uri.Routes[*operation]
 }
 
 // rest reports whether the service is told apart by method and path.
@@ -86,13 +87,13 @@ type operation struct {
 	s        *service
 	once     sync.Once
 	in, out  *structure
-	template template // REST: of its URI
+	template uri.Template // REST: of its URI
 }
 
 // compiled is op once its plans are made.
 func (op *operation) compiled() *operation {
 	op.once.Do(func() {
-		op.template = parseTemplate(op.URI)
+		op.template = uri.Parse(op.URI)
 		if op.Input != nil {
 			op.in, op.out = op.s.plans.structure(op.Input), op.s.plans.structure(op.Output)
 		}
@@ -107,6 +108,22 @@ func (s *service) operation(name string) *operation {
 		return nil
 	}
 	return &s.ops()[i]
+}
+
+func (s *service) compileRoutes() *uri.Routes[*operation] {
+	r := &uri.Routes[*operation]{}
+	ops := s.ops()
+	for i := range ops {
+		op := &ops[i]
+		r.Add(op.Method, uri.Parse(op.URI), op.Name, s.quirks.shadowed[op.Name], op)
+	}
+	return r
+}
+
+// literal reports whether the operation's path can be told without knowing the service.
+func (op *operation) literal() bool {
+	t := uri.Parse(op.URI)
+	return t.Literal()
 }
 
 func (s *service) operations() []operation {

@@ -7,14 +7,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
 
 // xmlReader decodes XML into places: the bodies of restXml, and the answers of the query protocols. It reads what AWS's clients and
 // servers write: elements, attributes, text, references, CDATA; declarations and comments are skipped, document types refused.
 type xmlReader struct {
 	reader
-	attrs  []param // of the element that was opened last
-	closed bool    // it was empty: <a/>
+	attrs  []uri.Param // of the element that was opened last
+	closed bool        // it was empty: <a/>
 }
 
 // local is a name without its prefix.
@@ -150,7 +151,7 @@ func (r *xmlReader) open() (string, bool) {
 		if !ok || strings.IndexByte(raw, '<') >= 0 {
 			return "", r.fail(malformedElement)
 		}
-		r.attrs = append(r.attrs, param{attr, value})
+		r.attrs = append(r.attrs, uri.Param{Key: attr, Value: value})
 	}
 }
 
@@ -333,9 +334,9 @@ func (r *xmlReader) structure(st *structure, p place, name string, fields []*fie
 	r.part = false
 	for _, a := range r.attrs {
 		for _, f := range st.fields {
-			if f.Attr && (f.XML == a.key || local(f.XML) == local(a.key)) {
-				if !f.parseScalar(p.at(f.Offset), a.value, model.ISO8601) {
-					return r.fail(a.value)
+			if f.Attr && (f.XML == a.Key || local(f.XML) == local(a.Key)) {
+				if !f.parseScalar(p.at(f.Offset), a.Value, model.ISO8601) {
+					return r.fail(a.Value)
 				}
 				seen |= f.bit
 				break
