@@ -76,6 +76,7 @@ func check([]string) error {
 		{"generated code is what the models say", generated},
 		{"go.mod is tidy", tidy},
 		{"cross-compilation", crossCompile},
+		{"official wire vectors", vectors},
 		{"lint", lint},
 		{"known vulnerabilities", vulnerabilities},
 	}
@@ -124,6 +125,11 @@ func crossCompile() error {
 		}
 	}
 	return nil
+}
+
+// vectors holds the wire to AWS's own fixtures, which come from module registries.
+func vectors() error {
+	return goRun([]string{"-C", "test/wire", "test", "-timeout=20m", "./..."}, nil)
 }
 
 func lint() error {
