@@ -235,6 +235,25 @@ func (s *Schema) At(pointer string) *Node {
 	return s.follow(n)
 }
 
+// Within reports whether a way into a resource's properties leads to what one of the pointers names, or below it.
+func (s *Schema) Within(way, pointers []string) bool {
+	for _, pointer := range pointers {
+		parts := strings.Split(strings.TrimPrefix(strings.TrimPrefix(pointer, "/"), "properties/"), "/")
+		parts = slices.DeleteFunc(parts, func(p string) bool { return p == "properties" })
+		if len(parts) > len(way) {
+			continue
+		}
+		within := true
+		for i, p := range parts {
+			within = within && (p == way[i] || p == "*" || p == "items")
+		}
+		if within {
+			return true
+		}
+	}
+	return false
+}
+
 // follow is what n refers to.
 func (s *Schema) follow(n *Node) *Node {
 	for range 32 { // references may go in circles

@@ -23,6 +23,19 @@ func (s *Schema) Validate(properties map[string]any) []string {
 	return p.lines(nil)
 }
 
+// ValidateInput is Validate for what AWS's handler of an action asks to be given; it needs nothing where that is not said.
+func (s *Schema) ValidateInput(action string, properties map[string]any) []string {
+	h := s.Handlers[action]
+	if h.Input == nil {
+		return nil
+	}
+	p := s.check(h.Input, properties, "#", 0)
+	if p == nil {
+		return nil
+	}
+	return p.lines(nil)
+}
+
 // problem is what is wrong with a value. One that only sums up others has causes and no text.
 type problem struct {
 	text   string
