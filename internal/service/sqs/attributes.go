@@ -179,15 +179,16 @@ func (s *Service) SetQueueAttributes(ctx context.Context, in *sqsapi.SetQueueAtt
 		if err := next.change(in.Attributes, false); err != nil {
 			return nil, err
 		}
-		s.put(q, b, next)
+		s.put(ctx, q, b, next)
 		return &sqsapi.SetQueueAttributesOutput{}, nil
 	})
 }
 
 // put makes next the queue's record, and does what its changes ask for.
-func (s *Service) put(q *queue, b *owner.Batch, next queueRecord) {
+func (s *Service) put(ctx context.Context, q *queue, b *owner.Batch, next queueRecord) {
 	next.Modified = b.Now().Unix()
 	s.tables.queues.Set(b, next, q.name)
+	s.changed(ctx, b, q.name, &q.record, &next)
 	before, after := q.set, next.settings()
 	if before.deadLetters != after.deadLetters {
 		if before.deadLetters != "" {
@@ -267,7 +268,7 @@ func (r *queueRecord) set(name, v string, creating bool) error {
 		if !r.Fifo {
 			return unknown()
 		}
-		if v != "true" {
+		if !strings.EqualFold(v, "true") {
 			return sqsapi.InvalidAttributeValue("Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.")
 		}
 		return nil

@@ -151,7 +151,7 @@ func (s *Service) AddPermission(ctx context.Context, in *sqsapi.AddPermissionInp
 			return nil, err
 		}
 		p.Statement = append(p.Statement, raw)
-		return &sqsapi.AddPermissionOutput{}, s.setPolicy(q, b, p)
+		return &sqsapi.AddPermissionOutput{}, s.setPolicy(ctx, q, b, p)
 	})
 }
 
@@ -164,11 +164,11 @@ func (s *Service) RemovePermission(ctx context.Context, in *sqsapi.RemovePermiss
 		if len(p.Statement) == before {
 			return nil, invalid("Value %s for parameter Label is invalid. Reason: can't find label.", in.Label)
 		}
-		return &sqsapi.RemovePermissionOutput{}, s.setPolicy(q, b, p)
+		return &sqsapi.RemovePermissionOutput{}, s.setPolicy(ctx, q, b, p)
 	})
 }
 
-func (s *Service) setPolicy(q *queue, b *owner.Batch, p policyOf) error {
+func (s *Service) setPolicy(ctx context.Context, q *queue, b *owner.Batch, p policyOf) error {
 	next := q.record
 	if next.Attributes = maps.Clone(next.Attributes); next.Attributes == nil {
 		next.Attributes = make(map[string]string)
@@ -182,7 +182,7 @@ func (s *Service) setPolicy(q *queue, b *owner.Batch, p policyOf) error {
 		}
 		next.Attributes[attrPolicy] = string(v)
 	}
-	s.put(q, b, next)
+	s.put(ctx, q, b, next)
 	return nil
 }
 

@@ -176,7 +176,7 @@ func (s *Service) CreateQueue(ctx context.Context, in *sqsapi.CreateQueueInput) 
 			fresh.Tags[strings.Clone(k)] = strings.Clone(v)
 		}
 	}
-	return store.Update(ctx, s.space, func(tx *store.Tx) (*sqsapi.CreateQueueOutput, error) {
+	create := func(tx *store.Tx) (*sqsapi.CreateQueueOutput, error) {
 		out := &sqsapi.CreateQueueOutput{QueueUrl: aws.Some(queueURL(ctx, tx.Scope().Account, name))}
 		if has, ok := s.tables.queues.Get(tx, name); ok {
 			for _, a := range slices.Sorted(maps.Keys(in.Attributes)) {
@@ -199,11 +199,18 @@ func (s *Service) CreateQueue(ctx context.Context, in *sqsapi.CreateQueueInput) 
 		made.Modified = made.Created
 		s.tables.numbers.Set(tx, made.Number)
 		s.tables.queues.Set(tx, made, name)
+		s.changed(ctx, tx, name, nil, &made)
 		if dlq := made.settings().deadLetters; dlq != "" {
 			s.tables.sources.Set(tx, struct{}{}, dlq, name)
 		}
 		return out, nil
-	})
+	}
+	for try := 0; ; try++ {
+		out, err := store.Update(ctx, s.space, create)
+		if err != store.ErrUnknown || try == 5 { // if it is there now, it is as it is to be: this is no error
+			return out, err
+		}
+	}
 }
 
 // DeleteQueue deletes a queue and all its messages. Long polls at it end.
@@ -211,6 +218,7 @@ func (s *Service) DeleteQueue(ctx context.Context, in *sqsapi.DeleteQueueInput) 
 	return at(ctx, s, in.QueueUrl, func(q *queue, b *owner.Batch) (*sqsapi.DeleteQueueOutput, error) {
 		n := q.record.Number
 		s.tables.queues.Delete(b, q.name)
+		s.changed(ctx, b, q.name, &q.record, nil)
 		if s.o.EnforceLimits {
 			s.tables.graves.Set(b, graveRecord{Deleted: b.Now().UnixMilli()}, q.name)
 		}

@@ -41,6 +41,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/owner"
+	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
 	"github.com/obidos-cloud/obidos/internal/timer"
@@ -55,6 +56,9 @@ type Options struct {
 	// Self is the door to this API: for work that goes on behind requests at queues wherever they are owned. Where it is
 	// nil they must be owned here.
 	Self model.Invoker
+
+	// Changes is told of every queue made, changed and deleted. It may be nil.
+	Changes *resource.Feed
 }
 
 // Service is the API.

@@ -21,6 +21,8 @@ type tables struct {
 	dedups  store.Table[dedupRecord]   // queue, hash of a deduplication id → the message it was first given to
 	arrived store.Table[record]        // queue, number → a message another queue has moved here, not yet taken in
 	tries   store.Table[attemptRecord] // queue, hash of a receive request attempt id → what it was given
+
+	policies store.Table[policyRecord] // id of an AWS::SQS::QueuePolicy → what it was made of
 }
 
 func newTables(s store.Space) tables {
@@ -36,6 +38,8 @@ func newTables(s store.Space) tables {
 		dedups:  store.NewTable[dedupRecord](s, 9, "dedup", store.Global),
 		arrived: store.NewTable[record](s, 10, "arrived", store.Global),
 		tries:   store.NewTable[attemptRecord](s, 11, "try", store.Global),
+
+		policies: store.NewTable[policyRecord](s, 12, "policy"),
 	}
 }
 
@@ -82,6 +86,13 @@ type attemptRecord struct {
 	Seqs     []uint64 `cbor:"2,keyasint"`
 	Receives []uint32 `cbor:"3,keyasint"` // of each, the receive that gave it
 	Dues     []int64  `cbor:"4,keyasint"` // of each, when its visibility timeout was to end; milliseconds
+}
+
+// policyRecord remembers which queues a policy resource was given to.
+type policyRecord struct {
+	store.Unknown
+	Document string   `cbor:"1,keyasint"`
+	Queues   []string `cbor:"2,keyasint,omitempty"` // URLs, as they were given
 }
 
 // moveRecord is a message move task.

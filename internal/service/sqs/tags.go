@@ -48,7 +48,7 @@ func (s *Service) TagQueue(ctx context.Context, in *sqsapi.TagQueueInput) (*sqsa
 		if len(next.Tags) > maxTags {
 			return nil, checkTags(next.Tags)
 		}
-		s.retag(q, b, next)
+		s.retag(ctx, q, b, next)
 		return &sqsapi.TagQueueOutput{}, nil
 	})
 }
@@ -61,14 +61,15 @@ func (s *Service) UntagQueue(ctx context.Context, in *sqsapi.UntagQueueInput) (*
 		for _, k := range in.TagKeys {
 			delete(next.Tags, k)
 		}
-		s.retag(q, b, next)
+		s.retag(ctx, q, b, next)
 		return &sqsapi.UntagQueueOutput{}, nil
 	})
 }
 
 // retag makes next, which differs in its tags, the queue's record. That is no modification of the queue.
-func (s *Service) retag(q *queue, b *owner.Batch, next queueRecord) {
+func (s *Service) retag(ctx context.Context, q *queue, b *owner.Batch, next queueRecord) {
 	s.tables.queues.Set(b, next, q.name)
+	s.changed(ctx, b, q.name, &q.record, &next)
 	q.record = next
 }
 
