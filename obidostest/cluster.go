@@ -18,6 +18,8 @@ type Nodes struct {
 	Nodes []*Platform
 
 	neighbours *platform.Neighbours
+	engine     store.Engine
+	options    []Option
 	ways       []*way
 }
 
@@ -41,23 +43,29 @@ func ClusterOn(t testing.TB, engine store.Engine, nodes int, options ...Option) 
 		t.Fatalf("start obidos: %v", err)
 	}
 	t.Cleanup(neighbours.Close)
-	c := &Nodes{neighbours: neighbours}
+	c := &Nodes{neighbours: neighbours, engine: engine, options: options, Nodes: make([]*Platform, nodes), ways: make([]*way, nodes)}
 	for i := range nodes {
-		w := &way{Engine: engine}
-		p, err := start(t, append(options[:len(options):len(options)], func(o *platform.Options) {
-			o.Engine, o.Node, o.Neighbours = w, name(i), neighbours
-		}))
-		if err != nil {
-			t.Fatalf("start %s of obidos: %v", name(i), err)
-		}
-		t.Cleanup(func() {
-			if err := p.Stop(); err != nil && !w.cut.Load() {
-				t.Errorf("stop %s of obidos: %v", name(i), err)
-			}
-		})
-		c.Nodes, c.ways = append(c.Nodes, p), append(c.ways, w)
+		c.Restart(t, i)
 	}
 	return c
+}
+
+// Restart runs a node again that was stopped or killed.
+func (c *Nodes) Restart(t testing.TB, i int) {
+	t.Helper()
+	w := &way{Engine: c.engine}
+	p, err := start(t, append(c.options[:len(c.options):len(c.options)], func(o *platform.Options) {
+		o.Engine, o.Node, o.Neighbours = w, name(i), c.neighbours
+	}))
+	if err != nil {
+		t.Fatalf("start %s of obidos: %v", name(i), err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil && !w.cut.Load() {
+			t.Errorf("stop %s of obidos: %v", name(i), err)
+		}
+	})
+	c.Nodes[i], c.ways[i] = p, w
 }
 
 func name(i int) string { return fmt.Sprintf("node-%d", i+1) }

@@ -1,0 +1,149 @@
+package crash
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/platform"
+)
+
+// serveVariable has this test's own program be the server, its value the data directory and listenVariable the address.
+const (
+	serveVariable  = "OBIDOS_CRASH_SERVE"
+	listenVariable = "OBIDOS_CRASH_LISTEN"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveVariable); dir != "" {
+		if err := serve(dir, os.Getenv(listenVariable)); err != nil {
+			fmt.Fprintln(os.Stderr, "serve:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serve is what obidos start does.
+func serve(dir, address string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	p, err := platform.Open(platform.Options{Data: dir})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	return p.Run(ctx, l)
+}
+
+// server is a process with obidos in it, one after the other over the same directory and at the same address.
+type server struct {
+	data    string
+	address string
+	cmd     *exec.Cmd
+	out     *output
+	ended   chan error
+}
+
+func newServer(t *testing.T, data string) *server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return &server{data: data, address: l.Addr().String(), out: &output{}}
+}
+
+// start starts a process, and returns before it is ready.
+func (s *server) start(t *testing.T) {
+	t.Helper()
+	if binary := os.Getenv("OBIDOS_BIN"); binary != "" {
+		s.cmd = exec.Command(binary, "start", "--listen", s.address, "--data", s.data)
+	} else {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.cmd = exec.Command(self)
+		s.cmd.Env = append(os.Environ(), serveVariable+"="+s.data, listenVariable+"="+s.address)
+	}
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cmd, ended := s.cmd, make(chan error, 1)
+	s.ended = ended
+	go func() { ended <- cmd.Wait() }() // ends with the process, which kill ends
+}
+
+// kill ends the process as a power cut would, were it not for the disk's cache.
+func (s *server) kill(t *testing.T) {
+	t.Helper()
+	s.cmd.Process.Signal(syscall.SIGKILL)
+	<-s.ended
+	if state := s.cmd.ProcessState.Sys().(syscall.WaitStatus); !state.Signaled() {
+		t.Errorf("the server had ended by itself: %v\n%s", s.cmd.ProcessState, s.out.last())
+	}
+	if text := s.out.last(); strings.Contains(text, "panic:") || strings.Contains(text, "DATA RACE") {
+		t.Errorf("the server said:\n%s", text)
+	}
+}
+
+// ready waits until the server answers the door, and says how long that took.
+func (s *server) ready(ctx context.Context, t *testing.T, d *door) time.Duration {
+	t.Helper()
+	start := time.Now()
+	for time.Since(start) < 30*time.Second {
+		if err := d.call(ctx, "ListQueues", object{"MaxResults": 1}, nil); err == nil {
+			return time.Since(start)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("the server is not ready after half a minute:\n%s", s.out.last())
+	return 0
+}
+
+// newClient is a client of one process, whose connections end with it.
+func (s *server) newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 30 * time.Second}
+}
+
+func (s *server) url() string { return "http://" + s.address }
+
+// output keeps the end of what a process says.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.text.Len() > 1<<20 {
+		o.text.Reset()
+	}
+	return o.text.Write(p)
+}
+
+func (o *output) last() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	text := o.text.String()
+	return text[max(0, len(text)-8<<10):]
+}
