@@ -73,44 +73,52 @@ type due struct {
 // question is what to read.
 type question struct {
 	now        time.Time
-	partitions []uint16 // ascending
-	peek       bool     // only when their first is due
-	rows       int      // at most, all together
-	busy       map[place]bool
+	partitions []uint16         // ascending
+	peek       bool             // only when their first is due
+	rows       int              // at most, all together
+	busy       map[place]uint64 // timers whose functions are under way, and the stamps they fired with
 }
 
 // answer is what was read.
 type answer struct {
-	due  []due
-	next map[uint16]int64 // when the first timer is due that is not among these, or is not due yet
+	due    []due
+	passed map[place]int64  // of the busy: when they are due as they were set anew
+	next   map[uint16]int64 // when the first timer is due that is not among these, or is not due yet
 }
 
 // read answers q, and removes entries that have come due and are of no timer.
 func (t tables) read(tx *store.Tx, q question) answer {
-	a := answer{next: map[uint16]int64{}}
+	a := answer{passed: map[place]int64{}, next: map[uint16]int64{}}
 	inhabited := uint16(0) // partitions below have no timers, as far as they were not read
-	stale := 0
+	stale, scans := 0, 0
 	for _, p := range q.partitions {
 		a.next[p] = never
-		if p < inhabited {
+		switch {
+		case p < inhabited:
+			continue
+		case q.peek && scans >= maxPeeks:
+			a.next[p] = unread // next time
+			continue
+		case !q.peek && len(a.due) >= q.rows:
+			a.next[p] = q.now.UnixNano() // likewise
 			continue
 		}
-		if len(a.due) >= q.rows && !q.peek {
-			a.next[p] = q.now.UnixNano() // next time
-			continue
-		}
+		scans++
+		inhabited = Partitions // unless the scan finds another
 		for k, e := range t.dues.Scan(tx, store.ScanOptions{From: []any{p}}) {
 			at, when := entryOf(k)
-			if at.partition != p {
-				inhabited = at.partition
+			if inhabited = at.partition; inhabited != p {
 				break
 			}
 			if when.After(q.now) || q.peek || len(a.due) >= q.rows || stale >= maxStale {
 				a.next[p] = max(nanoseconds(when), unread+1)
 				break
 			}
-			if q.busy[at] {
-				continue // arm is called when it ends
+			if stamp, busy := q.busy[at]; busy {
+				if _, passed := a.passed[at]; !passed && e.Stamp != stamp {
+					a.passed[at] = nanoseconds(when)
+				}
+				continue
 			}
 			r, ok := t.rows.Get(tx, at.parts()...)
 			if !ok || r.Stamp != e.Stamp || !r.At.Equal(when) {

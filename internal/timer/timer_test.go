@@ -33,7 +33,9 @@ type world struct {
 func newWorld(t *testing.T, h memory.Hostile) *world {
 	c, e := clock.New(), memory.New(memory.Options{Hostile: h})
 	t.Cleanup(func() { e.Close(); c.Close() })
-	s := &store.Store{Engine: e, Clock: c}
+	s := &store.Store{Engine: e, Clock: c, Overrun: func(name string, keys int, _ time.Duration) {
+		t.Errorf("%s touched %d keys", name, keys)
+	}}
 	return &world{t: t, clock: c, store: s, space: s.Space("service"), begun: c.Now()}
 }
 
@@ -429,15 +431,70 @@ func TestTimersFireWhereTheirPartitionIsServed(t *testing.T) {
 			all.nodes = append(all.nodes, ts)
 			sets = append(sets, timer.NewSet(ts, "test", func(_ context.Context, v string) error { w.note("%s by %d", v, n); return nil }))
 		}
-		for _, ts := range all.nodes {
-			w.run(ts)
-		}
-		w.update(func(tx *store.Tx) { sets[1].At(tx, w.in(time.Second), "a", "a") }) // written elsewhere
+		w.run(all.nodes[0])
+		w.update(func(tx *store.Tx) { sets[1].At(tx, w.in(time.Second), "a", "a") }) // written by a node that does not run yet
+		w.run(all.nodes[1])
 		w.update(func(tx *store.Tx) { sets[1].At(tx, w.in(time.Hour), "b", "b") })
 		time.Sleep(time.Minute)
 		w.expect("a by 0 at 1s")
 		all.hand(1)
 		time.Sleep(2 * time.Hour)
 		w.expect("a by 0 at 1s", "b by 1 at 1h0m0s")
+	})
+}
+
+// A timer that sets itself anew, and is due again before its function has ended, fires again when it has.
+func TestTimerSetAnewByALongFunctionFiresAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, memory.Hostile{Seed: 11})
+		ts := w.timers(timer.Options{})
+		var set timer.Set[int]
+		set = timer.NewSet(ts, "test", func(_ context.Context, v int) error {
+			w.note("%d", v)
+			if v == 1 {
+				w.update(func(tx *store.Tx) { set.At(tx, tx.Now().Add(time.Second), "key", 2) })
+				time.Sleep(5 * time.Second)
+			}
+			return nil
+		})
+		w.run(ts)
+		w.update(func(tx *store.Tx) { set.At(tx, w.in(time.Second), "key", 1) })
+		time.Sleep(time.Minute)
+		w.expect("1 at 1s", "2 at 6s")
+	})
+}
+
+// Timers of all partitions are found at the start, a bounded number of rows at a time.
+func TestStartWithTimersEverywhere(t *testing.T) {
+	const timers = 6000
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, memory.Hostile{})
+		fired := 0
+		start := func() timer.Set[int] {
+			ts := w.timers(timer.Options{})
+			set := timer.NewSet(ts, "test", func(context.Context, int) error { fired++; return nil })
+			w.run(ts)
+			return set
+		}
+		set := timer.NewSet(w.timers(timer.Options{}), "test", func(context.Context, int) error { return nil })
+		for i := 0; i < timers; i += 200 {
+			w.update(func(tx *store.Tx) {
+				for n := i; n < i+200; n++ {
+					set.At(tx, w.in(time.Hour), fmt.Sprint(n), n)
+				}
+			})
+		}
+		start()
+		time.Sleep(59 * time.Minute)
+		synctest.Wait()
+		if fired != 0 {
+			t.Errorf("%d fired early", fired)
+		}
+		if err := w.clock.Advance(t.Context(), 2*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if fired != timers {
+			t.Errorf("%d of %d fired", fired, timers)
+		}
 	})
 }

@@ -52,6 +52,7 @@ type Options struct {
 const (
 	maxRunning = 64  // functions under way at once
 	page       = 64  // rows read at once
+	maxPeeks   = 128 // partitions looked into at once for when their first timer is due
 	maxStale   = 256 // entries removed at once that are of no timer
 	onceMore   = time.Second
 	atMost     = 5 * time.Minute
@@ -73,19 +74,24 @@ type Timers struct {
 	log    *slog.Logger
 	tables tables
 
-	mu       sync.Mutex
-	sets     map[string]*set
-	unknown  map[string]bool // sets of which rows were found, and nobody made
-	base     context.Context // of the functions; nil until Run
-	stopped  bool
-	work     sync.WaitGroup
-	served   [Partitions]bool
-	next     [Partitions]int64 // not later than the partition's first timer is due
-	alarm    *clock.Timer
-	armed    int64 // what alarm is set to; never where it is not
-	reading  bool
-	running  map[place]bool
-	finished map[place]bool // while reading: it may have seen them still
+	mu      sync.Mutex
+	sets    map[string]*set
+	unknown map[string]bool // sets of which rows were found, and nobody made
+	base    context.Context // of the functions; nil until Run
+	stopped bool
+	work    sync.WaitGroup
+	served  [Partitions]bool
+	next    [Partitions]int64 // not later than the partition's first timer is due
+	alarm   *clock.Timer
+	armed   int64 // what alarm is set to; never where it is not
+	reading bool
+	running map[place]*firing
+}
+
+// firing is a timer whose function is under way.
+type firing struct {
+	stamp uint64 // of the timer that fired
+	again int64  // when it is due as it was set anew since, where a read passed over that; never where none did
 }
 
 // New is the timers over space, which no other package uses.
@@ -93,7 +99,7 @@ func New(space store.Space, c *clock.Clock, o Options) *Timers {
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	ts := &Timers{
 		space: space, clock: c, places: o.Places, o: o, log: o.Log, tables: newTables(space),
-		sets: map[string]*set{}, unknown: map[string]bool{}, armed: never, running: map[place]bool{},
+		sets: map[string]*set{}, unknown: map[string]bool{}, armed: never, running: map[place]*firing{},
 	}
 	if ts.places == nil {
 		ts.places = alone{}
@@ -164,13 +170,14 @@ func (ts *Timers) Wake(p uint16, at uint64) bool {
 // set tells that a timer of partition p was set to at.
 func (ts *Timers) set(p uint16, at int64) {
 	ts.mu.Lock()
-	live := ts.base != nil && !ts.stopped // otherwise all is read at the next start
 	served := ts.served[p]
-	if live && served {
+	if served {
 		ts.expect(p, at)
 	}
+	// Before Run nothing is served here, but another node may serve p. After it, whoever serves p reads all of it again.
+	elsewhere := !served && !ts.stopped
 	ts.mu.Unlock()
-	if live && !served {
+	if elsewhere {
 		ts.places.Wake(p, uint64(max(at, 0)))
 	}
 }
@@ -213,7 +220,7 @@ func (ts *Timers) ring() {
 	if ts.reading || ts.stopped {
 		return
 	}
-	ts.reading, ts.finished = true, map[place]bool{}
+	ts.reading = true
 	ts.work.Add(1)
 	defer ts.work.Done()
 	q := ts.question()
@@ -229,19 +236,25 @@ func (ts *Timers) ring() {
 		}
 		slices.SortStableFunc(found.due, func(a, b due) int { return a.row.At.Compare(b.row.At) })
 		for _, d := range found.due {
-			if ts.served[d.place.partition] && !ts.running[d.place] && !ts.finished[d.place] {
+			if ts.served[d.place.partition] {
 				ts.fire(d)
 			}
 		}
+		for at, again := range found.passed {
+			if f := ts.running[at]; f != nil {
+				f.again = min(f.again, again)
+			} else {
+				ts.expect(at.partition, again)
+			}
+		}
 	}
-	ts.finished = nil
 	ts.arm()
 }
 
 // question is what is to be read: partitions of which nothing is known, else those of which something is due. While the
 // clock is being advanced timers fire one at a time, so that each one's work comes to rest before the next.
 func (ts *Timers) question() question {
-	q := question{now: ts.clock.Now(), rows: min(page, maxRunning-len(ts.running)), busy: map[place]bool{}}
+	q := question{now: ts.clock.Now(), rows: min(page, maxRunning-len(ts.running)), busy: map[place]uint64{}}
 	now := q.now.UnixNano()
 	for p, served := range ts.served {
 		if served && ts.next[p] == unread {
@@ -263,15 +276,16 @@ func (ts *Timers) question() question {
 	for _, p := range q.partitions {
 		ts.next[p] = never // from here on, what is set meanwhile
 	}
-	for at := range ts.running {
-		q.busy[at] = true
+	for at, f := range ts.running {
+		q.busy[at] = f.stamp
 	}
 	return q
 }
 
 // fire calls the function of a timer.
 func (ts *Timers) fire(d due) {
-	ts.running[d.place] = true
+	f := &firing{d.row.Stamp, never}
+	ts.running[d.place] = f
 	ts.clock.Begin()
 	ts.work.Go(func() {
 		defer ts.clock.End()
@@ -279,9 +293,7 @@ func (ts *Timers) fire(d due) {
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
 		delete(ts.running, d.place)
-		if ts.reading {
-			ts.finished[d.place] = true
-		}
+		ts.expect(d.place.partition, f.again)
 		ts.arm()
 	})
 }
