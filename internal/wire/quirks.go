@@ -25,6 +25,7 @@ const (
 	plainXML       = `<?xml version="1.0"?>`
 	utf8XML        = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 	noSuchAction   = "The action %s is not valid for this web service."
+	notHere        = "The action %s is not valid for this endpoint."
 	coralAction    = "Could not find operation %s for version %s"
 	missingInQuery = "The request must contain the parameter %s."
 )
@@ -33,7 +34,7 @@ func quirksOf(service string) quirks {
 	q := quirks{action: coralAction, xmlType: "text/xml", result: "Response"}
 	switch service {
 	case "sqs":
-		q.own, q.missing, q.action, q.queueURL, q.xmlHeader, q.detail = true, missingInQuery, noSuchAction, true, plainXML, true
+		q.own, q.missing, q.action, q.queueURL, q.xmlHeader, q.detail = true, missingInQuery, notHere, true, plainXML, true
 	case "ec2":
 		q.loose, q.missing, q.action, q.xmlHeader, q.xmlType = true, missingInQuery, noSuchAction, utf8XML, "text/xml;charset=UTF-8"
 	case "dynamodb", "dynamodbstreams":

@@ -251,6 +251,9 @@ func (m *Match) routeAction(list []*service, r *http.Request, body func() ([]byt
 	if best.ec2 {
 		m.Protocol = model.EC2
 	}
+	if best.quirks.queueURL && (action == "CreateQueue" || action == "ListQueues") && queuePath(r.URL.Path) {
+		return *m, m.noAction(action) // a queue's URL is no place to ask about others
+	}
 	return m.named(best, action)
 }
 

@@ -263,6 +263,10 @@ func (m *Match) WriteError(w http.ResponseWriter, reqID string, e *aws.Error) er
 	h.Del("Content-Type")
 	switch m.Protocol {
 	case model.Query:
+		if e.ErrorShape == notFound { // no action at all
+			b.b = append(b.b, "<UnknownOperationException/>\n"...)
+			break
+		}
 		x := xmlWriter{b: b.b, entry: "member", time: model.ISO8601}
 		m.queryError(&x, reqID, e, members, fields)
 		b.b = x.b

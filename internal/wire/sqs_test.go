@@ -70,8 +70,14 @@ func TestErrorsInTheProtocolOfTheCaller(t *testing.T) {
 		{
 			"unknown action", request("POST", "/", "Action=Nothing&Version=2012-11-05", form, signed("sqs")), 400, "",
 			`<?xml version="1.0"?><ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error><Type>Sender</Type><Code>InvalidAction</Code>` +
-				`<Message>The action Nothing is not valid for this web service.</Message><Detail/></Error><RequestId>REQ</RequestId></ErrorResponse>`,
+				`<Message>The action Nothing is not valid for this endpoint.</Message><Detail/></Error><RequestId>REQ</RequestId></ErrorResponse>`,
 		},
+		{
+			"action that is none of a queue's", request("GET", "/000000000000/q?Action=ListQueues&Version=2012-11-05", ""), 400, "",
+			`<?xml version="1.0"?><ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error><Type>Sender</Type><Code>InvalidAction</Code>` +
+				`<Message>The action ListQueues is not valid for this endpoint.</Message><Detail/></Error><RequestId>REQ</RequestId></ErrorResponse>`,
+		},
+		{"no action", request("GET", "/000000000000/q", "", signed("sqs")), 404, "Content-Type: text/xml", "<UnknownOperationException/>\n"},
 		{"no JSON", request("POST", "/", "{", "X-Amz-Target: AmazonSQS.SendMessage"), 400, "", `{"__type":"com.amazon.coral.service#SerializationException"}`},
 		{
 			"wrong type", request("POST", "/", `{"QueueUrl":7}`, "X-Amz-Target: AmazonSQS.SendMessage"), 400, "",
@@ -141,6 +147,20 @@ func TestSameInputInBothProtocols(t *testing.T) {
 		if !reflect.DeepEqual(in, want) {
 			t.Errorf("%s: decoded\n%+v\nwant\n%+v", name, in, want)
 		}
+	}
+}
+
+// What came to replace AttributeNames has a name of its own, beside the old one.
+func TestBothNamesOfAttributesToReceive(t *testing.T) {
+	w := wire.New(api.All()...)
+	params := "Action=ReceiveMessage&QueueUrl=q&AttributeName.1=SenderId&MessageSystemAttributeName.1=All&MessageAttributeName.1=a"
+	_, in, rec := exchange(t, w, request("POST", "/", params, form, signed("sqs")))
+	want := &sqsapi.ReceiveMessageInput{
+		QueueUrl: "q", AttributeNames: []sqsapi.QueueAttributeName{"SenderId"}, MessageAttributeNames: []string{"a"},
+		MessageSystemAttributeNames: []sqsapi.MessageSystemAttributeName{"All"},
+	}
+	if !reflect.DeepEqual(in, want) {
+		t.Errorf("decoded %+v, want %+v; %s", in, want, rec.Body)
 	}
 }
 

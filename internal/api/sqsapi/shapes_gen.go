@@ -204,7 +204,7 @@ type PurgeQueueOutput struct{}
 type ReceiveMessageInput struct {
 	QueueUrl                    string                       `v:"req"`
 	AttributeNames              []QueueAttributeName         `x:"name=AttributeName,flat"`
-	MessageSystemAttributeNames []MessageSystemAttributeName `x:"name=AttributeName,flat"`
+	MessageSystemAttributeNames []MessageSystemAttributeName `x:"name=MessageSystemAttributeName,flat"`
 	MessageAttributeNames       []string                     `x:"name=MessageAttributeName,flat"`
 	MaxNumberOfMessages         aws.Opt[int32]
 	VisibilityTimeout           aws.Opt[int32]
