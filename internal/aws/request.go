@@ -20,6 +20,9 @@ type Request struct {
 	Secure    bool // came over TLS
 	Query     bool // came over the query protocol, where answers differ from JSON's in a few places
 
+	// XRay is the X-Amzn-Trace-Id header as the caller sent it, empty without a valid one. What takes messages in keeps it.
+	XRay string
+
 	// Delivery is the id of the task this call carries out, empty for calls from outside. A target that keeps its
 	// state in our store records it in its own commit, so that a task that runs twice has its effect once.
 	Delivery string

@@ -101,6 +101,9 @@ type exchange struct {
 // buffers hold bodies while they are decoded; what is decoded has copies of its own.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
+// maxXRay is how long an X-Amzn-Trace-Id header may be that is passed on as it is.
+const maxXRay = 1 << 10
+
 // keptBuffer is the largest buffer that goes back to the pool.
 const keptBuffer = 64 << 10
 
@@ -146,6 +149,11 @@ func (x *exchange) serve() error {
 	x.request.UserAgent = x.r.UserAgent()
 	x.request.Secure = x.r.TLS != nil
 	x.request.Query = x.match.Query()
+	if v := x.r.Header[telemetry.XRayHeader]; len(v) > 0 {
+		if _, ok := telemetry.ParseXRay(v[0]); ok && len(v[0]) <= maxXRay {
+			x.request.XRay = v[0]
+		}
+	}
 	in, bad := x.match.Decode(x.r, body)
 	if bad != nil {
 		return bad

@@ -319,7 +319,7 @@ func TestBadInputIsAnsweredInItsProtocol(t *testing.T) {
 		{"an operation nobody knows", "POST", "/", `{}`, []string{"X-Amz-Target", "AmazonSQS.FryMessage"}, 400, `UnknownOperationException`},
 		{"a service nobody knows", "POST", "/", `{}`, []string{"X-Amz-Target", "AmazonFish.Fry", "Content-Type", "application/x-amz-json-1.1"}, 400, ``},
 		{"a form with broken escapes", "POST", "/", "Action=SendMessage&QueueUrl=%zz", signedFor("sqs", form...), 404, `<Error>`},
-		{"a form without an action", "POST", "/", "Fish=fried", signedFor("sqs", form...), 404, `<Error>`},
+		{"a form without an action", "POST", "/", "Fish=fried", signedFor("sqs", form...), 404, `<UnknownOperationException/>`},
 		{"a form with another action", "POST", "/", "Action=FryMessage", signedFor("sqs", form...), 400, `InvalidAction`},
 		{"a form with an index beyond all", "POST", "/", "Action=SendMessageBatch&SendMessageBatchRequestEntry.99999999999.Id=a", signedFor("sqs", form...), 400, `<Error>`},
 		{"CBOR that ends early", "POST", "/service/GraniteServiceVersion20100801/operation/ListMetrics", "\xbf\x61", []string{"Smithy-Protocol", "rpc-v2-cbor"}, 501, ``},
@@ -430,6 +430,15 @@ func TestWhatTheRequestTellsTheOperation(t *testing.T) {
 	ask(s, "POST", "/", `{}`, "X-Amz-Target", "AmazonSQS.ListQueues", "Authorization", strings.Replace(fmt.Sprintf(claim, "sqs"), "test/", "123456789012/", 1), "User-Agent", "fish/1")
 	if r := w.door.request; r.Account != "123456789012" || r.Region != "us-east-1" || r.Endpoint != "http://localhost:4566" || r.SourceIP != "192.0.2.1" || r.UserAgent != "fish/1" || r.Query {
 		t.Errorf("the request is %+v", r)
+	}
+	for header, want := range map[string]string{
+		"Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
+		"nonsense": "", "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=" + strings.Repeat("x", 1<<10): "",
+	} {
+		ask(s, "POST", "/", `{}`, "X-Amz-Target", "AmazonSQS.ListQueues", "X-Amzn-Trace-Id", header)
+		if got := w.door.request.XRay; got != want {
+			t.Errorf("of the trace header %.40q the operation is told %q", header, got)
+		}
 	}
 	s.PublicURL = "https://obidos.example.com/aws"
 	ask(s, "POST", "/", "Action=ListQueues", "Content-Type", "application/x-www-form-urlencoded", "Authorization", fmt.Sprintf(claim, "sqs"))

@@ -63,6 +63,9 @@ func newDraft(ctx context.Context, body string, attributes map[string]sqsapi.Mes
 		d.systemDigest = digest([]attribute{{name: traceHeader, kind: v.DataType, value: d.trace}})
 	}
 	r := aws.RequestOf(ctx)
+	if d.trace == "" {
+		d.trace = r.XRay // the caller's own, where the message says nothing
+	}
 	if d.sender = r.Principal.UserID; d.sender == "" {
 		d.sender = r.Account
 	}

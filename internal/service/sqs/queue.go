@@ -163,7 +163,7 @@ func (s *Service) CreateQueue(ctx context.Context, in *sqsapi.CreateQueueInput) 
 	if err := fresh.change(in.Attributes, true); err != nil {
 		return nil, err
 	}
-	if err := checkTags(in.Tags); err != nil {
+	if err := checkTags(name, in.Tags); err != nil {
 		return nil, err
 	}
 	if err := s.checkDeadLetterTarget(ctx, name, in.Attributes[attrRedrive]); err != nil {

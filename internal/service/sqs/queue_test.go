@@ -344,3 +344,51 @@ func TestDeliveryIsTakenOnce(t *testing.T) {
 		p.stop()
 	})
 }
+
+// Who is traced but says nothing of it in the message has the message carry the trace of the request.
+func TestTheRequestsTraceGoesWithTheMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, ctx := Start(t), t.Context()
+		url := p.create(ctx, "traced")
+		r := request()
+		r.XRay = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+		ctx = aws.WithRequest(ctx, r)
+		own := sqsapi.MessageSystemAttributeValue{DataType: "String", StringValue: aws.Some("Root=1-00000000-000000000000000000000001")}
+		if out := p.send(ctx, url, "of the request"); out.MD5OfMessageSystemAttributes.Set {
+			t.Error("a digest of system attributes that were not sent")
+		}
+		p.send(ctx, url, "its own", func(in *sqsapi.SendMessageInput) {
+			in.MessageSystemAttributes = map[sqsapi.MessageSystemAttributeNameForSends]sqsapi.MessageSystemAttributeValue{"AWSTraceHeader": own}
+		})
+		for _, want := range []string{r.XRay, own.StringValue.V} {
+			m := p.receive(ctx, url, 1, func(in *sqsapi.ReceiveMessageInput) {
+				in.MessageSystemAttributeNames = []sqsapi.MessageSystemAttributeName{"AWSTraceHeader"}
+			})
+			if len(m) != 1 || m[0].Attributes["AWSTraceHeader"] != want {
+				t.Errorf("received %+v, want the trace %s", m, want)
+			}
+		}
+		p.stop()
+	})
+}
+
+func TestAQueueHasFiftyTagsAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, ctx := Start(t), t.Context()
+		url := p.create(ctx, "tagged")
+		tags := make(map[string]string)
+		for i := range 50 {
+			tags[strconv.Itoa(i)] = "x"
+		}
+		for _, step := range []struct {
+			tags map[string]string
+			want string
+		}{{tags, ""}, {map[string]string{"7": "another value"}, ""}, {map[string]string{"one": "too many"}, "Too many tags added for queue tagged."}} {
+			_, err := p.TagQueue(ctx, &sqsapi.TagQueueInput{QueueUrl: url, Tags: step.tags})
+			if e, _ := errors.AsType[*aws.Error](err); step.want == "" && err != nil || step.want != "" && (e == nil || e.Message != step.want) {
+				t.Errorf("%d tags: %v, want %q", len(step.tags), err, step.want)
+			}
+		}
+		p.stop()
+	})
+}

@@ -11,8 +11,8 @@ import (
 
 const maxTags = 50
 
-// checkTags checks tags that are to be added.
-func checkTags(tags map[string]string) error {
+// checkTags checks tags that are to be those of a queue.
+func checkTags(queue string, tags map[string]string) error {
 	for k, v := range tags {
 		switch {
 		case k == "" || len(k) > 128:
@@ -24,7 +24,7 @@ func checkTags(tags map[string]string) error {
 		}
 	}
 	if len(tags) > maxTags {
-		return invalid("Too many tags added for queue, a queue may have at most %d.", maxTags)
+		return invalid("Too many tags added for queue %s.", queue)
 	}
 	return nil
 }
@@ -34,9 +34,6 @@ func (s *Service) TagQueue(ctx context.Context, in *sqsapi.TagQueueInput) (*sqsa
 	if len(in.Tags) == 0 {
 		return nil, missing("Tags")
 	}
-	if err := checkTags(in.Tags); err != nil {
-		return nil, err
-	}
 	return at(ctx, s, in.QueueUrl, func(q *queue, b *owner.Batch) (*sqsapi.TagQueueOutput, error) {
 		next := q.record
 		if next.Tags = maps.Clone(next.Tags); next.Tags == nil {
@@ -45,8 +42,8 @@ func (s *Service) TagQueue(ctx context.Context, in *sqsapi.TagQueueInput) (*sqsa
 		for k, v := range in.Tags {
 			next.Tags[strings.Clone(k)] = strings.Clone(v)
 		}
-		if len(next.Tags) > maxTags {
-			return nil, checkTags(next.Tags)
+		if err := checkTags(q.name, next.Tags); err != nil {
+			return nil, err
 		}
 		s.retag(ctx, q, b, next)
 		return &sqsapi.TagQueueOutput{}, nil
