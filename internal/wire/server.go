@@ -330,10 +330,11 @@ func (m *Match) errorMembers(e *aws.Error) (place, []*field) {
 
 // errorType is what __type says: the shape in the model's name space, or in that of AWS's framework.
 func (m *Match) errorType(e *aws.Error) string {
+	modelled := m.s != nil && m.s.errorOf(e.Code) != nil
 	switch {
-	case e.ErrorShape == validation:
+	case e.ErrorShape == validation, !modelled && e.Code == validation.Code: // services raise it too
 		return "com.amazon.coral.validate#" + e.Code
-	case m.s == nil || m.s.errorOf(e.Code) == nil:
+	case !modelled:
 		return "com.amazon.coral.service#" + e.Code
 	case m.s.ShapePrefix == "":
 		return e.Code
