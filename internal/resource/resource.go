@@ -49,8 +49,7 @@ type Kind[M any] struct {
 
 // Type is a type of resource: a Kind without its M.
 type Type struct {
-	*schema.Schema
-
+	Name   string
 	Create func(ctx context.Context, r Request, desired Properties) (Properties, error)
 	Read   func(ctx context.Context, id Properties) (Properties, error)
 	Update func(ctx context.Context, r Request, before, desired Properties) (Properties, error)
@@ -110,13 +109,18 @@ type Tagged struct {
 	Tags map[string]string
 }
 
-// Type is the Kind as those see it who work on all alike. It panics where the registry has no such type.
-func (k Kind[M]) Type() Type {
-	s := schema.Find(k.Name)
+// Schema is what the registry says of the type. It is read when it is first asked for, not when the type is declared.
+func (t Type) Schema() *schema.Schema {
+	s := schema.Find(t.Name)
 	if s == nil {
-		panic("resource: the registry has no type " + k.Name)
+		panic("resource: the registry has no type " + t.Name)
 	}
-	t := Type{Schema: s, Tags: k.Tags, New: func() any { return new(M) }}
+	return s
+}
+
+// Type is the Kind as those see it who work on all alike.
+func (k Kind[M]) Type() Type {
+	t := Type{Name: k.Name, Tags: k.Tags, New: func() any { return new(M) }}
 	t.Create = func(ctx context.Context, r Request, desired Properties) (Properties, error) {
 		in, err := typed[M](desired)
 		if err != nil {
@@ -230,7 +234,7 @@ func plain[M any](m M, err error) (Properties, error) {
 
 // Can reports whether AWS and we have an action for the type: "create", "read", "update", "delete" or "list".
 func (t Type) Can(action string) bool {
-	_, ok := t.Handlers[action]
+	_, ok := t.Schema().Handlers[action]
 	switch action {
 	case "read":
 		ok = ok && t.Read != nil
@@ -244,8 +248,8 @@ func (t Type) Can(action string) bool {
 
 // Identifier is what names the resource with these properties among those of its type; ok is false where they do not say.
 func (t Type) Identifier(p Properties) (id string, ok bool) {
-	parts := make([]string, len(t.PrimaryIdentifier))
-	for i, pointer := range t.PrimaryIdentifier {
+	parts := make([]string, len(t.Schema().PrimaryIdentifier))
+	for i, pointer := range t.Schema().PrimaryIdentifier {
 		values := p.At(pointer)
 		if len(values) != 1 || values[0] == nil {
 			return "", false
@@ -261,7 +265,7 @@ func (t Type) Identify(id string) (Properties, error) {
 	if strings.HasPrefix(id, "{") {
 		given, err := ParseProperties(id)
 		if err == nil {
-			for _, pointer := range t.PrimaryIdentifier {
+			for _, pointer := range t.Schema().PrimaryIdentifier {
 				values := given.At(pointer)
 				if len(values) != 1 {
 					err = fmt.Errorf("%s is missing", pointer)
@@ -276,13 +280,13 @@ func (t Type) Identify(id string) (Properties, error) {
 		return p, nil
 	}
 	parts := []string{id}
-	if n := len(t.PrimaryIdentifier); n > 1 {
+	if n := len(t.Schema().PrimaryIdentifier); n > 1 {
 		parts = strings.Split(id, "|")
 	}
-	if len(parts) != len(t.PrimaryIdentifier) {
-		return nil, fmt.Errorf("identifier %s has %d parts, %d are wanted", id, len(parts), len(t.PrimaryIdentifier))
+	if len(parts) != len(t.Schema().PrimaryIdentifier) {
+		return nil, fmt.Errorf("identifier %s has %d parts, %d are wanted", id, len(parts), len(t.Schema().PrimaryIdentifier))
 	}
-	for i, pointer := range t.PrimaryIdentifier {
+	for i, pointer := range t.Schema().PrimaryIdentifier {
 		p.set(pointer, parts[i])
 	}
 	return p, nil

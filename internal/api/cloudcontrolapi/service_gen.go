@@ -120,6 +120,7 @@ var api = sync.OnceValue(func() *model.Service {
 		SigningName:    "cloudcontrolapi",
 		EndpointPrefix: "cloudcontrolapi",
 		TargetPrefix:   "CloudApiService",
+		ShapePrefix:    "com.amazon.cloudapiservice",
 		Version:        "2021-09-30",
 		Protocols:      []model.Protocol{model.JSON10},
 		Errors:         modelErrors(),

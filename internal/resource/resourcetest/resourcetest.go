@@ -45,7 +45,7 @@ func everyPropertyIsKnown(t *testing.T, c *Case) {
 		}
 		known[name] = true
 	}
-	for name := range c.Type.Properties {
+	for name := range c.Type.Schema().Properties {
 		if !known[name] {
 			t.Errorf("%s has no field for the property %s", model, name)
 		}
@@ -55,12 +55,12 @@ func everyPropertyIsKnown(t *testing.T, c *Case) {
 		t.Errorf("%s has a field %s, which the schema does not know", model, name)
 	}
 	for _, action := range []string{"create", "read", "update", "delete", "list"} {
-		if _, ok := c.Type.Handlers[action]; ok && !c.Type.Can(action) {
+		if _, ok := c.Type.Schema().Handlers[action]; ok && !c.Type.Can(action) {
 			t.Errorf("AWS can %s it, and this type cannot", action)
 		}
 	}
-	if c.Type.Tagging.Taggable != (c.Type.Tags != nil) {
-		t.Errorf("AWS says taggable: %v, the type has tags: %v", c.Type.Tagging.Taggable, c.Type.Tags != nil)
+	if c.Type.Schema().Tagging.Taggable != (c.Type.Tags != nil) {
+		t.Errorf("AWS says taggable: %v, the type has tags: %v", c.Type.Schema().Tagging.Taggable, c.Type.Tags != nil)
 	}
 }
 
@@ -70,7 +70,7 @@ func examplesAreValid(t *testing.T, c *Case) {
 		t.Fatal(err)
 	}
 	for _, p := range []resource.Properties{parse(t, c.Desired), with(parse(t, c.Changed), id)} {
-		if problems := c.Type.Validate(p); len(problems) > 0 {
+		if problems := c.Type.Schema().Validate(p); len(problems) > 0 {
 			t.Errorf("%s: %s", p, strings.Join(problems, "; "))
 		}
 	}
@@ -157,7 +157,7 @@ func life(t *testing.T, c *Case) {
 			}
 			for property, was := range desired {
 				if _, kept := changed[property]; !kept && (resource.Properties{property: was}).Equal(resource.Properties{property: now[property]}) &&
-					!slices.Contains(c.Type.CreateOnly, "/properties/"+property) {
+					!slices.Contains(c.Type.Schema().CreateOnly, "/properties/"+property) {
 					t.Errorf("%s was taken away, and is still %v", property, was)
 				}
 			}
@@ -224,20 +224,20 @@ func shows(t *testing.T, c *Case, id, wants resource.Properties) {
 		t.Errorf("read: %v", err)
 		return
 	}
-	for name, v := range wants.Without(c.Type.WriteOnly) {
+	for name, v := range wants.Without(c.Type.Schema().WriteOnly) {
 		if got := p[name]; !(resource.Properties{"": got}).Equal(resource.Properties{"": v}) {
 			t.Errorf("%s is %v, want %v", name, got, v)
 		}
 	}
-	for _, pointer := range c.Type.PrimaryIdentifier {
+	for _, pointer := range c.Type.Schema().PrimaryIdentifier {
 		if len(p.At(pointer)) != 1 {
 			t.Errorf("%s is not told", pointer)
 		}
 	}
-	if hidden := p.Differ(p.Without(c.Type.WriteOnly), c.Type.WriteOnly); len(hidden) > 0 {
+	if hidden := p.Differ(p.Without(c.Type.Schema().WriteOnly), c.Type.Schema().WriteOnly); len(hidden) > 0 {
 		t.Errorf("%v must not be told", hidden)
 	}
-	if problems := c.Type.Validate(p); len(problems) > 0 {
+	if problems := c.Type.Schema().Validate(p); len(problems) > 0 {
 		t.Errorf("what is told is not of the schema: %s", strings.Join(problems, "; "))
 	}
 }
@@ -267,7 +267,7 @@ func lists(t *testing.T, c *Case, name string) bool {
 
 // tags adds, finds and removes tags by ARN.
 func tags(t *testing.T, c *Case) {
-	id := create(t, c, "tags", parse(t, c.Desired).Without([]string{c.Type.Tagging.Property}))
+	id := create(t, c, "tags", parse(t, c.Desired).Without([]string{c.Type.Schema().Tagging.Property}))
 	defer func() {
 		if err := c.Type.Delete(c.Context(), request("untagged"), id); err != nil {
 			t.Error(err)

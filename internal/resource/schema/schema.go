@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -67,7 +68,7 @@ type Node struct {
 	Keys nodesOrNot `json:"additionalProperties"`
 
 	Properties        map[string]*Node `json:"properties"`
-	PatternProperties map[string]*Node `json:"patternProperties"`
+	PatternProperties patterned        `json:"patternProperties"`
 	Required          []string         `json:"required"`
 	MinProperties     *int             `json:"minProperties"`
 	MaxProperties     *int             `json:"maxProperties"`
@@ -78,7 +79,7 @@ type Node struct {
 	Unique         bool  `json:"uniqueItems"`
 	InsertionOrder *bool `json:"insertionOrder"`
 
-	Pattern   string   `json:"pattern"`
+	Pattern   *Pattern `json:"pattern"`
 	MinLength *int     `json:"minLength"`
 	MaxLength *int     `json:"maxLength"`
 	Minimum   *float64 `json:"minimum"`
@@ -113,6 +114,44 @@ func (n *nodesOrNot) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	return json.Unmarshal(b, &n.Node)
+}
+
+// Pattern is a regular expression, compiled when it is first asked for.
+type Pattern struct {
+	Text string
+
+	once sync.Once
+	re   *regexp.Regexp
+}
+
+// UnmarshalJSON reads its text.
+func (p *Pattern) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &p.Text) }
+
+// Matches reports whether s, or a part of it, is as the pattern says. What RE2 has no words for is taken to be.
+func (p *Pattern) Matches(s string) bool {
+	p.once.Do(func() { p.re, _ = regexp.Compile(p.Text) })
+	return p.re == nil || p.re.MatchString(s)
+}
+
+// patterned is schemas for properties whose names are as patterns say.
+type patterned []struct {
+	name *Pattern
+	node *Node
+}
+
+// UnmarshalJSON reads an object of patterns and schemas.
+func (p *patterned) UnmarshalJSON(b []byte) error {
+	var all map[string]*Node
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	for _, text := range slices.Sorted(maps.Keys(all)) {
+		*p = append(*p, struct {
+			name *Pattern
+			node *Node
+		}{&Pattern{Text: text}, all[text]})
+	}
+	return nil
 }
 
 // Ordered reports whether the order of a list means anything.

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -104,7 +102,7 @@ func (s *Schema) check(n *Node, v any, at string, depth int) *problem {
 
 // typed reports whether n says anything about a value of some JSON type.
 func (n *Node) typed() bool {
-	return len(n.Type) > 0 || n.Properties != nil || n.Required != nil || n.Items != nil || n.Keys.Refused || n.Pattern != ""
+	return len(n.Type) > 0 || n.Properties != nil || n.Required != nil || n.Items != nil || n.Keys.Refused || n.Pattern != nil
 }
 
 func (s *Schema) enum(n *Node, v any, at string) *problem {
@@ -229,10 +227,8 @@ func (s *Schema) text(n *Node, v, at string) *problem {
 	if n.MaxLength != nil && length > *n.MaxLength {
 		list = append(list, &problem{text: fmt.Sprintf("%s: expected maxLength: %d, actual: %d", at, *n.MaxLength, length)})
 	}
-	if n.Pattern != "" {
-		if re := compiled(n.Pattern); re != nil && !re.MatchString(v) {
-			list = append(list, &problem{text: failed(at, "pattern")})
-		}
+	if n.Pattern != nil && !n.Pattern.Matches(v) {
+		list = append(list, &problem{text: failed(at, "pattern")})
 	}
 	return join(list)
 }
@@ -322,9 +318,9 @@ func (s *Schema) object(n *Node, v map[string]any, at string, depth int) *proble
 
 // matching are the schemas of the patterns that name has.
 func (n *Node) matching(name string) (list []*Node) {
-	for pattern, p := range n.PatternProperties {
-		if re := compiled(pattern); re == nil || re.MatchString(name) {
-			list = append(list, p)
+	for _, p := range n.PatternProperties {
+		if p.name.Matches(name) {
+			list = append(list, p.node)
 		}
 	}
 	return list
@@ -340,15 +336,3 @@ func sorted(m map[string]any) []string {
 }
 
 var escape = strings.NewReplacer("~", "~0", "/", "~1")
-
-// patterns are those met so far, compiled; nil for those that RE2 has no words for, which are not checked.
-var patterns sync.Map // of string to *regexp.Regexp
-
-func compiled(pattern string) *regexp.Regexp {
-	if re, ok := patterns.Load(pattern); ok {
-		return re.(*regexp.Regexp)
-	}
-	re, _ := regexp.Compile(pattern) // nil where it fails
-	patterns.Store(pattern, re)
-	return re
-}
