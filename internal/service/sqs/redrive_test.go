@@ -36,6 +36,7 @@ func redrive(t *testing.T, messages int, restart func(*platform) *platform, p *p
 	p.sendMany(ctx, work, 0, messages, groups)
 
 	p = trouble(ctx, p, restart, rng, func(ctx context.Context, p *platform) {
+		rng := rand.New(rand.NewPCG(uint64(messages), 0))
 		for ctx.Err() == nil {
 			p.ReceiveMessage(ctx, &sqsapi.ReceiveMessageInput{QueueUrl: work, MaxNumberOfMessages: aws.Some(int32(1 + rng.IntN(10)))})
 			time.Sleep(5 * time.Millisecond)
