@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/api"
+	"github.com/obidos-cloud/obidos/internal/api/cloudcontrolapi"
+	"github.com/obidos-cloud/obidos/internal/api/resourcegroupstaggingapi"
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/api/stsapi"
 	"github.com/obidos-cloud/obidos/internal/auth"
@@ -18,8 +20,11 @@ import (
 	"github.com/obidos-cloud/obidos/internal/gateway"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/owner"
+	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/cloudcontrol"
 	"github.com/obidos-cloud/obidos/internal/service/sqs"
 	"github.com/obidos-cloud/obidos/internal/service/sts"
+	"github.com/obidos-cloud/obidos/internal/service/tagging"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
 	"github.com/obidos-cloud/obidos/internal/telemetry"
@@ -40,8 +45,7 @@ type life struct {
 	runs     []run // what works in the background, in the order it is stopped
 
 	ended    chan struct{} // closed when it is to end
-	requests sync.RWMutex  // held for reading by each request under way
-	over     bool          // guarded by requests: it takes no more of them
+	requests *requests
 }
 
 type run struct {
@@ -55,7 +59,7 @@ const grace = 3 * time.Second
 // begin builds everything. This is the list of all there is: an engine-room part or a service is added here.
 func (p *Platform) begin(ctx context.Context) (*life, error) {
 	n := p.o.Neighbours
-	l := &life{clock: clock.New(), ended: make(chan struct{})}
+	l := &life{clock: clock.New(), ended: make(chan struct{}), requests: newRequests()}
 	if n != nil {
 		l.clock, l.shared = n.clock, true
 	}
@@ -89,8 +93,15 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 
 	// The services.
-	l.door.Register(sqsapi.API(), sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, Self: l.door}))
+	changes := resource.NewFeed(l.tasks)
+	queues := sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, Self: l.door, Changes: changes})
+	l.door.Register(sqsapi.API(), queues)
 	l.door.Register(stsapi.API(), sts.New())
+
+	// What they offer as resources, and the services that work on all of those.
+	types := resource.NewRegistry(queues.Types(sqsapi.Client{Invoker: l.door})...)
+	l.door.Register(cloudcontrolapi.API(), cloudcontrol.New(st.Space("cloudcontrol"), l.tasks, l.timers, types))
+	l.door.Register(resourcegroupstaggingapi.API(), tagging.New(types, l.clock))
 
 	// The way in.
 	l.server = &gateway.Server{
@@ -118,21 +129,19 @@ var errOver = &aws.ErrorShape{Code: "ServiceUnavailable", Status: http.StatusSer
 
 // Invoke implements model.Invoker for requests from outside: what comes after a life waits for those that are under way.
 func (l *life) Invoke(ctx context.Context, op *model.Operation, in any) (any, error) {
-	l.requests.RLock()
-	defer l.requests.RUnlock()
-	if l.over {
+	if !l.requests.enter() {
 		return nil, errOver.New("obidos is stopping or being reset.")
 	}
+	defer l.requests.leave()
 	return l.door.Invoke(ctx, op, in)
 }
 
 // advance moves the clock, until the life ends.
 func (l *life) advance(ctx context.Context, d time.Duration) error {
-	l.requests.RLock()
-	defer l.requests.RUnlock()
-	if l.over {
+	if !l.requests.enter() {
 		return errNotRunning
 	}
+	defer l.requests.leave()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watched := make(chan struct{})
@@ -185,13 +194,6 @@ func (l *life) run(ctx context.Context) error {
 		l.clock.Close()
 	}
 	return errors.Join(errs...)
-}
-
-// drain returns when no request is under way; there is never one again.
-func (l *life) drain() {
-	l.requests.Lock()
-	defer l.requests.Unlock()
-	l.over = true
 }
 
 // offset is how far the clock was moved forward.
