@@ -224,7 +224,7 @@ func (p *Platform) lead(ctx context.Context, l *life) (asked chan error, err err
 	p.leave() // requests from now on wait for the next life
 	end()
 	err = <-ended
-	l.drain()
+	l.requests.drain()
 	return asked, err
 }
 
