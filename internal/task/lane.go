@@ -44,8 +44,16 @@ type lane struct {
 
 // turn is an ordering key whose first task is ready, under way or delayed.
 type turn struct {
-	next []*item // behind it
-	more bool    // there may be others that are not in memory
+	next []*item  // behind it
+	more bool     // there may be others that are not in memory
+	from position // the first of these that was seen; not always behind: an owner's tasks bear the times of its own clock
+}
+
+// leave notes that a row with the key was seen at p, and left in the store.
+func (t *turn) leave(p position) {
+	if !t.more || p.before(t.from) {
+		t.more, t.from = true, p
+	}
 }
 
 // missed is where rows may be that are not in memory: from a position on to the end, and after that from another.
@@ -75,25 +83,32 @@ func (r *Runner) lane(pos position, q *queue) *lane {
 	if l := r.lanes[pos.lane]; l != nil {
 		return l
 	}
-	if len(r.lanes) >= maxLanes {
+	if len(r.lanes) >= maxLanes && !r.makeRoom() {
 		r.room.miss(pos)
 		return nil
 	}
 	l := &lane{id: pos.lane, queue: q, known: map[position]bool{}, busy: map[uint64]*turn{}}
+	if !r.room.due.IsZero() { // it may have been in memory before
+		l.miss(position{lane: l.id})
+	}
 	r.lanes[pos.lane] = l
 	return l
 }
 
-// offer takes a task that was just committed, and that nobody can have found in the store before.
-func (r *Runner) offer(it *item) {
+// offer takes a task that was just committed, before which there is no other with its key. looks counted the looks at its
+// lane when it was written: one since may have found the row already, and even be done with it.
+func (r *Runner) offer(it *item, looks uint64) {
 	r.mu.Lock()
-	l := r.lane(it.pos, it.queue)
-	if l != nil {
-		switch t := l.busy[it.pos.key]; {
-		case t != nil:
-			t.more = true
-		case l.more || len(l.ready) >= window || r.bytes > maxBytes:
+	if l := r.lane(it.pos, it.queue); l != nil {
+		_, known := l.known[it.pos]
+		t := l.busy[it.pos.key]
+		switch {
+		case known:
+		case looks&looksUnderWay != 0, looks != r.looksAt(l.id).Load(),
+			l.more, len(l.ready) >= window, len(l.delayed) >= maxDelayed, r.bytes > maxBytes:
 			l.miss(it.pos.start())
+		case t != nil:
+			t.leave(it.pos)
 		default:
 			l.hold(it.pos)
 			r.push(l, it)
@@ -115,10 +130,11 @@ func (r *Runner) miss(pos position, q *queue) {
 	r.unlockAndWake(pos)
 }
 
-// unlockAndWake ends what began with r.mu locked, and tells the node of pos where that is another.
+// unlockAndWake ends what began with r.mu locked, and tells the node of pos where that is another: before Run too, when
+// nothing is served here.
 func (r *Runner) unlockAndWake(pos position) {
 	p := partition(pos.lane)
-	elsewhere := r.base != nil && !r.stopped && !r.served[p]
+	elsewhere := !r.stopped && !r.served[p]
 	r.mu.Unlock()
 	if elsewhere {
 		r.places.Wake(p, pos.lane)
@@ -164,11 +180,21 @@ func (r *Runner) drive(l *lane) {
 		r.clock.End()
 	}
 	l.active = active
-	if !active && len(l.known) == 0 && !l.more && r.lanes[l.id] == l {
+	if r.lanes[l.id] != l {
+		return
+	}
+	switch {
+	case active:
+		delete(r.idle, l)
+		return
+	case len(l.known) == 0 && !l.more:
 		delete(r.lanes, l.id)
-		if len(r.lanes) < maxLanes/4*3 {
-			r.lookRound()
-		}
+		delete(r.idle, l)
+	default:
+		r.idle[l] = struct{}{}
+	}
+	if r.vacant() >= maxLanes/4 {
+		r.lookRound()
 	}
 }
 
@@ -232,7 +258,11 @@ func (r *Runner) finish(l *lane, pos position) {
 	default:
 		delete(l.busy, pos.key)
 		if t.more {
-			l.miss(pos.next()) // all that are left are behind it, since they were added after it
+			from := pos.next() // those before it are done
+			if t.from.before(from) {
+				from = t.from
+			}
+			l.miss(from)
 		}
 	}
 }

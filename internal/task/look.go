@@ -104,7 +104,7 @@ func (r *Runner) learn(l *lane, q question, g glance) {
 		if _, known := l.known[f.pos]; known {
 			if key != 0 {
 				done[key] = true // a commit offered it meanwhile; whatever follows is found after it
-				l.busy[key].more = true
+				l.busy[key].leave(f.pos)
 			}
 			continue
 		}
@@ -115,7 +115,7 @@ func (r *Runner) learn(l *lane, q question, g glance) {
 		t := l.busy[key]
 		switch {
 		case done[key] && t != nil, t != nil && !fresh[key]:
-			t.more = true
+			t.leave(f.pos)
 		case done[key]:
 			l.miss(f.pos.start())
 		case t != nil:
@@ -130,7 +130,7 @@ func (r *Runner) learn(l *lane, q question, g glance) {
 	}
 	for _, pos := range append(g.skipped, g.more...) {
 		if t := l.busy[pos.key]; t != nil {
-			t.more = true
+			t.leave(pos)
 		} else {
 			l.miss(pos.start())
 		}
@@ -197,85 +197,6 @@ func (t tables) glance(tx *store.Tx, q question) (g glance) {
 		}
 	}
 	return g
-}
-
-// lookRound has lanes looked for that are not in memory.
-func (r *Runner) lookRound() {
-	if r.room.more && !r.room.looking && r.base != nil && !r.stopped && len(r.lanes) < maxLanes {
-		r.room.looking = true
-		r.clock.Begin()
-		r.work.Go(r.discover)
-	}
-}
-
-// discover finds the lanes of the partitions served that have rows, as many as there is memory for.
-func (r *Runner) discover() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	defer r.clock.End()
-	defer func() { r.room.looking = false }()
-	for r.room.more && !r.stopped && len(r.lanes) < maxLanes {
-		from, served := r.room.from, r.served
-		r.mu.Unlock()
-		type census struct {
-			lanes []found
-			upTo  position
-			atEnd bool
-		}
-		c, ok := read(r, "task.discover", func(tx *store.Tx) (c census) {
-			for c.upTo = from; len(c.lanes) < 256; {
-				f, ok := r.tables.first(tx, c.upTo.lane)
-				if !ok {
-					c.atEnd = true
-					return c
-				}
-				next := f.pos.lane + 1
-				if p := partition(f.pos.lane); served[p] {
-					c.lanes = append(c.lanes, f)
-				} else {
-					next = firstLane(p + 1)
-					if p == Partitions-1 {
-						next = 0
-					}
-				}
-				if next == 0 {
-					c.atEnd = true
-					return c
-				}
-				c.upTo = position{lane: next}
-			}
-			return c
-		})
-		r.mu.Lock()
-		if !ok || r.stopped {
-			return
-		}
-		if r.room.from = c.upTo; c.atEnd {
-			r.room.atEnd()
-		}
-		for _, f := range c.lanes {
-			q := r.queues[f.row.Queue]
-			if q == nil {
-				if !r.unknown[f.row.Queue] {
-					r.unknown[f.row.Queue] = true
-					r.log.Error("tasks of an unknown queue are left where they are", "queue", f.row.Queue)
-				}
-				continue
-			}
-			if l := r.lane(f.pos, q); l != nil {
-				l.miss(position{lane: l.id})
-				r.drive(l)
-			}
-		}
-	}
-}
-
-// first is the first row of the first lane from lane on.
-func (t tables) first(tx *store.Tx, lane uint64) (found, bool) {
-	for k, row := range t.rows.Scan(tx, store.ScanOptions{From: []any{lane}, Limit: 1}) {
-		return found{positionOf(k), row}, true
-	}
-	return found{}, false
 }
 
 // read is what fn reads of the newest state, durable or not: a lazy write is found too. It tries until it succeeds; ok is

@@ -109,9 +109,8 @@ func (q Queue[T]) Add(w store.Writer, v T, a Add) (id string) {
 	r.tables.rows.Set(w, t, pos.parts()...)
 	looks := r.looksAt(pos.lane).Load()
 	w.OnCommit(func() {
-		// A look at the lane since may have found the row already, and even be done with it.
-		if first && looks&looksUnderWay == 0 && looks == r.looksAt(pos.lane).Load() {
-			r.offer(&item{pos: pos, queue: q.q, row: t, v: v})
+		if first {
+			r.offer(&item{pos: pos, queue: q.q, row: t, v: v}, looks)
 		} else {
 			r.miss(pos, q.q)
 		}

@@ -6,12 +6,13 @@
 //
 //   - At least once; and for tasks that record their own end ([Queue.Done], [Queue.Continue]) or whose targets keep a
 //     [Ledger], their effect exactly once, across crashes and nodes.
-//   - Tasks of one queue and target with the same ordering key run one at a time, in the order of their commits. A task
-//     that fails holds up those behind it with its key, and no others.
+//   - Tasks of one queue and target with the same ordering key run one at a time, in the order of their commits; those
+//     that owners write in batches, which read nothing, in the order of their nodes' clocks. A task that fails holds up
+//     those behind it with its key, and no others.
 //   - Each target has its own limit of tasks under way, and its own backlog: a slow target delays only itself.
 //   - Nothing is polled. A commit hands its tasks to the runner; rows are read only where more wait than fit in memory,
 //     and when partitions are taken over, at the start at the latest. What waits in memory is bounded, however many tasks
-//     there are.
+//     and targets there are.
 //
 // Tasks of one queue and target form a lane. A lane lives in one of 1,024 partitions by its hash; the node that serves a
 // partition runs its lanes, and every commit about a task holds the fence of that.
@@ -66,6 +67,9 @@ const (
 	lookers    = 4        // reads of the store at once
 )
 
+// How long at least it takes until lanes that were put out of memory are looked for: each time all are read.
+const lookPause = 15 * time.Second
+
 // Runner runs the tasks of all queues made on it. Make it with NewRunner.
 type Runner struct {
 	space  store.Space
@@ -86,16 +90,14 @@ type Runner struct {
 	work    sync.WaitGroup // tasks and looks under way; only added to while not stopped
 	served  [Partitions]bool
 	lanes   map[uint64]*lane
-	line    []*lane // have tasks ready and wait for the runner's own limit
+	idle    map[*lane]struct{} // of these, those that only wait for tasks to be tried again
+	line    []*lane            // have tasks ready and wait for the runner's own limit
 	running int
 	bytes   int
 
 	wanted  []*lane // are to be looked at, where they still say so
 	looking int     // lookers under way
-	room    struct {
-		looking bool
-		missed  // lanes that may not be in memory
-	}
+	room    room
 	unknown map[string]bool // queues of which rows were found, and nobody made
 }
 
@@ -105,7 +107,7 @@ func NewRunner(space store.Space, c *clock.Clock, o RunnerOptions) *Runner {
 	o.Grace = cmp.Or(o.Grace, 10*time.Second)
 	r := &Runner{
 		space: space, clock: c, places: o.Places, o: o, log: o.Log, tables: newTables(space),
-		nonce: rand.Uint32(), queues: map[string]*queue{}, lanes: map[uint64]*lane{}, unknown: map[string]bool{},
+		nonce: rand.Uint32(), queues: map[string]*queue{}, lanes: map[uint64]*lane{}, idle: map[*lane]struct{}{}, unknown: map[string]bool{},
 	}
 	if r.places == nil {
 		r.places = alone{}
@@ -145,6 +147,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	for _, l := range r.lanes {
 		r.forget(l)
 		r.drive(l)
+	}
+	if r.room.alarm != nil {
+		r.room.alarm.Stop()
 	}
 	r.mu.Unlock()
 	grace, end := context.WithTimeout(base, r.o.Grace) // by the machine's time: the clock may be held
