@@ -198,7 +198,8 @@ func (c *Clock) fire(t *Timer) {
 // goes on meanwhile, and sees time stand still between steps; where work does not come to rest, because it waits for time
 // to pass, time runs on as usual until it does.
 //
-// It returns early, with the clock where it has come to, when ctx ends or the offset cannot be saved.
+// It returns early, with the clock where it has come to, when ctx ends or the offset cannot be saved. Time in nanoseconds
+// ends in the year 2262: beyond that it refuses to go.
 func (c *Clock) Advance(ctx context.Context, d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("the clock cannot be moved back (by %v)", -d)
@@ -209,9 +210,13 @@ func (c *Clock) Advance(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	c.held.Store(c.now())
+	now := c.now()
+	if int64(d) > math.MaxInt64-now {
+		return fmt.Errorf("the clock cannot be moved beyond the year 2262 (by %v)", d)
+	}
+	c.held.Store(now)
 	defer c.release()
-	goal, end := c.now()+int64(d), c.offset.Load()+int64(d)
+	goal, end := now+int64(d), c.offset.Load()+int64(d)
 	for {
 		if err := c.rest(ctx); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -103,6 +104,28 @@ func TestTimeIsNotMovedBack(t *testing.T) {
 	if err := c.Advance(t.Context(), -time.Second); err == nil || !strings.Contains(err.Error(), "moved back") {
 		t.Errorf("Advance returned %v", err)
 	}
+}
+
+// What does not fit is refused; it must not come out as nothing, or as a step back.
+func TestTimeEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock.New()
+		defer c.Close()
+		before := c.Now()
+		if err := c.Advance(t.Context(), math.MaxInt64); err == nil || !strings.Contains(err.Error(), "2262") {
+			t.Errorf("Advance returned %v", err)
+		}
+		if now := c.Now(); !now.Equal(before) {
+			t.Errorf("moved to %v", now)
+		}
+		last := time.Unix(0, math.MaxInt64)
+		if err := c.Advance(t.Context(), last.Sub(before)-time.Hour); err != nil {
+			t.Error(err)
+		}
+		if err := c.Advance(t.Context(), 2*time.Hour); err == nil {
+			t.Errorf("moved to %v", c.Now())
+		}
+	})
 }
 
 func TestAdvanceStepsThroughAllTimersInOrder(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,9 +23,10 @@ func TestTasksOfATargetThatIsDownStayInTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, memory.Hostile{})
 		r := w.runner(task.RunnerOptions{})
-		down, ran := true, 0
+		var up atomic.Bool
+		ran := 0 // one at a time
 		q := task.NewQueue(r, "test", func(context.Context, string, int) error {
-			if down {
+			if !up.Load() {
 				return errDown
 			}
 			ran++
@@ -39,7 +41,7 @@ func TestTasksOfATargetThatIsDownStayInTheStore(t *testing.T) {
 		if s := r.Stats(); s.Held > 500 {
 			t.Errorf("in memory: %+v", s)
 		}
-		down = false
+		up.Store(true)
 		pass(3 * time.Hour)
 		if s := r.Stats(); ran != tasks || s != (task.Stats{}) {
 			t.Errorf("%d ran of %d; in memory: %+v", ran, tasks, s)

@@ -125,7 +125,7 @@ func (r *Runner) commit(it *item, fn func(tx *store.Tx) outcome) outcome {
 		if !owned {
 			return outcome{}
 		}
-		o := store.UpdateOptions{Name: "task." + it.queue.name, Partition: p, Lazy: true}
+		o := store.UpdateOptions{Name: "task." + it.queue.name, Partition: p, Lazy: true, Frees: true}
 		if fence.Key != nil {
 			o.Fences = []store.Fence{fence}
 		}
