@@ -136,11 +136,11 @@ const maxScopes = 1024
 
 // Add counts one call that ended with status after took.
 func (c *Calls) Add(scope aws.Scope, status int, took time.Duration) {
+	c.add(c.in(scope), status, took)
+}
+
+func (c *Calls) add(at *scopeCalls, status int, took time.Duration) {
 	i := statusIndex(status)
-	at, ok := (*c.scopes.Load())[scope]
-	if !ok {
-		at = c.addScope(scope)
-	}
 	s := at.series[i].Load()
 	if s == nil {
 		s = c.addSeries(at, i)
@@ -148,8 +148,16 @@ func (c *Calls) Add(scope aws.Scope, status int, took time.Duration) {
 	s.Add(took.Seconds())
 }
 
+// in is the calls in a scope; those of all scopes beyond the bound together.
+func (c *Calls) in(scope aws.Scope) *scopeCalls {
+	if at, ok := (*c.scopes.Load())[scope]; ok {
+		return at
+	}
+	return c.addScope(scope)
+}
+
 func (c *Calls) addScope(scope aws.Scope) *scopeCalls {
-	scope = aws.Scope{Account: strings.Clone(scope.Account), Region: strings.Clone(scope.Region)}
+	scope = own(scope)
 	c.recorder.mu.Lock()
 	defer c.recorder.mu.Unlock()
 	old := *c.scopes.Load()
@@ -167,6 +175,11 @@ func (c *Calls) addScope(scope aws.Scope) *scopeCalls {
 	scopes[scope] = at
 	c.scopes.Store(&scopes)
 	return at
+}
+
+// own is a scope that may outlive the request it is of: its strings are parts of a header.
+func own(s aws.Scope) aws.Scope {
+	return aws.Scope{Account: strings.Clone(s.Account), Region: strings.Clone(s.Region)}
 }
 
 func (c *Calls) addSeries(at *scopeCalls, i int) *Series {

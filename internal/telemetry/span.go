@@ -77,6 +77,12 @@ func (c *Calls) End(a *Active, status int, code string, took time.Duration) {
 	if status >= 500 {
 		a.Span.Sampled = true // what went wrong here is always worth keeping
 	}
+	at := c.in(a.Span.Scope)
+	if at.scope == a.Span.Scope {
+		a.Span.Scope = at.scope
+	} else {
+		a.Span.Scope = own(a.Span.Scope)
+	}
 	r := c.recorder
 	r.spans.add(&a.Span)
 	if f := r.follower.Load(); f != nil {
@@ -85,7 +91,7 @@ func (c *Calls) End(a *Active, status int, code string, took time.Duration) {
 	if a.Span.Sampled {
 		r.writer.keepSpan(r, &a.Span)
 	}
-	c.Add(a.Span.Scope, status, took)
+	c.add(at, status, took)
 }
 
 // ring remembers the last spans. Each place has a lock of its own, held for one copy, so that writers meet only after a

@@ -3,6 +3,7 @@ package telemetry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/clock"
@@ -273,6 +275,26 @@ func TestRingRemembersTheLast(t *testing.T) {
 	all.Wait()
 	if n := len(r.Spans()); n != 512 {
 		t.Errorf("%d spans remembered, want 512", n)
+	}
+}
+
+// A span is remembered long after its request: it must not keep the header its scope was read from.
+func TestSpansKeepNothingOfTheirRequests(t *testing.T) {
+	r := telemetry.New(telemetry.Options{})
+	c := r.Calls(put)
+	var of []aws.Scope
+	for i := range 2000 { // more scopes than are told apart
+		header := fmt.Sprintf("AWS4-HMAC-SHA256 Credential=AKID/20260101/region-%d/sqs/aws4_request", i)
+		q := &aws.Request{Scope: aws.Scope{Account: "000000000000", Region: strings.Split(header, "/")[2]}}
+		for range 2 {
+			c.End(c.Begin(t.Context(), q, time.Now()), 200, "", 0)
+			of = append(of, q.Scope)
+		}
+	}
+	for i, s := range r.Spans() {
+		if s.Scope != of[i] || unsafe.StringData(s.Scope.Region) == unsafe.StringData(of[i].Region) {
+			t.Fatalf("span %d of %v", i, s.Scope)
+		}
 	}
 }
 
