@@ -142,7 +142,7 @@ func (o *object) wakeUp() (group uint64) {
 func (w *waiter) expire(o *object) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if w.object == o {
+	if _, here := o.parked[w]; here { // else it may be parked at another by now, whose lock this is not
 		w.signal()
 	}
 }
