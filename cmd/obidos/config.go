@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -35,15 +38,28 @@ type config struct {
 	syncDelay  time.Duration
 	file       string
 
-	flags  *pflag.FlagSet
+	flags  *pflag.FlagSet    // one for each setting, and no other
 	origin map[string]string // where each setting's value came from
 }
 
-// settings declares the flags of config on flags.
-func (c *config) settings(flags *pflag.FlagSet) {
+// defaultListen is the port that AWS's tooling knows from others.
+const defaultListen = "127.0.0.1:4566"
+
+// choices are the values of settings that have only a few.
+var choices = map[string][]string{
+	"durability": {"durable", "relaxed"},
+	"auth":       {"open"},
+	"limits":     {"off", "enforce"},
+	"log-level":  {"debug", "info", "warn", "error"},
+	"log-format": {"auto", "pretty", "json"},
+}
+
+// settings adds a flag for each setting to those of a command.
+func (c *config) settings(command *cobra.Command) {
+	flags := pflag.NewFlagSet("settings", pflag.ContinueOnError)
 	c.flags = flags
 	flags.StringVar(&c.file, "config", "", "file of `settings`, a name = value a line (default: obidos.conf in the data directory)")
-	flags.StringVar(&c.listen, "listen", "127.0.0.1:4566", "`address` to serve on; port 0 takes a free one")
+	flags.StringVar(&c.listen, "listen", defaultListen, "`address` to serve on; port 0 takes a free one")
 	flags.StringVar(&c.data, "data", defaultData(), "`directory` that keeps everything")
 	flags.BoolVar(&c.memory, "memory", false, "keep everything in memory and nothing on disk")
 	flags.StringVar(&c.durability, "durability", "durable", "`durable`: what is answered survives a power cut; relaxed: synced every 100 ms")
@@ -59,6 +75,12 @@ func (c *config) settings(flags *pflag.FlagSet) {
 	flags.BoolVar(&c.openRemote, "open-to-network", false, "listen beyond loopback although --auth=open lets everybody in who reaches the port")
 	flags.DurationVar(&c.syncDelay, "sync-delay", 0, "add this `duration` to every sync of the disk: for benchmarks")
 	flags.Lookup("sync-delay").Hidden = true
+	command.Flags().AddFlagSet(flags)
+	for name, values := range choices {
+		if err := command.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic(err) // a name that is no flag
+		}
+	}
 }
 
 // defaultData is where state is kept when nobody says otherwise.
@@ -141,22 +163,16 @@ func (c *config) resolve() error {
 
 // check refuses values that mean nothing.
 func (c *config) check() error {
-	for _, s := range []struct {
-		name, value string
-		allowed     []string
-	}{
-		{"durability", c.durability, []string{"durable", "relaxed"}},
-		{"auth", c.auth, []string{"open"}},
-		{"limits", c.limits, []string{"off", "enforce"}},
-		{"log-level", c.logLevel, []string{"debug", "info", "warn", "error"}},
-		{"log-format", c.logFormat, []string{"auto", "pretty", "json"}},
-	} {
-		if !slices.Contains(s.allowed, s.value) {
-			return fmt.Errorf("%s is %q (from %s); it can be %s", s.name, s.value, c.from(s.name), strings.Join(s.allowed, " or "))
+	for name, allowed := range choices {
+		if value := c.flags.Lookup(name).Value.String(); !slices.Contains(allowed, value) {
+			return fmt.Errorf("%s is %q (from %s); it can be %s", name, value, c.from(name), strings.Join(allowed, " or "))
 		}
 	}
 	if (c.tlsCert == "") != (c.tlsKey == "") {
-		return fmt.Errorf("--tls-cert and --tls-key go together")
+		return errors.New("--tls-cert and --tls-key go together")
+	}
+	if u, err := url.Parse(c.publicURL); c.publicURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("public-url is %q (from %s); it must be like https://obidos.example.com", c.publicURL, c.from("public-url"))
 	}
 	return nil
 }
@@ -172,10 +188,9 @@ func (c *config) from(name string) string {
 // print writes every setting, its value and where that came from.
 func (c *config) print(w io.Writer) {
 	c.flags.VisitAll(func(f *pflag.Flag) {
-		if f.Hidden || f.Name == "help" || c.flags.Lookup(f.Name) == nil {
-			return
+		if !f.Hidden {
+			fmt.Fprintf(w, "%-16s %-34s %s\n", f.Name, quoted(f.Value.String()), c.from(f.Name))
 		}
-		fmt.Fprintf(w, "%-16s %-32s %s\n", f.Name, quoted(f.Value.String()), c.from(f.Name))
 	})
 }
 

@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,17 +51,25 @@ func doctorCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cfg.settings(c.Flags())
+	cfg.settings(c)
 	return c
 }
 
 func diagnose(ctx context.Context, cfg *config) []finding {
-	all := []finding{
-		{subject: "system", found: fmt.Sprintf("%s/%s, %d CPUs, kernel %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), kernel())},
-		checkAddress(ctx, cfg),
+	system := finding{subject: "system", found: fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()), bad: oldKernel()}
+	if k := kernel(); k != "" {
+		system.found += ", kernel " + k
 	}
+	all := []finding{system, checkAddress(ctx, cfg)}
 	if !cfg.memory {
-		all = append(all, checkData(cfg.data)...)
+		all = append(all, checkData(ctx, cfg)...)
+	}
+	if n, ok := fileLimit(); ok {
+		f := finding{subject: "open files", found: fmt.Sprintf("%d at once", n)}
+		if n < 1024 {
+			f.bad = "each client connection is one; raise the limit with ulimit -n 4096"
+		}
+		all = append(all, f)
 	}
 	if path, err := exec.LookPath("aws"); err == nil {
 		all = append(all, finding{subject: "AWS CLI", found: path})
@@ -70,12 +79,26 @@ func diagnose(ctx context.Context, cfg *config) []finding {
 	return all
 }
 
+// kernel is the version of Linux, empty elsewhere.
 func kernel() string {
 	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
-		return "unknown"
+		return ""
 	}
-	return string(text[:max(0, len(text)-1)])
+	return strings.TrimSpace(string(text))
+}
+
+// oldestKernel is the oldest Linux that obidos is meant for: the oldest that distributions still keep up.
+var oldestKernel = [2]int{4, 18}
+
+// oldKernel says what to do about a kernel that is too old; empty where there is nothing to do.
+func oldKernel() string {
+	var v [2]int
+	release := kernel()
+	if n, _ := fmt.Sscanf(release, "%d.%d", &v[0], &v[1]); n < 2 || slices.Compare(v[:], oldestKernel[:]) >= 0 {
+		return ""
+	}
+	return fmt.Sprintf("Linux %s is older than %d.%d, the oldest that obidos is tested on: update it, or run obidos where a newer one runs", release, oldestKernel[0], oldestKernel[1])
 }
 
 func checkAddress(ctx context.Context, cfg *config) finding {
@@ -90,19 +113,18 @@ func checkAddress(ctx context.Context, cfg *config) finding {
 		f.found = cfg.listen + " is free"
 		return f
 	}
-	r := running{*cfg}
-	var h health
-	if r.ask(ctx, http.MethodGet, "/_obidos/health", nil, &h) == nil && h.PID != 0 {
-		f.found = fmt.Sprintf("%s: obidos %s is running there (process %d)", cfg.listen, h.Version, h.PID)
+	if h, ok := obidosAt(ctx, cfg.listen); ok {
+		f.found = fmt.Sprintf("%s: obidos %s is running there (process %d, state in %s)", cfg.listen, h.Version, h.PID, h.Data)
 		return f
 	}
-	f.found, f.bad = cfg.listen, explainListen(cfg.listen, err).Error()
+	f.found, f.bad = cfg.listen, explainListen(ctx, cfg.listen, err).Error()
 	return f
 }
 
 // checkData looks at the directory that keeps the state, or where it would be made: may we write, is there room, and how
 // long does the disk take to keep a promise.
-func checkData(dir string) []finding {
+func checkData(ctx context.Context, cfg *config) []finding {
+	dir := cfg.data
 	place := dir
 	for {
 		if _, err := os.Stat(place); err == nil || filepath.Dir(place) == place {
@@ -113,6 +135,22 @@ func checkData(dir string) []finding {
 	f := finding{subject: "data", found: dir}
 	if place != dir {
 		f.found += " (not made yet)"
+	} else if d, err := datadir.Open(dir, datadir.Options{}); err == nil {
+		if err := d.Close(); err != nil {
+			f.bad = err.Error()
+		}
+	} else if locked, ok := errors.AsType[*datadir.LockedError](err); ok {
+		r := running{config: *cfg}
+		if h, e := r.health(ctx); e == nil && h.PID == locked.PID {
+			f.found += fmt.Sprintf(" (used by the obidos that is running, process %d)", h.PID)
+		} else {
+			f.bad = err.Error()
+		}
+	} else {
+		f.bad = err.Error()
+	}
+	if f.bad != "" {
+		return []finding{f}
 	}
 	probe, err := os.CreateTemp(place, ".obidos-doctor-")
 	if err != nil {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,37 +37,61 @@ var displaced = []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKE
 
 func envCommand() *cobra.Command {
 	var r running
-	return r.flags(&cobra.Command{
+	var shell string
+	c := r.command(&cobra.Command{
 		Use:     "env",
 		Short:   "Print the variables that point AWS clients at obidos",
-		Example: `  eval "$(obidos env)"`,
+		Example: "  eval \"$(obidos env)\"\n  obidos env --shell fish | source\n  obidos env --shell powershell | Invoke-Expression",
 		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := r.resolve(); err != nil {
-				return err
-			}
-			for _, v := range awsVariables(r.url()) {
-				fmt.Fprintf(c.OutOrStdout(), "export %s=%s\n", v[0], v[1])
-			}
-			fmt.Fprintf(c.OutOrStdout(), "unset %s\n", strings.Join(displaced, " "))
-			return nil
-		},
+	}, func(c *cobra.Command, _ []string) error {
+		set, unset := "export %s=%s\n", "unset %s\n"
+		switch shell {
+		case "sh":
+		case "fish":
+			set, unset = "set -gx %s %s\n", "set -e %s\n"
+		case "powershell":
+			set, unset = "$env:%s = '%s'\n", "Remove-Item Env:%s -ErrorAction Ignore\n"
+		default:
+			return fmt.Errorf("--shell is %q; it can be sh, fish or powershell", shell)
+		}
+		if _, err := r.health(c.Context()); err != nil && !errors.Is(err, errNobody) {
+			return err
+		}
+		for _, v := range awsVariables(r.url()) {
+			fmt.Fprintf(c.OutOrStdout(), set, v[0], v[1])
+		}
+		for _, name := range displaced {
+			fmt.Fprintf(c.OutOrStdout(), unset, name)
+		}
+		return nil
 	})
+	c.Flags().StringVar(&shell, "shell", usualShell(), "whose `language` to print: sh, fish or powershell")
+	return c
+}
+
+// usualShell is the language of the shell we were probably started from.
+func usualShell() string {
+	switch {
+	case runtime.GOOS == "windows":
+		return "powershell"
+	case filepath.Base(os.Getenv("SHELL")) == "fish":
+		return "fish"
+	}
+	return "sh"
 }
 
 func execCommand() *cobra.Command {
 	var r running
-	c := r.flags(&cobra.Command{
+	c := r.command(&cobra.Command{
 		Use:     "exec -- COMMAND [ARGUMENT...]",
 		Short:   "Run a command whose AWS clients talk to obidos",
 		Example: "  obidos exec -- aws sqs list-queues",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := r.resolve(); err != nil {
-				return err
-			}
-			return runIn(c.Context(), awsVariables(r.url()), args...)
-		},
+	}, func(c *cobra.Command, args []string) error {
+		if _, err := r.health(c.Context()); err != nil {
+			return err
+		}
+		return runIn(c.Context(), awsVariables(r.url()), args...)
 	})
 	c.Flags().SetInterspersed(false)
 	return c
@@ -76,14 +103,10 @@ func runHere(ctx context.Context, args ...string) error { return runIn(ctx, nil,
 func runIn(ctx context.Context, variables [][2]string, args ...string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends as it sees fit, and says with what
 	if variables != nil {
 		for _, v := range os.Environ() {
-			name, _, _ := strings.Cut(v, "=")
-			gone := false
-			for _, d := range displaced {
-				gone = gone || name == d
-			}
-			if !gone {
+			if name, _, _ := strings.Cut(v, "="); !slices.Contains(displaced, name) {
 				cmd.Env = append(cmd.Env, v)
 			}
 		}
@@ -92,9 +115,11 @@ func runIn(ctx context.Context, variables [][2]string, args ...string) error {
 		}
 	}
 	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return &exitError{exit.ExitCode()}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return &exitError{max(exit.ExitCode(), 1)} // -1: a signal ended it
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("there is no program %s on this machine", args[0])
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -17,15 +16,17 @@ func newLogger(w *os.File, level, format string) *slog.Logger {
 		l = slog.LevelInfo
 	}
 	if format == "pretty" || format == "auto" && isTerminal(w) {
-		return slog.New(&prettyHandler{w: w, level: l, mu: new(sync.Mutex)})
+		return slog.New(&prettyHandler{w: w, paint: paint(w), level: l, mu: new(sync.Mutex)})
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l}))
 }
 
-// prettyHandler writes "15:04:05 INFO message key=value" lines.
+// prettyHandler writes "15:04:05.000 INFO message key=value" lines.
 type prettyHandler struct {
-	level slog.Level
-	attrs string
+	level  slog.Level
+	paint  painter
+	attrs  string
+	prefix string // of keys: the groups
 
 	mu *sync.Mutex // guards w
 	w  io.Writer
@@ -35,9 +36,23 @@ func (h *prettyHandler) Enabled(_ context.Context, l slog.Level) bool { return l
 
 func (h *prettyHandler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %-5s %s%s", r.Time.Format("15:04:05.000"), r.Level, r.Message, h.attrs)
+	b.WriteString(h.paint.dim(r.Time.Format("15:04:05.000")))
+	b.WriteByte(' ')
+	level := (r.Level.String() + "     ")[:5]
+	switch {
+	case r.Level >= slog.LevelError:
+		level = h.paint.red(level)
+	case r.Level >= slog.LevelWarn:
+		level = h.paint.yellow(level)
+	case r.Level < slog.LevelInfo:
+		level = h.paint.dim(level)
+	}
+	b.WriteString(level)
+	b.WriteByte(' ')
+	b.WriteString(r.Message)
+	b.WriteString(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
-		writeAttr(&b, a)
+		h.write(&b, a)
 		return true
 	})
 	b.WriteByte('\n')
@@ -47,19 +62,39 @@ func (h *prettyHandler) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
-func writeAttr(b *strings.Builder, a slog.Attr) {
-	if v := a.Value.Resolve(); !a.Equal(slog.Attr{}) {
-		fmt.Fprintf(b, " %s=%s", a.Key, quoted(v.String()))
+func (h *prettyHandler) write(b *strings.Builder, a slog.Attr) {
+	v := a.Value.Resolve()
+	if a.Equal(slog.Attr{}) {
+		return
 	}
+	if v.Kind() == slog.KindGroup {
+		inner := *h
+		if a.Key != "" {
+			inner.prefix += a.Key + "."
+		}
+		for _, one := range v.Group() {
+			inner.write(b, one)
+		}
+		return
+	}
+	b.WriteString(h.paint.dim(" " + h.prefix + a.Key + "="))
+	b.WriteString(quoted(v.String()))
 }
 
 func (h *prettyHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	var b strings.Builder
-	b.WriteString(h.attrs)
 	for _, a := range attrs {
-		writeAttr(&b, a)
+		h.write(&b, a)
 	}
-	return &prettyHandler{level: h.level, attrs: b.String(), mu: h.mu, w: h.w}
+	with := *h
+	with.attrs += b.String()
+	return &with
 }
 
-func (h *prettyHandler) WithGroup(string) slog.Handler { return h }
+func (h *prettyHandler) WithGroup(name string) slog.Handler {
+	with := *h
+	if name != "" {
+		with.prefix += name + "."
+	}
+	return &with
+}

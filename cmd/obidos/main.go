@@ -18,10 +18,11 @@ var version = "devel"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := root().ExecuteContext(ctx)
-	var exit *exitError
+	exit, silent := errors.AsType[*exitError](err)
 	switch {
-	case errors.As(err, &exit):
+	case silent:
 		os.Exit(exit.code)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "obidos:", err)
@@ -38,6 +39,7 @@ func root() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "obidos",
 		Short:         "Your own serverless cloud: the AWS APIs in one binary",
+		Example:       "  obidos start\n  obidos exec -- aws sqs create-queue --queue-name hello\n  obidos demo",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,
@@ -74,6 +76,6 @@ func configCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cfg.settings(c.Flags())
+	cfg.settings(c)
 	return c
 }

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -13,8 +15,13 @@ import (
 // detached gives a child a session of its own, so that closing the terminal does not end it.
 func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
-// portHolder names the process that listens on port, where /proc lets us see it.
+func addressInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
+
+// portHolder names the process that listens on port, where the system lets us see it.
 func portHolder(port string) string {
+	if _, err := os.Stat("/proc/net/tcp"); err != nil {
+		return portHolderByTool(port)
+	}
 	var number int
 	if _, err := fmt.Sscan(port, &number); err != nil {
 		return "another program"
@@ -22,7 +29,7 @@ func portHolder(port string) string {
 	inodes := map[string]bool{}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		text, _ := os.ReadFile(table)
-		for _, l := range strings.Split(string(text), "\n") {
+		for l := range strings.Lines(string(text)) {
 			f := strings.Fields(l)
 			if len(f) > 9 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", number)) && f[3] == "0A" {
 				inodes["socket:["+f[9]+"]"] = true
@@ -37,5 +44,33 @@ func portHolder(port string) string {
 			return fmt.Sprintf("process %s (%s)", pid, strings.TrimSpace(string(name)))
 		}
 	}
-	return "another program"
+	return "another program (of another user, or in a container)"
+}
+
+// portHolderByTool asks lsof, which macOS has.
+func portHolderByTool(port string) string {
+	out, err := exec.Command("lsof", "-nP", "-iTCP:"+port, "-sTCP:LISTEN", "-Fpc").Output()
+	if err != nil {
+		return "another program"
+	}
+	var pid, name string
+	for l := range strings.Lines(string(out)) {
+		switch l = strings.TrimSpace(l); {
+		case pid == "" && strings.HasPrefix(l, "p"):
+			pid = l[1:]
+		case name == "" && strings.HasPrefix(l, "c"):
+			name = l[1:]
+		}
+	}
+	if pid == "" {
+		return "another program"
+	}
+	return fmt.Sprintf("process %s (%s)", pid, name)
+}
+
+// fileLimit is how many files and connections this process may have open.
+func fileLimit() (uint64, bool) {
+	var l syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l)
+	return uint64(l.Cur), err == nil
 }

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,30 +29,34 @@ func startCommand() *cobra.Command {
 			if err := cfg.resolve(); err != nil {
 				return err
 			}
+			if err := guardAddress(&cfg); err != nil {
+				return err
+			}
 			if detach {
 				return startDetached(c, &cfg)
 			}
-			return start(c.Context(), &cfg, c.OutOrStdout())
+			return start(c.Context(), &cfg, os.Stdout)
 		},
 	}
-	cfg.settings(c.Flags())
+	cfg.settings(c)
 	c.Flags().BoolVar(&detach, "detach", false, "run in the background; return when ready")
 	return c
 }
 
 // start runs obidos until ctx ends, then stops it cleanly.
-func start(ctx context.Context, cfg *config, out io.Writer) error {
-	if err := guardAddress(cfg); err != nil {
-		return err
+func start(ctx context.Context, cfg *config, out *os.File) error {
+	log := newLogger(os.Stderr, cfg.logLevel, cfg.logFormat)
+	if text := oldKernel(); text != "" {
+		log.Warn(text)
 	}
 	listener, err := net.Listen("tcp", cfg.listen)
 	if err != nil {
-		return explainListen(cfg.listen, err)
+		return explainListen(ctx, cfg.listen, err)
 	}
 	defer listener.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	options := cfg.options(stop)
+	options := cfg.options(log, stop)
 	if options.Exporter, err = otlp.FromEnv(os.Getenv, version); err != nil {
 		return err
 	}
@@ -62,15 +64,25 @@ func start(ctx context.Context, cfg *config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	greet(out, cfg, listener.Addr())
-	notifySystemd("READY=1")
-	err = p.Run(ctx, listener)
-	notifySystemd("STOPPING=1")
-	return errors.Join(err, p.Close())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx, listener) }()
+	if p.Ready(ctx) == nil {
+		greet(out, cfg, listener.Addr(), log, p.Health().Trouble)
+		notifySystemd("READY=1")
+		context.AfterFunc(ctx, func() { notifySystemd("STOPPING=1") })
+	}
+	err = <-ended
+	if errors.Is(err, platform.ErrBroken) {
+		return fmt.Errorf("%w; what was answered is kept: see that the disk of %s is well, then start obidos again", err, cfg.data)
+	}
+	if err = errors.Join(err, p.Close()); err == nil {
+		log.Info("stopped")
+	}
+	return err
 }
 
 // options are what the platform needs to know of the settings. stop ends the program when asked to over HTTP.
-func (c *config) options(stop func()) platform.Options {
+func (c *config) options(log *slog.Logger, stop func()) platform.Options {
 	data := c.data
 	if c.memory {
 		data = ""
@@ -84,7 +96,7 @@ func (c *config) options(stop func()) platform.Options {
 		Access:        gateway.Access{Hosts: c.hosts, Origins: c.origins},
 		TLSCert:       c.tlsCert,
 		TLSKey:        c.tlsKey,
-		Logger:        newLogger(os.Stderr, c.logLevel, c.logFormat),
+		Logger:        log,
 		Version:       version,
 		Stop:          stop,
 	}
@@ -106,51 +118,66 @@ func guardAddress(cfg *config) error {
 		"if that is meant (a container's own network, say), add --open-to-network (or OBIDOS_OPEN_TO_NETWORK=true)", cfg.listen)
 }
 
-// explainListen says who holds a port that is taken.
-func explainListen(address string, err error) error {
-	if !errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen on %s: %w", address, err)
+// explainListen says what is in the way of an address, and who holds a port that is taken.
+func explainListen(ctx context.Context, address string, err error) error {
+	host, port, _ := net.SplitHostPort(address)
+	switch {
+	case addressInUse(err):
+		who := portHolder(port)
+		if h, ok := obidosAt(ctx, address); ok {
+			who = fmt.Sprintf("another obidos (process %d, state in %s; `obidos stop --listen %s` ends it)", h.PID, h.Data, address)
+		}
+		return fmt.Errorf("%s is taken by %s; choose another with --listen, or stop that one", address, who)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("this machine has no address %s; choose one it has with --listen (127.0.0.1:%s, say)", host, port)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("this user may not listen on port %s; ports below 1024 are for root: choose a higher one with --listen", port)
 	}
-	_, port, _ := net.SplitHostPort(address)
-	who := portHolder(port)
-	r := running{config{listen: address}}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	var h health
-	if r.ask(ctx, "GET", "/_obidos/health", nil, &h) == nil && h.PID != 0 {
-		who = fmt.Sprintf("another obidos (process %d, state in %s; `obidos stop` ends it)", h.PID, h.Data)
-	}
-	return fmt.Errorf("%s is taken by %s; choose another with --listen, or stop that one", address, who)
+	return fmt.Errorf("listen on %s: %w", address, err)
 }
 
-// greet tells whoever started us on a terminal what runs and what to try next.
-func greet(out io.Writer, cfg *config, addr net.Addr) {
-	r := running{config{listen: addr.String()}}
-	if f, ok := out.(*os.File); !ok || !isTerminal(f) {
+// greet tells whoever started us what runs and, on a terminal, what to try next.
+func greet(out *os.File, cfg *config, addr net.Addr, log *slog.Logger, trouble string) {
+	r := running{config: config{listen: addr.String()}}
+	if !isTerminal(out) {
 		fmt.Fprintf(out, "obidos %s ready at %s\n", version, r.url())
+		log.Info("ready", "url", r.url(), "version", version, "pid", os.Getpid(), "state", cfg.place())
+		if trouble != "" {
+			log.Warn(trouble)
+		}
 		return
 	}
-	state := "in " + cfg.data + ", synced before every answer"
-	switch {
-	case cfg.memory:
-		state = "in memory only: gone when it stops"
-	case cfg.durability == "relaxed":
-		state = "in " + cfg.data + ", synced every 100 ms: a crash may take the last of them back"
+	p := paint(out)
+	fmt.Fprintf(out, "\n  %s %s is ready at %s\n\n", p.bold("obidos"), version, p.bold(r.url()))
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(out, "  %s %s\n", p.dim(fmt.Sprintf("%-7s", name)), fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(out, `obidos %s is ready at %s
-
-  state   %s
-  try     obidos exec -- aws sqs create-queue --queue-name hello
-          eval "$(obidos env)"      points every AWS client in this shell here
-          obidos clock advance 1h   moves time forward
-  stop    Ctrl-C loses nothing
-
-`, version, r.url(), state)
+	row("state", "%s", cfg.place())
+	if trouble != "" {
+		row("", "%s", p.red(trouble))
+	}
+	if cfg.openRemote {
+		row("reach", "%s: whoever reaches the port may do everything", cfg.listen)
+	}
+	which := ""
+	if r.listen != defaultListen {
+		which = " --listen " + r.listen
+	}
+	row("try", "obidos exec%s -- aws sqs create-queue --queue-name hello", which)
+	row("", "%-46s%s", `eval "$(obidos env`+which+`)"`, p.dim("points the AWS clients of a shell here"))
+	row("", "%-46s%s", "obidos clock advance"+which+" 1h", p.dim("moves time forward"))
+	row("stop", "Ctrl-C loses nothing\n")
 }
 
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// place says where state is kept, and how safely.
+func (c *config) place() string {
+	switch {
+	case c.memory:
+		return "in memory only: gone when it stops"
+	case c.durability == "relaxed":
+		return c.data + ", synced every 100 ms: a crash may take the last of them back"
+	}
+	return c.data + ", synced before each answer"
 }
 
 // notifySystemd tells the service manager that started us how we are; elsewhere it does nothing.
@@ -168,64 +195,4 @@ func notifySystemd(state string) {
 	}
 	defer c.Close()
 	io.WriteString(c, state)
-}
-
-// startDetached runs the same command in the background and returns when it is ready.
-func startDetached(c *cobra.Command, cfg *config) error {
-	if err := guardAddress(cfg); err != nil {
-		return err
-	}
-	if strings.HasSuffix(cfg.listen, ":0") {
-		return errors.New("--detach needs a port that you can name later, not 0")
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	args := []string{"start"}
-	for _, a := range os.Args[2:] {
-		if !strings.HasPrefix(a, "--detach") {
-			args = append(args, a)
-		}
-	}
-	logPath := filepath.Join(os.TempDir(), "obidos-"+strings.NewReplacer(":", "-", "[", "", "]", "").Replace(cfg.listen)+".log")
-	if !cfg.memory {
-		if err := os.MkdirAll(cfg.data, 0o700); err != nil {
-			return err
-		}
-		logPath = filepath.Join(cfg.data, "obidos.log")
-	}
-	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	before, err := log.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(self, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = detached()
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
-	defer cancel()
-	ended := make(chan struct{})
-	go func() { // ends with the child, or with this program a moment from now
-		cmd.Wait()
-		cancel()
-		close(ended)
-	}()
-	r := running{*cfg}
-	h, err := r.awaitReady(ctx)
-	if err == nil && h.PID == cmd.Process.Pid {
-		fmt.Fprintf(c.OutOrStdout(), "obidos %s is ready at %s (process %d, log in %s)\n", version, r.url(), h.PID, logPath)
-		return nil
-	}
-	cmd.Process.Kill()
-	<-ended
-	text, _ := os.ReadFile(logPath)
-	return fmt.Errorf("it did not start:\n%s", text[min(int(before), len(text)):])
 }

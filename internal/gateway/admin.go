@@ -28,7 +28,8 @@ type Platform interface {
 
 // Health is what /_obidos/health answers.
 type Health struct {
-	Status   string            `json:"status"` // "running"
+	Status   string            `json:"status"`            // "running"
+	Trouble  string            `json:"trouble,omitempty"` // why some requests are refused, and what to do
 	Version  string            `json:"version"`
 	PID      int               `json:"pid"`
 	URL      string            `json:"url"`  // where it listens

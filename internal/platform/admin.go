@@ -70,6 +70,11 @@ func (p *Platform) Health() gateway.Health {
 	if p.dir != nil {
 		h.Data = p.dir.Path()
 	}
+	if e, ok := p.engine.(interface{ Room() error }); ok {
+		if err := e.Room(); err != nil {
+			h.Trouble = err.Error()
+		}
+	}
 	p.mu.Lock()
 	h.URL = p.url
 	p.mu.Unlock()
