@@ -23,7 +23,7 @@ func (d disk) Unwrap() vfs.FS { return d.FS }
 
 // fault answers what becomes of err, met with the file called name.
 func (d disk) fault(name string, err error) error {
-	if err == nil || !d.own(name) {
+	if err == nil || !d.own(name) || !d.e.opened.Load() {
 		return err
 	}
 	d.e.fail(err)
@@ -38,7 +38,7 @@ var errFrozen = errors.New("the log is not written any more")
 // other files.
 func (d disk) frozen(name string) error {
 	switch {
-	case d.e.failure.Load() == nil || !d.own(name):
+	case d.e.failure.Load() == nil || !d.own(name) || !d.e.opened.Load():
 		return nil
 	case strings.HasSuffix(name, ".log") || name == d.dir:
 		return errFrozen

@@ -58,6 +58,7 @@ type Engine struct {
 	gate    gate
 	failure atomic.Pointer[error] // why nothing is written any more
 	failed  chan struct{}         // closed with it
+	opened  atomic.Bool           // until then a fault of the disk is Open's to return
 
 	published atomic.Pointer[snapshot] // what a View reads
 	appliedNo atomic.Uint64            // applied, for who does not have the turn
@@ -96,17 +97,21 @@ func Open(dir string, o Options) (*Engine, error) {
 		e.delay = relaxedDelay
 	}
 	dir = o.FS.PathJoin(dir) // as pebble will spell it
-	if err := o.FS.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make %s: %w", dir, err)
-	}
 	e.turn.init()
 	e.room = newRoom(o.FS, dir, o.Room, e.stalled)
+	if err := o.FS.MkdirAll(dir, 0o700); err != nil && !noRoom(err) {
+		return nil, fmt.Errorf("make %s: %w", dir, err)
+	}
+	if err := e.room.toOpen(); err != nil {
+		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
+	}
 	db, err := pebble.Open(dir, tuned(o, disk{o.FS, e, dir}, faults{e}))
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
 	}
 	e.db = db
-	e.room.prepare()
+	e.opened.Store(true)
+	e.room.look()
 	e.published.Store(e.newSnapshot(0))
 	go e.syncLoop()
 	return e, nil
@@ -156,7 +161,7 @@ func (e *Engine) commit(ctx context.Context, o store.UpdateOptions, fn func(stor
 		err = errors.Join(t.bound.Err(), t.err, ctx.Err())
 	}
 	if err == nil && t.sets > 0 {
-		err = e.room.refuse()
+		err = e.room.refuse(o.Frees)
 	}
 	if err != nil || t.batch == nil {
 		return e.join(), err
@@ -164,7 +169,7 @@ func (e *Engine) commit(ctx context.Context, o store.UpdateOptions, fn func(stor
 	if err := e.apply(t); err != nil {
 		return nil, err
 	}
-	if t.sets == 0 && e.room.short.Load() {
+	if (t.sets == 0 || o.Frees) && e.room.short.Load() {
 		select {
 		case e.tidy <- struct{}{}:
 		default:
@@ -232,7 +237,7 @@ func (e *Engine) Room() error {
 	if e.room.stalled.Load() {
 		return e.room.full()
 	}
-	return e.room.refuse()
+	return e.room.refuse(false)
 }
 
 // Failed is closed when the engine cannot write any more, because its log or its tables could not be written or are
@@ -313,6 +318,7 @@ func (e *Engine) fail(why error) {
 
 // stalled tells everybody who waits for a sync that it does not come before there is room again.
 func (e *Engine) stalled() {
+	e.log.Error("the disk is full: nothing is written until there is room", "path", e.room.dir)
 	e.abandon(fmt.Errorf("%w: %w", store.ErrUnknown, e.room.full()))
 }
 

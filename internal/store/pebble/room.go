@@ -3,6 +3,7 @@ package pebble
 import (
 	"errors"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,8 +23,8 @@ type RoomOptions struct {
 
 // room watches the free space of the disk the store is on.
 //
-// Three lines of defence: below a bound writes are refused and deletes go on, so the space left is for the log of deletes
-// and for compactions, which give room back. Where something else fills the disk all the same, the ballast is given up.
+// Three lines of defence: below a bound writes are refused and deletes go on, and with them what little has to be written to
+// get at what can be deleted; so the space left is for the log of that and for compactions, which give room back. Where something else fills the disk all the same, the ballast is given up.
 // And where that is gone too, the write that found no room waits inside the file system until there is some, because
 // pebble does not survive a log that cannot be written: then every transaction is refused, and whoever waits for a commit
 // is told that its outcome is unknown.
@@ -69,18 +70,39 @@ func newRoom(fs vfs.FS, dir string, o RoomOptions, onStall func()) *room {
 	if o.Ballast == 0 {
 		o.Ballast = 64 << 20
 	}
-	return &room{
+	r := &room{
 		fs: fs, dir: dir, ballast: fs.PathJoin(dir, "ballast"), o: o, onStall: onStall,
 		start: time.Now(), closing: make(chan struct{}),
 	}
-}
-
-// prepare looks for the first time, and sees to the ballast.
-func (r *room) prepare() {
-	if _, err := r.fs.Stat(r.ballast); err == nil {
+	if _, err := fs.Stat(r.ballast); err == nil {
 		r.held = true
 	}
-	r.look()
+	return r
+}
+
+// toOpen is nil, or why there is too little room to open the store: what its logs hold is written to tables then, and
+// pebble tries that for ever. The ballast is given up for it.
+func (r *room) toOpen() error {
+	need := int64(1 << 20)
+	names, _ := r.fs.List(r.dir) // what cannot be listed cannot be opened either, and Open says why
+	for _, name := range names {
+		if strings.HasSuffix(name, ".log") {
+			if info, err := r.fs.Stat(r.fs.PathJoin(r.dir, name)); err == nil {
+				need += info.Size()
+			}
+		}
+	}
+	for {
+		u, err := r.fs.GetDiskUsage(r.dir)
+		if err != nil || int64(u.AvailBytes) >= need {
+			return nil
+		}
+		if !r.release() {
+			r.free.Store(int64(u.AvailBytes))
+			r.need.Store(need)
+			return r.full()
+		}
+	}
 }
 
 // wrote notes that n bytes are on their way.
@@ -93,8 +115,8 @@ func (r *room) refresh() {
 	}
 }
 
-// refuse is nil, or why nothing may be written.
-func (r *room) refuse() error {
+// refuse is nil, or why nothing may be written. A quarter of the room kept free is for what frees some.
+func (r *room) refuse(frees bool) error {
 	if !r.short.Load() {
 		return nil
 	}
@@ -102,6 +124,9 @@ func (r *room) refuse() error {
 		if r.look(); !r.short.Load() {
 			return nil
 		}
+	}
+	if frees && r.free.Load() >= r.need.Load()/4 {
+		return nil
 	}
 	return r.full()
 }

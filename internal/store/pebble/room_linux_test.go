@@ -224,3 +224,58 @@ func TestDiskFilledByOthersStopsNothingForGood(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// fill leaves no byte free.
+func fill(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for block := make([]byte, 1<<20); len(block) > 0; {
+		if _, err := f.Write(block); err != nil {
+			block = block[:len(block)/2]
+		}
+	}
+}
+
+func TestFullDiskIsSaidByOpen(t *testing.T) {
+	dir := smallDisk(t, 32)
+	o := pebble.Options{MemTable: 1 << 20, Room: pebble.RoomOptions{Free: 1 << 20, Percent: -1, Ballast: -1}}
+	hog := filepath.Join(dir, "hog")
+	fill(t, hog)
+	var full *store.DiskFullError
+	if e, err := pebble.Open(filepath.Join(dir, "store"), o); !errors.As(err, &full) {
+		t.Errorf("a new store on a full disk: %v, %v", e, err)
+	}
+	if err := os.Remove(hog); err != nil {
+		t.Fatal(err)
+	}
+	e, err := pebble.Open(filepath.Join(dir, "store"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := put(t.Context(), e, store.UpdateOptions{}, "a", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, hog)
+	if e, err := pebble.Open(filepath.Join(dir, "store"), o); !errors.As(err, &full) {
+		t.Errorf("a store on a full disk: %v, %v", e, err)
+	}
+	if err := os.Remove(hog); err != nil {
+		t.Fatal(err)
+	}
+	if e, err = pebble.Open(filepath.Join(dir, "store"), o); err != nil {
+		t.Fatal(err)
+	}
+	if got := all(t, e); got != "a=1 " {
+		t.Errorf("it holds %q", got)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
