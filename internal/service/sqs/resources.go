@@ -370,7 +370,7 @@ func givePolicy(ctx context.Context, api sqsapi.Client, url, document string) er
 // keep remembers a policy.
 func (t policyResources) keep(ctx context.Context, m policyModel) error {
 	_, err := store.Update(ctx, t.space, func(tx *store.Tx) (struct{}, error) {
-		t.tables.policies.Set(tx, policyRecord{Document: resource.JSON(m.PolicyDocument), Queues: m.Queues}, m.Id)
+		t.tables.policies.Set(tx, policyRecord{Document: resource.JSON(m.PolicyDocument), Queues: arnsOf(ctx, m.Queues)}, m.Id)
 		return struct{}{}, nil
 	})
 	return err
@@ -382,8 +382,24 @@ func (t policyResources) read(ctx context.Context, id policyModel) (policyModel,
 		if !ok {
 			return policyModel{}, resource.Missing(policyType, id.Id)
 		}
-		return policyModel{Id: id.Id, PolicyDocument: resource.Object(p.Document), Queues: p.Queues}, nil
+		m := policyModel{Id: id.Id, PolicyDocument: resource.Object(p.Document)}
+		for _, text := range p.Queues {
+			arn, _ := aws.ParseARN(text)
+			m.Queues = append(m.Queues, queueURL(ctx, arn.Account, arn.Resource))
+		}
+		return m, nil
 	})
+}
+
+// arnsOf are the queues of these URLs, by whatever host they name us.
+func arnsOf(ctx context.Context, urls []string) []string {
+	arns := make([]string, 0, len(urls))
+	for _, url := range urls {
+		if in, name, ok := locate(ctx, url); ok {
+			arns = append(arns, aws.RequestOf(in).ARN("sqs", name))
+		}
+	}
+	return arns
 }
 
 func (t policyResources) update(ctx context.Context, _ resource.Request, before, desired policyModel) (policyModel, error) {
@@ -391,7 +407,8 @@ func (t policyResources) update(ctx context.Context, _ resource.Request, before,
 	if err != nil {
 		return policyModel{}, err
 	}
-	left := slices.DeleteFunc(slices.Clone(was.Queues), func(url string) bool { return slices.Contains(desired.Queues, url) })
+	stay := arnsOf(ctx, desired.Queues)
+	left := slices.DeleteFunc(arnsOf(ctx, was.Queues), func(arn string) bool { return slices.Contains(stay, arn) })
 	if err := t.give(ctx, desired.Queues, resource.JSON(desired.PolicyDocument)); err != nil {
 		return policyModel{}, err
 	}

@@ -3,15 +3,25 @@ package sqs_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/clock"
+	"github.com/obidos-cloud/obidos/internal/owner"
 	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/resource/resourcetest"
+	"github.com/obidos-cloud/obidos/internal/service/sqs"
+	"github.com/obidos-cloud/obidos/internal/store"
+	"github.com/obidos-cloud/obidos/internal/store/memory"
+	"github.com/obidos-cloud/obidos/internal/task"
+	"github.com/obidos-cloud/obidos/internal/timer"
 )
 
 const anyPolicy = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}`
@@ -273,4 +283,104 @@ func TestQueuePolicyOfNoQueue(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// What any call does to a queue is told, with what it was and what it is; what changes nothing is not.
+func TestChangesAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		p := startWith(t, func(f *resource.Feed) {
+			f.Subscribe("test", func(_ context.Context, _ string, c resource.Change) error {
+				told = append(told, string(c.Action)+" "+c.ARN+" by "+c.By.UserID+": "+difference(t, c.Before, c.After))
+				return nil
+			}, "AWS::SQS::Queue")
+		})
+		ctx := asked(t.Context())
+		url := p.create(ctx, "q")
+		p.create(ctx, "q") // is there
+		steps := []func() error{
+			func() error {
+				_, err := p.SetQueueAttributes(ctx, &sqsapi.SetQueueAttributesInput{QueueUrl: url, Attributes: map[sqsapi.QueueAttributeName]string{"DelaySeconds": "7"}})
+				return err
+			},
+			func() error {
+				_, err := p.SetQueueAttributes(ctx, &sqsapi.SetQueueAttributesInput{QueueUrl: url, Attributes: map[sqsapi.QueueAttributeName]string{"DelaySeconds": "7"}})
+				return err
+			},
+			func() error {
+				_, err := p.TagQueue(ctx, &sqsapi.TagQueueInput{QueueUrl: url, Tags: map[string]string{"k": "v"}})
+				return err
+			},
+			func() error {
+				_, err := p.UntagQueue(ctx, &sqsapi.UntagQueueInput{QueueUrl: url, TagKeys: []string{"k", "none"}})
+				return err
+			},
+			func() error {
+				_, err := p.DeleteQueue(ctx, &sqsapi.DeleteQueueInput{QueueUrl: url})
+				return err
+			},
+		}
+		for _, step := range steps {
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		const of = " arn:aws:sqs:us-east-1:111111111111:q by AIDAEXAMPLE: "
+		want := []string{
+			"created" + of + "everything",
+			"updated" + of + "DelaySeconds 0 is 7",
+			"updated" + of + "Tags <nil> is [map[Key:k Value:v]]",
+			"updated" + of + "Tags [map[Key:k Value:v]] is <nil>",
+			"deleted" + of + "everything",
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// startWith is a platform with a feed of changes.
+func startWith(t *testing.T, subscribe func(*resource.Feed)) *platform {
+	p := &platform{t: t, engine: memory.New(memory.Options{}), clock: clock.New()}
+	s := &store.Store{Engine: p.engine, Clock: p.clock}
+	n := owner.New(s.Space("owner"), p.clock, owner.Options{ID: "one", Alone: true})
+	tasks := task.NewRunner(s.Space("task"), p.clock, task.RunnerOptions{})
+	feed := resource.NewFeed(tasks)
+	subscribe(feed)
+	p.service = sqs.New(s.Space("sqs"), n, tasks, timer.New(s.Space("timer"), p.clock, timer.Options{}), task.NewLedger(s.Space("task")), sqs.Options{Self: p, Changes: feed})
+	p.Client = sqsapi.Client{Invoker: p}
+	ctx, cancel := context.WithCancel(context.Background())
+	var runs sync.WaitGroup
+	runs.Go(func() { n.Run(ctx) })
+	runs.Go(func() { tasks.Run(ctx) })
+	synctest.Wait()
+	t.Cleanup(func() {
+		cancel()
+		runs.Wait()
+		p.clock.Close()
+	})
+	return p
+}
+
+// difference is what differs between two sets of properties.
+func difference(t *testing.T, before, after string) string {
+	if before == "" || after == "" {
+		return "everything"
+	}
+	parse := func(text string) (all map[string]any) {
+		if err := json.Unmarshal([]byte(text), &all); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		return all
+	}
+	was, is := parse(before), parse(after)
+	var list []string
+	for name := range merge(was, is) {
+		if !reflect.DeepEqual(was[name], is[name]) {
+			list = append(list, fmt.Sprint(name, " ", was[name], " is ", is[name]))
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
 }

@@ -92,7 +92,7 @@ type attemptRecord struct {
 type policyRecord struct {
 	store.Unknown
 	Document string   `cbor:"1,keyasint"`
-	Queues   []string `cbor:"2,keyasint,omitempty"` // URLs, as they were given
+	Queues   []string `cbor:"2,keyasint,omitempty"` // ARNs
 }
 
 // moveRecord is a message move task.
