@@ -28,8 +28,10 @@ func TestProblemsInAWSWords(t *testing.T) {
 		{"AWS::SQS::Queue", `{"QueueName": 12345678901}`, `#/QueueName: expected type: String, found: Long`},
 		{"AWS::SQS::Queue", `{"Tags": {}}`, `#/Tags: expected type: JSONArray, found: JSONObject`},
 		{"AWS::SQS::Queue", `{"Tags": [{"Key": "k"}]}`, `#/Tags/0: required key [Value] not found`},
-		{"AWS::SQS::Queue", `{"Tags": [{"Key": "", "Value": "*"}]}`,
-			"#/Tags/0/Key: expected minLength: 1, actual: 0\n#/Tags/0/Value: failed validation constraint for keyword [pattern]"},
+		{
+			"AWS::SQS::Queue", `{"Tags": [{"Key": "", "Value": "*"}]}`,
+			"#/Tags/0/Key: expected minLength: 1, actual: 0\n#/Tags/0/Value: failed validation constraint for keyword [pattern]",
+		},
 		{"AWS::SQS::Queue", `{"RedrivePolicy": 7}`, "#/RedrivePolicy: #: no subschema matched out of the total 2 subschemas\n" +
 			"#/RedrivePolicy: expected type: JSONObject, found: Integer\n#/RedrivePolicy: expected type: String, found: Integer"},
 		{"AWS::SQS::Queue", `{"RedrivePolicy": {"max": 1}}`, `#/RedrivePolicy: extraneous key [max] is not permitted`},
@@ -51,10 +53,13 @@ func TestProblemsInAWSWords(t *testing.T) {
 	}
 }
 
-// TestEveryType: all schemas of the file are read, and can be asked.
+// TestEveryType: all schemas of the file are read, and can be asked. (Under the race detector, which is slow at it, some.)
 func TestEveryType(t *testing.T) {
 	n := 0
-	for _, service := range schema.Services() {
+	for i, service := range schema.Services() {
+		if race && i%16 != 0 {
+			continue
+		}
 		for _, name := range schema.Names(service) {
 			s := schema.Find(name)
 			if s == nil {
@@ -70,7 +75,7 @@ func TestEveryType(t *testing.T) {
 			}
 		}
 	}
-	if n < 1500 {
+	if n < 1500 && !race {
 		t.Errorf("%d types", n)
 	}
 }

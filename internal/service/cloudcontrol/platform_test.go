@@ -113,7 +113,9 @@ func (a *api) properties(typeName, identifier string) map[string]any {
 // queues is one life of queues as resources, whatever it is asked of.
 func queues(a *api) {
 	t := a.t
-	of := func(pairs ...any) map[string]any { return input(append([]any{"TypeName", "AWS::SQS::Queue"}, pairs...)...) }
+	of := func(pairs ...any) map[string]any {
+		return input(append([]any{"TypeName", "AWS::SQS::Queue"}, pairs...)...)
+	}
 	url := a.succeeds("CreateResource", of("DesiredState", `{"QueueName": "q", "DelaySeconds": 5, "Tags": [{"Key": "stage", "Value": "test"}]}`))
 	if url != obidostest.URL+"/111111111111/q" {
 		t.Errorf("identifier %s", url)
