@@ -1,7 +1,7 @@
 // Command bench measures obidos as its users would feel it: 64 connections, requests made by hand, and the CPU time the
 // server's processes spend on each, beside a bare net/http echo of the same bytes and, where it can be installed, ElasticMQ.
 //
-//	go run ./cmd/bench -obidos bin/obidos [-seconds 4] [-rounds 3] [-peer=false]
+//	go run ./cmd/bench -obidos bin/obidos [-seconds 4] [-rounds 3] [-peer=false] [-only start]
 //
 // The server and the generator share the machine, so throughput is bounded by the generator's own work; CPU per operation
 // is the figure that can be compared from machine to machine.
@@ -29,6 +29,7 @@ type settings struct {
 	body        int
 	syncDelay   string
 	peer        bool
+	only        string
 }
 
 func main() {
@@ -48,6 +49,7 @@ func main() {
 	flag.IntVar(&s.body, "body", 1024, "bytes of a message")
 	flag.StringVar(&s.syncDelay, "sync-delay", "1ms", "added to each sync of the disk")
 	flag.BoolVar(&s.peer, "peer", true, "measure ElasticMQ too (installed from Maven Central; needs java and mvn)")
+	flag.StringVar(&s.only, "only", "", "start: only how soon it is ready, and how small")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -81,15 +83,19 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Printf("%d connections, %d-byte messages, %v s × %d rounds, %d CPUs, data in %s, %s added to each sync\n\n",
-		s.connections, s.body, s.seconds, s.rounds, runtime.NumCPU(), s.dir, s.syncDelay)
-
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
+	bare := server{name: "bare net/http echo", command: func(port int) []string { return []string{self, "echo", address(port)} }}
+	if err := startUp(ctx, s, dir, bare); err != nil || s.only == "start" {
+		return err
+	}
+	fmt.Printf("%d connections, %d-byte messages, %v s × %d rounds, %d CPUs, data in %s, %s added to each sync\n\n",
+		s.connections, s.body, s.seconds, s.rounds, runtime.NumCPU(), s.dir, s.syncDelay)
+
 	servers := []server{
-		{name: "bare net/http echo", command: func(port int) []string { return []string{self, "echo", address(port)} }},
+		bare,
 		{name: "obidos, durable", command: func(port int) []string {
 			return []string{s.obidos, "start", "--listen", address(port), "--data", filepath.Join(dir, fmt.Sprint(port)), "--sync-delay", s.syncDelay}
 		}},

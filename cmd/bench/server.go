@@ -41,7 +41,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// start runs the server and waits until it takes connections.
+// start runs the server and waits until it answers.
 func (s server) start(ctx context.Context) (*process, error) {
 	port, err := freePort()
 	if err != nil {
@@ -61,13 +61,11 @@ func (s server) start(ctx context.Context) (*process, error) {
 	}
 	p := &process{address: address(port), echo: strings.HasPrefix(s.name, "bare"), cmd: cmd}
 	for time.Since(begin) < 60*time.Second && ctx.Err() == nil {
-		c, err := net.Dial("tcp", p.address)
-		if err == nil {
-			c.Close()
+		if answers(p.address) == nil {
 			p.ready = time.Since(begin)
 			return p, nil
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(200 * time.Microsecond)
 	}
 	p.stop()
 	text, _ := os.ReadFile(log.Name())
