@@ -178,10 +178,13 @@ func (b *planner) compile(s *model.Struct) *structure {
 			st.querymap = f
 		}
 	}
+	for i, f := range st.fields {
+		first(st.byQuery, f.Wire, i) // what Java calls some members that the protocol calls otherwise: Tags for SQS's Tag
+	}
 	return st
 }
 
-// first notes that the i-th field has the name. Where two have it, the first is meant: SQS gave AttributeName a second meaning later.
+// first notes that the i-th field has the name. Where two have it, the first is meant.
 func first(m map[string]int32, name string, i int) {
 	if _, ok := m[name]; !ok {
 		m[name] = int32(i)

@@ -168,7 +168,7 @@ func (s *Service) SetQueueAttributes(ctx context.Context, in *sqsapi.SetQueueAtt
 	}
 	in2, name, ok := locate(ctx, in.QueueUrl)
 	if !ok {
-		return nil, noQueue(ctx)
+		return nil, noAddress(ctx, in.QueueUrl, name)
 	}
 	if err := s.checkDeadLetterTarget(in2, name, in.Attributes[attrRedrive]); err != nil {
 		return nil, err

@@ -99,8 +99,9 @@ func checkFifoID(s, parameter string) error {
 }
 
 // repeat answers a receive whose attempt id was seen before with the same messages, and the same receipt handles, as
-// long as none of them was deleted or had its visibility changed since. Their visibility timeout begins anew.
-func (q *queue) repeat(ctx context.Context, b *owner.Batch, h hash, visibility int64) ([]received, error) {
+// long as they are out of sight. Their visibility timeout begins anew. Once one of them was deleted or had its visibility
+// changed it is refused.
+func (q *queue) repeat(ctx context.Context, b *owner.Batch, id string, h hash, visibility int64) ([]received, error) {
 	now := b.Now().UnixMilli()
 	type attempt struct {
 		attemptRecord
@@ -121,6 +122,9 @@ func (q *queue) repeat(ctx context.Context, b *owner.Batch, h hash, visibility i
 	for i, seq := range a.Seqs {
 		f := q.flights[seq]
 		if f == nil || f.state != inFlight || f.receives != a.Receives[i] || f.due != a.Dues[i] || a.bodies[i] == "" {
+			if a.bodies[i] == "" || now < a.Dues[i] {
+				return nil, invalid("Value %s for parameter ReceiveRequestAttemptId is invalid. Reason: The receiveRequestAttemptId is not valid anymore since the receive call is not retryable.", id)
+			}
 			return nil, nil
 		}
 		m, err := a.bodies[i].parse()

@@ -54,10 +54,10 @@ func newDraft(ctx context.Context, body string, attributes map[string]sqsapi.Mes
 			return invalid("Message system attribute name '%s' is invalid.", name)
 		}
 		if v.DataType != "String" {
-			return invalid("The type of message (system) attribute '%s' is invalid. You must use only the following supported type prefixes: Binary, Number, String.", name)
+			return invalid("The type of message system attribute '%s' is invalid. You must use only the following supported type prefixes: Binary, Number, String.", name)
 		}
 		if !v.StringValue.Set || v.StringValue.V == "" {
-			return invalid("Message (system) attribute '%s' must contain a non-empty value of type 'String'.", name)
+			return invalid("Message system attribute '%s' must contain a non-empty value of type 'String'.", name)
 		}
 		d.trace = v.StringValue.V
 		d.systemDigest = digest([]attribute{{name: traceHeader, kind: v.DataType, value: d.trace}})
@@ -110,7 +110,7 @@ func (d *draft) check(q *queue, batch bool) error {
 		}
 	} else {
 		if d.dedupID.Set {
-			return invalid("Value %s for parameter MessageDeduplicationId is invalid. Reason: The request includes a parameter that is not valid for this queue type.", d.dedupID.V)
+			return invalid("Value %s for parameter MessageDeduplicationId is invalid. Reason: The request include parameter that is not valid for this queue type.", d.dedupID.V)
 		}
 		if d.delay.Set && (d.delay.V < 0 || d.delay.V > maxDelay) {
 			return invalid("Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", d.delay.V)
@@ -153,31 +153,12 @@ func readAttributes(given map[string]sqsapi.MessageAttributeValue) (list []attri
 		if err := checkAttributeName(name); err != nil {
 			return nil, 0, err
 		}
-		a := attribute{name: name, kind: v.DataType}
-		base, _, _ := strings.Cut(v.DataType, ".")
-		switch {
-		case v.DataType == "":
-			return nil, 0, invalid("Missing required parameter DataType")
-		case len(v.DataType) > maxName:
-			return nil, 0, invalid("Message (user) attribute types must be shorter than 256 Bytes")
-		case base == "Binary":
-			a.binary, a.value = true, string(v.BinaryValue)
-			if len(v.BinaryValue) == 0 {
-				return nil, 0, invalid("Message (user) attribute '%s' must contain a non-empty value of type 'Binary'.", name)
-			}
-		case base == "String" || base == "Number":
-			a.value = v.StringValue.V
-			if a.value == "" {
-				return nil, 0, invalid("Message (user) attribute '%s' must contain a non-empty value of type 'String'.", name)
-			}
-			if !validText(a.value) {
-				return nil, 0, invalid(badCharacters)
-			}
-			if base == "Number" && !validNumber(a.value) {
-				return nil, 0, invalid("Can't cast the value of message (user) attribute '%s' to a number.", name)
-			}
-		default:
-			return nil, 0, invalid("The type of message (user) attribute '%s' is invalid. You must use only the following supported type prefixes: Binary, Number, String.", name)
+		a := attribute{name: name, kind: v.DataType, binary: strings.HasPrefix(v.DataType, "Binary"), value: v.StringValue.V}
+		if err := checkAttributeValue(name, &v); err != nil {
+			return nil, 0, err
+		}
+		if a.binary {
+			a.value = string(v.BinaryValue)
 		}
 		length += len(a.name) + len(a.kind) + len(a.value)
 		list = append(list, a)
@@ -187,17 +168,54 @@ func readAttributes(given map[string]sqsapi.MessageAttributeValue) (list []attri
 }
 
 func checkAttributeName(name string) error {
-	if name == "" || len(name) > maxName {
-		return invalid("Message (user) attribute names must be shorter than 256 Bytes")
-	}
-	for _, r := range name { // AWS takes letters with accents too
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.' || r >= 0xc0 && r <= 0x17f) {
-			return invalid("Message (user) attributes name can only contain upper and lower score characters, digits, periods, hyphens and underscores. ")
-		}
-	}
 	lower := strings.ToLower(name)
-	if strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon.") || name[0] == '.' || name[len(name)-1] == '.' || strings.Contains(name, "..") {
-		return invalid("You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These strings are reserved for internal use. Additionally, they cannot start or end with '.'.")
+	switch {
+	case name == "":
+		return invalid("The request must contain non-empty message (user) attribute names.")
+	case len(name) > maxName:
+		return invalid("Message (user) attribute name must be shorter than 256 bytes.")
+	case strings.ContainsFunc(name, func(r rune) bool { // AWS takes letters with accents too
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.' || r >= 0xc0 && r <= 0x17f)
+	}):
+		return invalid("Message (user) attributes name can only contain upper and lower score characters, digits, periods, hyphens and underscores. ")
+	case strings.HasPrefix(lower, "aws."), strings.HasPrefix(lower, "amazon."):
+		return invalid("You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for internal use.")
+	case name[0] == '.':
+		return invalid("Message (user) attribute name must not begin with character '.'.")
+	case name[len(name)-1] == '.':
+		return invalid("Message (user) attribute name must not end with character '.'.")
+	case strings.Contains(name, ".."):
+		return invalid("Message (user) attribute name must not have successive '.' characters.")
+	}
+	return nil
+}
+
+func checkAttributeValue(name string, v *sqsapi.MessageAttributeValue) error {
+	base, _, _ := strings.Cut(v.DataType, ".")
+	isBinary, isNumber := base == "Binary", base == "Number"
+	switch text, data := v.StringValue.V, v.BinaryValue; {
+	case len(v.StringListValues)+len(v.BinaryListValues) > 0:
+		return sqsapi.UnsupportedOperation("Message attribute list values in SendMessage operation are not supported.")
+	case v.DataType == "" && text == "" && len(data) == 0:
+		return invalid("The message (user) attribute '%s' must contain a non-empty message attribute value.", name)
+	case v.DataType == "":
+		return invalid("The message (user) attribute '%s' must contain a non-empty message attribute type.", name)
+	case !isBinary && !isNumber && base != "String":
+		return invalid("The type of message (user) attribute '%s' is invalid. You must use only the following supported type prefixes: Binary, Number, String.", name)
+	case len(v.DataType) > maxName:
+		return invalid("Message (user) attribute type must be shorter than 256 bytes.")
+	case text == "" && len(data) == 0:
+		return invalid("Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, v.DataType)
+	case text != "" && len(data) > 0:
+		return invalid("Message (user) attribute '%s' must have a single value.", name)
+	case isBinary && text != "":
+		return invalid("Message (user) attribute '%s' with type 'Binary' must use field 'Binary'.", name)
+	case !isBinary && len(data) > 0:
+		return invalid("Message (user) attribute '%s' with type '%s' must use field 'String'.", name, base)
+	case !validText(text):
+		return invalid(badCharacters)
+	case isNumber && !validNumber(text):
+		return invalid("Can't cast the value of message (user) attribute '%s' to a number.", name)
 	}
 	return nil
 }
@@ -497,8 +515,8 @@ func (q *queue) deleteMessage(ctx context.Context, b *owner.Batch, receipt strin
 	q.state.total--
 	q.forget(b, f)
 	q.touch()
-	if q.set.fifo && q.waiters.Len() > 0 && (q.behind || q.window.next() != nil) {
-		q.wake(1) // its group may be open again
+	if q.waiters.Len() > 0 && (q.behind || q.window.next() != nil) {
+		q.wake(1) // its group may be open again, or there is room in flight
 	}
 	return nil
 }

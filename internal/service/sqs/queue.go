@@ -153,6 +153,9 @@ func validName(name string, fifo bool) bool {
 func (s *Service) CreateQueue(ctx context.Context, in *sqsapi.CreateQueueInput) (*sqsapi.CreateQueueOutput, error) {
 	name := strings.Clone(in.QueueName)
 	fifo := strings.EqualFold(in.Attributes[attrFifo], "true")
+	if name == "" {
+		return nil, invalid("Queue name cannot be empty")
+	}
 	if fifo && !validName(name, true) {
 		return nil, invalid("The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length")
 	}
@@ -183,6 +186,9 @@ func (s *Service) CreateQueue(ctx context.Context, in *sqsapi.CreateQueueInput) 
 				if !has.same(string(a), in.Attributes[a]) {
 					return nil, sqsapi.QueueNameExists("A queue already exists with the same name and a different value for attribute %s", a)
 				}
+			}
+			if len(in.Tags) > 0 && !maps.Equal(in.Tags, has.Tags) {
+				return nil, sqsapi.QueueNameExists("A queue already exists with the same name and different tags")
 			}
 			return out, nil
 		}

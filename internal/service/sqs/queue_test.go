@@ -296,12 +296,29 @@ func TestStandardInFlightLimit(t *testing.T) {
 		p, ctx := Start(t), t.Context()
 		url := p.create(ctx, "limited", "VisibilityTimeout", "3600")
 		p.sendMany(ctx, url, 0, 120_001, 0)
+		var some []sqsapi.Message
 		for range 12_000 {
-			p.receive(ctx, url, 10)
+			some = p.receive(ctx, url, 10)
 		}
 		_, err := p.ReceiveMessage(ctx, &sqsapi.ReceiveMessageInput{QueueUrl: url})
 		if e, ok := errors.AsType[*aws.Error](err); !ok || e.ErrorShape != sqsapi.ErrOverLimit {
 			t.Errorf("the receive beyond 120,000 in flight answered %v", err)
+		}
+		// One that waits is not refused: there is room once a message is deleted.
+		waited := make(chan int)
+		go func() {
+			out, err := p.ReceiveMessage(ctx, &sqsapi.ReceiveMessageInput{QueueUrl: url, WaitTimeSeconds: aws.Some(int32(20))})
+			if err != nil {
+				t.Error(err)
+				out = &sqsapi.ReceiveMessageOutput{}
+			}
+			waited <- len(out.Messages)
+		}()
+		time.Sleep(5 * time.Second)
+		start := time.Now()
+		p.delete(ctx, url, some[0])
+		if n := <-waited; n != 1 || time.Since(start) > 0 {
+			t.Errorf("the long poll was answered %d messages %v after there was room", n, time.Since(start))
 		}
 		p.stop()
 	})

@@ -15,6 +15,9 @@ import (
 	"github.com/obidos-cloud/obidos/internal/task"
 )
 
+// tooManyInFlight is what a receive that does not wait is told by a standard queue that has as many in flight as may be.
+const tooManyInFlight = "Too many messages have been received without being deleted.\nPlease delete your received messages or let them timeout before receiving more."
+
 // received is a message that a receive answers.
 type received struct {
 	message
@@ -61,21 +64,26 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *sqsapi.ReceiveMessageI
 			if in.VisibilityTimeout.Set {
 				visibility = int64(in.VisibilityTimeout.V) * 1000
 			}
-			tried := in.ReceiveRequestAttemptId.Set
-			if tried && !q.set.fifo {
-				return nil, invalid("Value %s for parameter ReceiveRequestAttemptId is invalid. Reason: The request includes a parameter that is not valid for this queue type.", in.ReceiveRequestAttemptId.V)
+			wait := q.set.wait
+			if in.WaitTimeSeconds.Set {
+				wait = int64(in.WaitTimeSeconds.V) * 1000
 			}
+			tried := in.ReceiveRequestAttemptId.Set && q.set.fifo // it means nothing to others
 			var (
 				list []received
 				err  error
 			)
 			if tried {
-				if list, err = q.repeat(ctx, b, attempt, visibility); err != nil {
+				if list, err = q.repeat(ctx, b, in.ReceiveRequestAttemptId.V, attempt, visibility); err != nil {
 					return nil, err
 				}
 			}
 			if len(list) == 0 {
-				if list, moved, err = q.receive(ctx, b, int(limit), visibility); err != nil {
+				if !q.set.fifo && q.flying >= maxInFlight {
+					if wait == 0 {
+						return nil, sqsapi.OverLimit(tooManyInFlight)
+					}
+				} else if list, moved, err = q.receive(ctx, b, int(limit), visibility); err != nil {
 					return nil, err
 				}
 				if tried && len(list) > 0 {
@@ -89,10 +97,6 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *sqsapi.ReceiveMessageI
 			}
 			if len(list) == 0 {
 				if until.IsZero() {
-					wait := q.set.wait
-					if in.WaitTimeSeconds.Set {
-						wait = int64(in.WaitTimeSeconds.V) * 1000
-					}
 					until = b.Now().Add(time.Duration(wait) * time.Millisecond)
 				}
 				if again = !b.Empty(); !again && b.Now().Before(until) {
@@ -133,8 +137,6 @@ func (q *queue) receive(ctx context.Context, b *owner.Batch, limit int, visibili
 		if limit = min(limit, maxInFlightFifo-q.flying); limit <= 0 {
 			return nil, 0, nil
 		}
-	} else if q.flying >= maxInFlight {
-		return nil, 0, sqsapi.OverLimit("Too many messages in flight: the limit of a queue is %d.", maxInFlight)
 	}
 	now := b.Now().UnixMilli()
 	redrive := q.set.deadLetters != ""

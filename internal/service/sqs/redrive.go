@@ -48,13 +48,13 @@ func readRedrive(v string, fifo bool) (p redrivePolicy, err error) {
 	d := json.NewDecoder(strings.NewReader(v))
 	d.UseNumber()
 	if d.Decode(&loose) != nil {
-		return p, invalidRedrive(v, "Redrive policy is not a valid JSON map.")
-	}
-	if loose.Target == nil {
-		return p, invalidRedrive(v, "Redrive policy does not contain mandatory attribute: deadLetterTargetArn.")
+		return p, sqsapi.InvalidAttributeValue("Invalid value for the parameter RedrivePolicy. Reason: Redrive policy is not a valid JSON map.")
 	}
 	if loose.Max == nil {
 		return p, invalidRedrive(v, "Redrive policy does not contain mandatory attribute: maxReceiveCount.")
+	}
+	if loose.Target == nil {
+		return p, invalidRedrive(v, "Redrive policy does not contain mandatory attribute: deadLetterTargetArn.")
 	}
 	p.Target = *loose.Target
 	count := ""
@@ -71,13 +71,13 @@ func readRedrive(v string, fifo bool) (p redrivePolicy, err error) {
 	p.Max = json.Number(strconv.Itoa(n))
 	arn, ok := aws.ParseARN(p.Target)
 	if !ok {
-		return p, invalidRedrive(v, "Invalid value for deadLetterTargetArn.")
+		return p, invalidRedrive(v, "Dead-letter target ARN should be fully qualified ARN.")
 	}
 	if arn.Service != "sqs" {
 		return p, invalidRedrive(v, "Only SQS queues are valid resources for deadLetterTargetArn.")
 	}
 	if strings.HasSuffix(arn.Resource, ".fifo") != fifo {
-		return p, invalidRedrive(v, "Dead-letter queue must be same type of queue as the source.")
+		return p, invalidRedrive(v, "Dead-letter queue must be same type of queue as the source..")
 	}
 	return p, nil
 }
@@ -90,28 +90,34 @@ type redriveAllowPolicy struct {
 
 func checkRedriveAllow(v string) error {
 	bad := func(reason string) error {
-		return invalid("Value %s for parameter RedriveAllowPolicy is invalid. Reason: %s", v, reason)
+		return invalid("Value %s for parameter RedriveAllowPolicy is invalid. Reason: Amazon SQS can't create the redrive allow policy. %s", v, reason)
 	}
+	unreadable := sqsapi.InvalidAttributeValue("Invalid value for the parameter RedriveAllowPolicy. Reason: Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.")
 	var p redriveAllowPolicy
-	if json.Unmarshal([]byte(v), &p) != nil {
-		return bad("Amazon SQS can't create the redrive allow policy, as it's in an unsupported format.")
+	d := json.NewDecoder(strings.NewReader(v))
+	d.DisallowUnknownFields()
+	if d.Decode(&p) != nil {
+		return unreadable
 	}
 	switch p.Permission {
 	case "allowAll", "denyAll":
-		if len(p.Sources) > 0 {
-			return bad("Amazon SQS can't create the redrive allow policy. When you specify the sourceQueueArns parameter, redrivePermission must be byQueue.")
+		if p.Sources != nil {
+			return bad("To specify one or more source queue ARNs, you must set redrivePermission to byQueue.")
 		}
 	case "byQueue":
-		if len(p.Sources) == 0 || len(p.Sources) > 10 {
-			return bad("Amazon SQS can't create the redrive allow policy. When you set redrivePermission to byQueue, sourceQueueArns must name from 1 to 10 queues.")
+		switch {
+		case len(p.Sources) == 0:
+			return bad("When you specify the byQueue permission type, you must also specify one or more sourceQueueArns values.")
+		case len(p.Sources) > 10:
+			return bad("The maximum number of source queue ARNs you can specify is 10.")
 		}
 		for _, s := range p.Sources {
 			if a, ok := aws.ParseARN(s); !ok || a.Service != "sqs" {
-				return bad("Amazon SQS can't create the redrive allow policy. Invalid value for sourceQueueArns: " + s + ".")
+				return unreadable
 			}
 		}
 	default:
-		return bad("Amazon SQS can't create the redrive allow policy. Invalid value for redrivePermission: " + p.Permission + ".")
+		return unreadable
 	}
 	return nil
 }
@@ -145,6 +151,8 @@ func (s *Service) checkDeadLetterTarget(ctx context.Context, name, policy string
 	switch {
 	case err != nil:
 		return err
+	case target.Account != scope.Account:
+		return invalidRedrive(policy, "Dead-letter target owner should be same as the source.")
 	case found.Number == 0:
 		return invalidRedrive(policy, "Dead letter target does not exist.")
 	case !found.allows(scope.ARN("sqs", name)):
@@ -165,7 +173,7 @@ func (s *Service) ListDeadLetterSourceQueues(ctx context.Context, in *sqsapi.Lis
 	}
 	within, name, ok := locate(ctx, in.QueueUrl)
 	if !ok {
-		return nil, noQueue(ctx)
+		return nil, noAddress(ctx, in.QueueUrl, name)
 	}
 	return store.View(within, s.space, func(tx *store.Tx) (*sqsapi.ListDeadLetterSourceQueuesOutput, error) {
 		if !s.tables.queues.Has(tx, name) {
@@ -217,6 +225,7 @@ func (q *queue) moveTo(b *owner.Batch, to uint64, m *message, f *flight, source 
 func (s *Service) takeIn(ctx context.Context, name string) error {
 	for {
 		more, err := owner.Do(ctx, s.queues, name, func(q *queue, b *owner.Batch) (bool, error) {
+
 			if q.taking { // what is being taken in must be committed before the rest is read
 				return false, b.Park(&q.intake, b.Now().Add(time.Minute))
 			}

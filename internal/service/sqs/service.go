@@ -124,6 +124,17 @@ func noQueue(ctx context.Context) *aws.Error {
 	return sqsapi.QueueDoesNotExist("The specified queue does not exist.")
 }
 
+// noAddress is what a request is answered whose QueueUrl locate can make nothing of but a name.
+func noAddress(ctx context.Context, url, name string) *aws.Error {
+	if name != "" {
+		return noQueue(ctx)
+	}
+	if url == "" {
+		url = aws.RequestOf(ctx).Endpoint + "/"
+	}
+	return sqsapi.InvalidAddress("The address %s is not valid for this endpoint.", url)
+}
+
 func isNoQueue(err error) bool {
 	e, ok := errors.AsType[*aws.Error](err)
 	return ok && e.ErrorShape == sqsapi.ErrQueueDoesNotExist
@@ -137,7 +148,7 @@ func at[T any](ctx context.Context, s *Service, url string, fn func(q *queue, b 
 	in, name, ok := locate(ctx, url)
 	if !ok {
 		var zero T
-		return zero, noQueue(ctx)
+		return zero, noAddress(ctx, url, name)
 	}
 	return on(in, s, name, fn)
 }
@@ -189,12 +200,12 @@ func locate(ctx context.Context, url string) (in context.Context, name string, o
 			account = account[j+1:]
 			region, isPath := strings.CutPrefix(before, "queue/")
 			if !isPath || region == "" || strings.Contains(region, "/") {
-				return ctx, "", false
+				return ctx, name, false
 			}
 			scope.Region = region
 		}
 		if !isAccount(account) {
-			return ctx, "", false
+			return ctx, name, false
 		}
 		scope.Account = account
 	}
