@@ -155,7 +155,10 @@ func readRewrites(file string) (map[string]pattern, error) {
 	var m map[string]pattern
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	return m, d.Decode(&m)
+	if err := d.Decode(&m); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return m, nil
 }
 
 func (g *generator) write(path string, data []byte) error {
