@@ -1,34 +1,43 @@
 package gateway
 
 import (
-	"bufio"
+	"context"
 	"crypto/tls"
+	"errors"
 	"net"
+	"net/http"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/obidos-cloud/obidos/internal/gateway/lane"
 )
 
-// sniffing makes one port speak plain HTTP and TLS: the first byte of a TLS connection is 0x16, which no HTTP request
-// begins with.
+// sniffing is what comes in at one port that is not plain, small HTTP/1.1: the lane answers that, and hands on the rest. The
+// first byte of a TLS connection is 0x16, which no HTTP request begins with.
 type sniffing struct {
 	net.Listener
 	config *tls.Config
-	ready  chan net.Conn // connections whose first byte is known
+	lane   *lane.Server
+	ready  chan net.Conn // connections for net/http
 	done   chan struct{} // closed when the listener is
 	once   sync.Once
-
-	mu      sync.Mutex // guards what follows
-	waiting map[net.Conn]struct{}
-	closed  bool
-	err     error
-	accept  sync.WaitGroup
+	err    error // why it was; set before done is closed
+	accept sync.WaitGroup
 }
 
 // firstByteTimeout is how long a connection may stay silent. Clients open connections ahead of need, so it is long.
 const firstByteTimeout = 2 * time.Minute
 
-func sniff(l net.Listener, config *tls.Config) *sniffing {
-	s := &sniffing{Listener: l, config: config, ready: make(chan net.Conn), done: make(chan struct{}), waiting: map[net.Conn]struct{}{}}
+// acceptPause is how long new connections wait when the process cannot have more.
+const acceptPause = 50 * time.Millisecond
+
+func sniff(ctx context.Context, l net.Listener, config *tls.Config, h *http.Server) *sniffing {
+	s := &sniffing{Listener: l, config: config, ready: make(chan net.Conn), done: make(chan struct{})}
+	s.lane = &lane.Server{
+		HTTP: h, HandOver: s.take, Base: context.WithoutCancel(ctx),
+		FirstByteTimeout: firstByteTimeout, WriteTimeout: writeTimeout,
+	}
 	s.accept.Go(s.acceptAll)
 	return s
 }
@@ -36,40 +45,33 @@ func sniff(l net.Listener, config *tls.Config) *sniffing {
 func (s *sniffing) acceptAll() {
 	for {
 		c, err := s.Listener.Accept()
-		if err != nil {
-			s.mu.Lock()
-			s.err = err
-			s.mu.Unlock()
-			s.once.Do(func() { close(s.done) })
-			return
-		}
-		s.mu.Lock()
-		if s.closed {
-			s.mu.Unlock()
-			c.Close()
+		if err == nil {
+			s.lane.Go(c)
 			continue
 		}
-		s.waiting[c] = struct{}{}
-		s.accept.Go(func() { s.identify(c) })
-		s.mu.Unlock()
+		if e, ok := errors.AsType[syscall.Errno](err); !ok || !e.Temporary() {
+			s.end(err)
+			return
+		}
+		select { // too many open files: until some are closed
+		case <-time.After(acceptPause):
+		case <-s.done:
+		}
 	}
 }
 
-func (s *sniffing) identify(c net.Conn) {
-	p := &peeked{Conn: c, r: bufio.NewReaderSize(c, 16)}
-	c.SetReadDeadline(time.Now().Add(firstByteTimeout))
-	first, err := p.r.Peek(1)
-	s.mu.Lock()
-	delete(s.waiting, c)
-	s.mu.Unlock()
-	if err != nil {
-		c.Close()
-		return
-	}
-	c.SetReadDeadline(time.Time{})
-	var ready net.Conn = p
-	if first[0] == 0x16 {
-		ready = tls.Server(p, s.config)
+func (s *sniffing) end(err error) {
+	s.once.Do(func() {
+		s.err = err
+		close(s.done)
+	})
+}
+
+// take has net/http serve a connection that is not for the lane.
+func (s *sniffing) take(c net.Conn, received []byte) {
+	var ready net.Conn = &peeked{Conn: c, received: received}
+	if len(received) > 0 && received[0] == 0x16 {
+		ready = tls.Server(ready, s.config)
 	}
 	select {
 	case s.ready <- ready:
@@ -84,35 +86,24 @@ func (s *sniffing) Accept() (net.Conn, error) {
 	case c := <-s.ready:
 		return c, nil
 	case <-s.done:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.err != nil {
-			return nil, s.err
-		}
-		return nil, net.ErrClosed
+		return nil, s.err
 	}
 }
 
-// Close implements net.Listener. It waits for the goroutines that listen.
+// Close implements net.Listener. The lane is shut down by who called sniff.
 func (s *sniffing) Close() error {
 	err := s.Listener.Close()
-	s.mu.Lock()
-	s.closed = true
-	for c := range s.waiting {
-		c.Close()
-	}
-	s.mu.Unlock()
-	s.once.Do(func() { close(s.done) })
+	s.end(net.ErrClosed)
 	s.accept.Wait()
 	return err
 }
 
-// peeked is a connection some of whose first bytes are in r. Once they are taken it reads from the connection itself.
+// peeked is a connection of which some bytes are received already. Once they are taken it reads from the connection itself.
 // A client that does not read what it is answered is not waited for: each write has a deadline.
 type peeked struct {
 	net.Conn
-	r       *bufio.Reader
-	renewed time.Time // when the deadline of writes was moved last; writers take turns
+	received []byte
+	renewed  time.Time // when the deadline of writes was moved last; writers take turns
 }
 
 // How long a write may take, and how often its deadline is moved.
@@ -132,11 +123,12 @@ func (p *peeked) Write(b []byte) (int, error) {
 }
 
 func (p *peeked) Read(b []byte) (int, error) {
-	if p.r != nil {
-		if p.r.Buffered() > 0 {
-			return p.r.Read(b)
+	if len(p.received) > 0 {
+		n := copy(b, p.received)
+		if p.received = p.received[n:]; len(p.received) == 0 {
+			p.received = nil
 		}
-		p.r = nil
+		return n, nil
 	}
 	return p.Conn.Read(b)
 }

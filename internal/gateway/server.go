@@ -1,6 +1,8 @@
 // Package gateway is HTTP in: it takes every request of every AWS protocol on one port, plain or TLS, HTTP/1.1 or HTTP/2, finds
 // out what is asked and by whom, has it performed through the one door, and writes the answer.
 //
+// The plain, small request, which is nearly every one, is read and answered by [lane]; all others by net/http.
+//
 // It promises that a web page cannot drive obidos (see [Access]), that a client that is slow or sends garbage costs a
 // bounded amount and gets AWS's error or a closed connection, and that each failure is logged once, with its request id.
 package gateway
@@ -337,22 +339,32 @@ func Serve(ctx context.Context, l net.Listener, h *http.Server, certificates *Ce
 	if err != nil {
 		return err
 	}
-	listener := sniff(l, config)
+	listener := sniff(ctx, l, config, h)
 	ended := make(chan error, 1)
 	go func() { ended <- h.Serve(listener) }()
 	select {
 	case err = <-ended:
-		err = fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
-		// Requests are not cut off: long polls were told to end by whoever ended ctx, the rest is short.
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if h.Shutdown(grace) != nil {
-			h.Close()
-		}
-		if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
-			err = fmt.Errorf("serve %s: %w", l.Addr(), e)
-		}
+	}
+	// Requests are not cut off: long polls were told to end by whoever ended ctx, the rest is short.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	emptied := make(chan struct{})
+	go func() {
+		defer close(emptied)
+		_ = listener.lane.Shutdown(grace) // it cuts off what is left
+	}()
+	if h.Shutdown(grace) != nil {
+		h.Close()
+	}
+	<-emptied
+	if err == nil {
+		err = <-ended
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	} else {
+		err = fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 	return errors.Join(err, ignoreClosed(listener.Close()))
 }
