@@ -157,8 +157,13 @@ func (m *Match) queryOutput(e *xmlWriter, reqID string, at place) {
 	e.b = append(e.b, `">`...)
 	if name := m.Operation.ResultWrapper; name != "" {
 		e.open(name)
+		empty := len(e.b)
 		e.members(at, m.op.out.fields)
-		e.close(name)
+		if len(e.b) == empty {
+			e.b = append(e.b[:empty-1], `/>`...)
+		} else {
+			e.close(name)
+		}
 	} else {
 		e.members(at, m.op.out.fields)
 	}

@@ -201,6 +201,22 @@ func TestOutputInBothProtocols(t *testing.T) {
 	}
 }
 
+func TestNothingToAnswer(t *testing.T) {
+	w := wire.New(api.All()...)
+	m, in, rec := exchange(t, w, request("GET", "/?Action=ReceiveMessage&QueueUrl=u", "", signed("sqs")))
+	if in == nil {
+		t.Fatal(rec.Body)
+	}
+	if err := m.WriteOutput(rec, "REQ", &sqsapi.ReceiveMessageOutput{}); err != nil {
+		t.Fatal(err)
+	}
+	want := `<?xml version="1.0"?><ReceiveMessageResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><ReceiveMessageResult/>` +
+		`<ResponseMetadata><RequestId>REQ</RequestId></ResponseMetadata></ReceiveMessageResponse>`
+	if got := rec.Body.String(); got != want {
+		t.Errorf("answered\n%s\nwant\n%s", got, want)
+	}
+}
+
 // An error before anything is known of the request has a protocol too.
 func TestZeroMatchAnswers(t *testing.T) {
 	var m wire.Match
