@@ -39,6 +39,24 @@ var clients = []client{
 		},
 	},
 	{
+		name: "web-pages",
+		install: func(ctx context.Context, w workplace) error {
+			if _, ok := chromium(); !ok {
+				return errMissing{"Chromium (apt-get install chromium)"}
+			}
+			for _, name := range []string{"package.json", "browser.mjs", "local.mjs", "foreign.html"} {
+				if err := copyFile(filepath.Join(w.cache, name), filepath.Join(w.sources, "browser", name)); err != nil {
+					return err
+				}
+			}
+			return once(ctx, w, "package.json", w.cache, "npm", "install", "--no-audit", "--no-fund", "--silent")
+		},
+		command: func(w workplace, url, tag string) *exec.Cmd {
+			browser, _ := chromium()
+			return exec.Command("node", filepath.Join(w.cache, "browser.mjs"), browser)
+		},
+	},
+	{
 		name: "java-sdk-v2",
 		install: func(ctx context.Context, w workplace) error {
 			if err := os.CopyFS(filepath.Join(w.cache, "src"), os.DirFS(filepath.Join(w.sources, "java", "src"))); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -60,6 +78,16 @@ var clients = []client{
 		},
 	},
 	{name: "terraform", install: terraformProvider, command: terraformScenario},
+}
+
+// chromium is a browser of that family.
+func chromium() (path string, ok bool) {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, true
+		}
+	}
+	return "", false
 }
 
 // tool runs one of the machine's tools in dir.
