@@ -155,7 +155,7 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 		return c, &sigv4.Error{Reason: sigv4.UnknownKey, Claim: c.Claim}
 	}
 	c.Account = aws.DefaultAccount
-	if isAccount(id) {
+	if aws.IsAccount(id) {
 		c.Account = id
 	}
 	c.Principal = a.Root(c.Account)
@@ -215,18 +215,6 @@ func (a *Authenticator) Root(account string) aws.Principal {
 
 func root(account string) aws.Principal {
 	return aws.Principal{Account: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account}
-}
-
-func isAccount(s string) bool {
-	if len(s) != 12 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // regionOf is the region a signature names, where that can be one: it becomes part of keys and host names.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/obidos-cloud/obidos/internal/aws"
 )
 
 // TraceID names a trace. Those we begin start with the second in which they began, as X-Ray wants it.
@@ -188,14 +190,5 @@ func NewRequestID() string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:], rand.Uint64())
 	binary.BigEndian.PutUint64(b[8:], rand.Uint64())
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	var s [36]byte
-	hex.Encode(s[:8], b[:4])
-	hex.Encode(s[9:13], b[4:6])
-	hex.Encode(s[14:18], b[6:8])
-	hex.Encode(s[19:23], b[8:10])
-	hex.Encode(s[24:], b[10:])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
+	return aws.UUID(b)
 }
