@@ -80,6 +80,12 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// Encode is v in the encoding of records, for a record that carries what only others know the type of.
+func Encode(v any) ([]byte, error) { return encoding.Marshal(v) }
+
+// Decode sets what v points to to what Encode encoded.
+func Decode(b []byte, v any) error { return decoding.Unmarshal(b, v) }
+
 func newCodec[V any](name string) *codec[V] {
 	c := &codec[V]{unknown: -1}
 	c.cells.New = func() any { return new(cell[V]) }

@@ -92,7 +92,7 @@ func TestTaskWithAnEarlierTimeIsNotLost(t *testing.T) {
 
 // More targets are down than there is memory for: those that are not are served at once, and the others later.
 func TestManyTargetsThatAreDownDelayNoOther(t *testing.T) {
-	const targets = 20_000
+	const targets = 17_000
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, memory.Hostile{})
 		r, d := w.runner(task.RunnerOptions{}), w.diary()

@@ -58,7 +58,7 @@ func NewQueue[T any](r *Runner, name string, fn func(ctx context.Context, id str
 		run: func(ctx context.Context, id string, v any) error { return fn(ctx, id, v.(T)) },
 		decode: func(body []byte) (any, error) {
 			var v T
-			err := decoding.Unmarshal(body, &v)
+			err := store.Decode(body, &v)
 			return v, err
 		},
 	}
@@ -91,7 +91,7 @@ func (q Queue[T]) OnDead(fn func(tx *store.Tx, d Dead[T])) {
 // Add writes a task. It is begun when w is committed.
 func (q Queue[T]) Add(w store.Writer, v T, a Add) (id string) {
 	r := q.q.runner
-	body, err := encoding.Marshal(v)
+	body, err := store.Encode(v)
 	if err != nil { // v's type is the service's own: what CBOR cannot hold is a bug
 		panic(fmt.Sprintf("task: %s: %v", q.q.name, err))
 	}
@@ -142,7 +142,7 @@ func (q Queue[T]) Continue(ctx context.Context, tx *store.Tx, next T) error {
 	if err != nil {
 		return err
 	}
-	if t.Body, err = encoding.Marshal(next); err != nil {
+	if t.Body, err = store.Encode(next); err != nil {
 		panic(fmt.Sprintf("task: %s: %v", q.q.name, err))
 	}
 	q.q.forgetEffect(tx, it.pos.id(t.Step))

@@ -140,17 +140,4 @@ func hash(parts ...string) uint64 {
 	return h ^ h>>33
 }
 
-// How bodies are encoded: as records of the store are.
-var (
-	encoding = must(cbor.EncOptions{Time: cbor.TimeRFC3339NanoUTC}.EncMode())
-	decoding = must(cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: store.MaxValue, MaxMapPairs: store.MaxValue}.DecMode())
-)
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 func fromNano(n int64) time.Time { return time.Unix(0, n).UTC() }

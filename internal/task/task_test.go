@@ -586,3 +586,30 @@ func TestUnknownOutcomesAreLookedInto(t *testing.T) {
 		}
 	})
 }
+
+// What a record can hold a task can carry.
+func TestDeepValues(t *testing.T) {
+	type nest struct {
+		In *nest `cbor:"1,keyasint"`
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, memory.Hostile{})
+		r, d := w.runner(task.RunnerOptions{}), w.diary()
+		q := task.NewQueue(r, "test", func(_ context.Context, _ string, v nest) error {
+			depth := 0
+			for n := &v; n.In != nil; n = n.In {
+				depth++
+			}
+			d.note("%d", depth)
+			return nil
+		}, task.Options{})
+		var v nest
+		for range 200 {
+			in := v
+			v = nest{&in}
+		}
+		w.update(func(tx *store.Tx) { q.Add(tx, v, task.Add{}) })
+		w.run(r)
+		d.expect(t, "200")
+	})
+}

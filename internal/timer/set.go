@@ -34,7 +34,7 @@ func NewSet[T any](ts *Timers, name string, fn func(ctx context.Context, v T) er
 	}
 	ts.sets[name] = &set{func(ctx context.Context, body []byte) error {
 		var v T
-		if err := decoding.Unmarshal(body, &v); err != nil {
+		if err := store.Decode(body, &v); err != nil {
 			return fmt.Errorf("read the timer: %w", err)
 		}
 		return fn(ctx, v)
@@ -44,7 +44,7 @@ func NewSet[T any](ts *Timers, name string, fn func(ctx context.Context, v T) er
 
 // At sets the timer key of the writer's account and region to t, whether or not it was set before.
 func (s Set[T]) At(w store.Writer, t time.Time, key string, v T) {
-	body, err := encoding.Marshal(v)
+	body, err := store.Encode(v)
 	if err != nil { // v's type is the service's own: what CBOR cannot hold is a bug
 		panic(fmt.Sprintf("timer: %s: %v", s.name, err))
 	}
