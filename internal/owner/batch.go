@@ -15,6 +15,7 @@ type Batch struct {
 	obj *object // nil for what belongs to none
 
 	lazy      bool
+	frees     bool
 	own       bool
 	forget    bool
 	untouched bool
@@ -37,6 +38,14 @@ type Batch struct {
 // with the next commit that is, and not for the durability of what it read. So it may show only what survives a power
 // cut, or may be taken back by one: let what others must not see too early enter the state in their Then.
 func (b *Batch) Lazy() { b.lazy = true }
+
+// Frees says that what is written is little, and for getting things done or deleted: a full disk does not refuse it as long
+// as it can.
+func (b *Batch) Frees() { b.frees = true }
+
+// Room is what writing more would be refused with, as far as is known, for want of room on the disk. A function that asks
+// before it changes the state spares the object being read again.
+func (b *Batch) Room() error { return b.obj.node.full.now() }
 
 // Then has fn called under the object's lock once the changes are committed, and durable unless lazy, in the order of
 // the commits and before the caller has its answer. It may change the state but write nothing. It is not called where

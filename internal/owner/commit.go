@@ -343,6 +343,7 @@ func (n *Node) writeAs(s *session, entries []*Batch, lazy, marked bool) (durable
 			return !lazy
 		}
 		if refused(err) {
+			n.full.note(err)
 			if !marked {
 				n.refuse(entries[0], err)
 				return false
@@ -380,6 +381,30 @@ func refused(err error) bool {
 	return full || errors.Is(err, store.ErrLimit)
 }
 
+// shortage is what was heard last of a full disk.
+type shortage struct{ heard atomic.Pointer[refusal] }
+
+type refusal struct {
+	err error
+	at  time.Time
+}
+
+// After so long somebody tries again.
+const shortageLasts = 50 * time.Millisecond
+
+func (f *shortage) note(err error) {
+	if _, full := errors.AsType[*store.DiskFullError](err); full {
+		f.heard.Store(&refusal{err, time.Now()})
+	}
+}
+
+func (f *shortage) now() error {
+	if r := f.heard.Load(); r != nil && time.Since(r.at) < shortageLasts {
+		return r.err
+	}
+	return nil
+}
+
 // refuse gives b the error of its commit. The state is ahead of the store then, unless the function left it alone.
 func (n *Node) refuse(b *Batch, err error) {
 	b.err = err
@@ -413,7 +438,10 @@ func (n *Node) giveUp(entries []*Batch, err error) {
 // commit is one transaction with the entries that are not decided.
 func (n *Node) commit(s *session, entries []*Batch, lazy, marked bool) error {
 	s.number++
-	o := store.UpdateOptions{Name: "owner.commit", Lazy: lazy, Owned: true, Fences: *s.fences.Load()}
+	o := store.UpdateOptions{Name: "owner.commit", Lazy: lazy, Owned: true, Frees: true, Fences: *s.fences.Load()}
+	for _, b := range entries {
+		o.Frees = o.Frees && (b.frees || b.err != nil || b.Empty())
+	}
 	_, err := store.UpdateWith(n.base, n.space, o, func(tx *store.Tx) (struct{}, error) {
 		writes, proves, barrier := false, false, false
 		for _, b := range entries {
@@ -471,7 +499,7 @@ func (n *Node) settle(s *session, marked bool, err error) verdict {
 			time.Sleep(time.Duration(try*try) * time.Millisecond)
 		}
 		var f finding
-		f, err = store.UpdateWith(n.base, n.space, store.UpdateOptions{Name: "owner.settle"}, func(tx *store.Tx) (f finding, _ error) {
+		f, err = store.UpdateWith(n.base, n.space, store.UpdateOptions{Name: "owner.settle", Frees: true}, func(tx *store.Tx) (f finding, _ error) {
 			f.mark, _ = n.rows.marks.Get(tx, n.o.ID)
 			m, ok := n.rows.members.Get(tx, n.o.ID)
 			if f.alive = ok && m.Incarnation == s.incarnation; f.alive {

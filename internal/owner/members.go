@@ -107,7 +107,7 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) enter(ctx context.Context) (*session, error) {
 	for try := 0; ; try++ {
 		began := time.Now()
-		term, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: "owner.join"}, func(tx *store.Tx) (uint64, error) {
+		term, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: "owner.join", Frees: true}, func(tx *store.Tx) (uint64, error) {
 			t := n.rows.raise(tx, n.o.ID)
 			n.rows.members.Set(tx, member{Incarnation: t, Address: n.o.Address}, n.o.ID)
 			n.rows.marks.Set(tx, mark{t, 0}, n.o.ID)
@@ -174,7 +174,7 @@ func (n *Node) stay(ctx context.Context, s *session) error {
 // beat shows the others that this node lives, and looks who else does.
 func (n *Node) beat(ctx context.Context, s *session, number uint64) error {
 	began := time.Now()
-	all, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: "owner.beat", Lazy: true}, func(tx *store.Tx) (map[string]member, error) {
+	all, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: "owner.beat", Lazy: true, Frees: true}, func(tx *store.Tx) (map[string]member, error) {
 		all := n.rows.all(tx)
 		me, ok := all[n.o.ID]
 		if !ok || me.Incarnation != s.incarnation {

@@ -90,9 +90,10 @@ type Node struct {
 	batches sync.Pool // of *Batch: per node, since a Batch holds a channel, which belongs to its synctest bubble
 
 	fresh   atomic.Pointer[time.Time] // till when answers from memory need no commit
-	tickets atomic.Uint64             // tells who parked first
-	look    chan struct{}             // something has changed in the store; holds one
-	turn    chan struct{}             // held while partitions are taken or released; holds one
+	full    shortage
+	tickets atomic.Uint64 // tells who parked first
+	look    chan struct{} // something has changed in the store; holds one
+	turn    chan struct{} // held while partitions are taken or released; holds one
 
 	mu       sync.Mutex
 	kinds    []kind

@@ -173,7 +173,7 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 // insist commits fn under the node's fence, again until the outcome is certain.
 func (n *Node) insist(ctx context.Context, s *session, name string, fn func(tx *store.Tx) error) error {
 	for {
-		_, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: name, Owned: true, Fences: *s.fences.Load()}, func(tx *store.Tx) (struct{}, error) {
+		_, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: name, Owned: true, Frees: true, Fences: *s.fences.Load()}, func(tx *store.Tx) (struct{}, error) {
 			return struct{}{}, fn(tx)
 		})
 		switch {
@@ -182,7 +182,7 @@ func (n *Node) insist(ctx context.Context, s *session, name string, fn func(tx *
 		case errors.Is(err, store.ErrFenced):
 			// If it was another node, we are no member any more. Else this node itself raised the term, in the settling
 			// of a commit; to raise it once more makes sure to know it.
-			term, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: name}, func(tx *store.Tx) (uint64, error) {
+			term, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: name, Frees: true}, func(tx *store.Tx) (uint64, error) {
 				if m, ok := n.rows.members.Get(tx, n.o.ID); !ok || m.Incarnation != s.incarnation {
 					return 0, nil
 				}

@@ -50,6 +50,7 @@ type UpdateOptions struct {
 	Partition uint16  // a hint: transactions of different partitions seldom touch the same keys
 	Lazy      bool    // return when applied: Updates see it; it becomes durable, and Views see it, with the next synced commit
 	Owned     bool    // a batch of many callers' writes, exempt from the limits of a single transaction
+	Frees     bool    // little, and for getting things done or deleted: on a disk that fills up it is refused last
 	Fences    []Fence // must hold at the commit, in the state it is applied to: what fn itself writes there does not count
 }
 
@@ -119,7 +120,8 @@ var (
 	ErrReadOnly = errors.New("store: write in a View")
 )
 
-// DiskFullError refuses a write because the disk has too little room. Reads and deletes go on.
+// DiskFullError refuses a write because the disk has too little room. Reads and deletes go on, and for much longer what
+// [UpdateOptions] says Frees.
 type DiskFullError struct {
 	Path       string
 	Free, Need int64 // bytes

@@ -307,6 +307,9 @@ func (q *queue) sendOnce(ctx context.Context, b *owner.Batch, d *draft, delivery
 			return sentOf(note), err
 		}
 	}
+	if err := b.Room(); err != nil {
+		return sent{}, err
+	}
 	done, err := q.send(ctx, b, d)
 	if err != nil {
 		return done, err
@@ -433,6 +436,9 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *sqsapi.SendMessageBa
 				}
 			}
 		}
+		if err := b.Room(); err != nil {
+			return nil, err
+		}
 		out := &sqsapi.SendMessageBatchOutput{}
 		for i := range drafts {
 			d, id := &drafts[i], in.Entries[i].Id
@@ -524,6 +530,7 @@ func (q *queue) deleteMessage(ctx context.Context, b *owner.Batch, receipt strin
 // DeleteMessage deletes a message that was received.
 func (s *Service) DeleteMessage(ctx context.Context, in *sqsapi.DeleteMessageInput) (*sqsapi.DeleteMessageOutput, error) {
 	return at(ctx, s, in.QueueUrl, func(q *queue, b *owner.Batch) (*sqsapi.DeleteMessageOutput, error) {
+		b.Frees()
 		if err := q.deleteMessage(ctx, b, in.ReceiptHandle); err != nil {
 			return nil, err
 		}
@@ -540,6 +547,7 @@ func (s *Service) DeleteMessageBatch(ctx context.Context, in *sqsapi.DeleteMessa
 		return nil, err
 	}
 	return at(ctx, s, in.QueueUrl, func(q *queue, b *owner.Batch) (*sqsapi.DeleteMessageBatchOutput, error) {
+		b.Frees()
 		out := &sqsapi.DeleteMessageBatchOutput{}
 		for i := range in.Entries {
 			e := &in.Entries[i]

@@ -10,6 +10,7 @@ import (
 // PurgeQueue deletes all messages of a queue, those in flight and delayed too, and what it knows of deduplication ids.
 func (s *Service) PurgeQueue(ctx context.Context, in *sqsapi.PurgeQueueInput) (*sqsapi.PurgeQueueOutput, error) {
 	return at(ctx, s, in.QueueUrl, func(q *queue, b *owner.Batch) (*sqsapi.PurgeQueueOutput, error) {
+		b.Frees()
 		now := b.Now().UnixMilli()
 		if s.o.EnforceLimits && q.record.Purged != 0 && now-q.record.Purged < 60_000 {
 			return nil, sqsapi.PurgeQueueInProgress("Only one PurgeQueue operation on %s is allowed every 60 seconds.", q.name)

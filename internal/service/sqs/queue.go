@@ -222,6 +222,7 @@ func (s *Service) CreateQueue(ctx context.Context, in *sqsapi.CreateQueueInput) 
 // DeleteQueue deletes a queue and all its messages. Long polls at it end.
 func (s *Service) DeleteQueue(ctx context.Context, in *sqsapi.DeleteQueueInput) (*sqsapi.DeleteQueueOutput, error) {
 	return at(ctx, s, in.QueueUrl, func(q *queue, b *owner.Batch) (*sqsapi.DeleteQueueOutput, error) {
+		b.Frees()
 		n := q.record.Number
 		s.tables.queues.Delete(b, q.name)
 		s.changed(ctx, b, q.name, &q.record, nil)

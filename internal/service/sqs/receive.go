@@ -60,6 +60,7 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *sqsapi.ReceiveMessageI
 				q.wake(1)
 				return nil, err
 			}
+			b.Frees()
 			visibility := q.set.visibility
 			if in.VisibilityTimeout.Set {
 				visibility = int64(in.VisibilityTimeout.V) * 1000

@@ -225,6 +225,7 @@ func (q *queue) moveTo(b *owner.Batch, to uint64, m *message, f *flight, source 
 func (s *Service) takeIn(ctx context.Context, name string) error {
 	for {
 		more, err := owner.Do(ctx, s.queues, name, func(q *queue, b *owner.Batch) (bool, error) {
+			b.Frees() // else nothing could be had from the queue any more
 
 			if q.taking { // what is being taken in must be committed before the rest is read
 				return false, b.Park(&q.intake, b.Now().Add(time.Minute))

@@ -84,6 +84,7 @@ func (s *Service) catchUp(ctx context.Context, url string) error {
 	for err == nil {
 		var more bool
 		more, err = on(in, s, name, func(q *queue, b *owner.Batch) (bool, error) {
+			b.Frees() // what expires goes; and what is moved comes to no more
 			if more, err := s.sweep(in, q, b); more || err != nil {
 				return more, err
 			}
