@@ -253,7 +253,10 @@ func (q *queue) changeVisibility(ctx context.Context, b *owner.Batch, receipt st
 	if f.receives == 0 { // its receive was lost in a power cut
 		f.receives, f.first = h.receives, now
 	}
-	if f.state == ready {
+	if f.state == ready { // where it stands in the window, it must never count again
+		again := *f
+		f.state = gone
+		f = &again
 		f.received = now
 	}
 	q.reveal(f)
@@ -269,6 +272,7 @@ func (q *queue) changeVisibility(ctx context.Context, b *owner.Batch, receipt st
 // ChangeMessageVisibility changes for how long a message that was received is out of sight.
 func (s *Service) ChangeMessageVisibility(ctx context.Context, in *sqsapi.ChangeMessageVisibilityInput) (*sqsapi.ChangeMessageVisibilityOutput, error) {
 	return at(ctx, s, in.QueueUrl, func(q *queue, b *owner.Batch) (*sqsapi.ChangeMessageVisibilityOutput, error) {
+		b.Frees()
 		if !q.set.fifo {
 			b.Lazy() // a power cut may have the message visible sooner, or later
 		}
@@ -282,6 +286,7 @@ func (s *Service) ChangeMessageVisibilityBatch(ctx context.Context, in *sqsapi.C
 		return nil, err
 	}
 	return at(ctx, s, in.QueueUrl, func(q *queue, b *owner.Batch) (*sqsapi.ChangeMessageVisibilityBatchOutput, error) {
+		b.Frees()
 		if !q.set.fifo {
 			b.Lazy()
 		}
