@@ -37,7 +37,7 @@ func (f *full) Update(ctx context.Context, o store.UpdateOptions, fn func(store.
 		if err := fn(w); err != nil {
 			return err
 		}
-		if w.sets > 0 && f.full.Load() {
+		if w.sets > 0 && !o.Frees && f.full.Load() {
 			return &store.DiskFullError{Path: "/data", Need: 1 << 30}
 		}
 		return nil
@@ -85,6 +85,45 @@ func TestFullDiskRefusesWhatSets(t *testing.T) {
 		e.full.Store(false)
 		if n, err := c.add(t.Context(), "0"); n != 1 || err != nil {
 			t.Errorf("with room again: %d, %v", n, err)
+		}
+	})
+}
+
+// What makes room is written beside what is refused, and whoever asks hears that there is none before anything is done.
+func TestFullDiskTakesWhatFrees(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &full{Engine: memory.New(memory.Options{})}
+		c, _ := alone(t, &slow{Engine: e, by: time.Millisecond})
+		e.full.Store(true)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() { c.add(t.Context(), "x") })
+			wg.Go(func() {
+				_, err := owner.Do(scoped(t.Context()), c.kind, "y", func(s *counter, b *owner.Batch) (int, error) {
+					b.Frees()
+					s.n++
+					c.table.Set(b, s.n, "y")
+					return s.n, nil
+				})
+				if err != nil {
+					t.Errorf("what frees: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if x, y := c.stored(t, "x"), c.stored(t, "y"); x != 0 || y != 4 {
+			t.Errorf("stored %d of what was refused, %d of what frees; want 0 and 4", x, y)
+		}
+		room := func() error {
+			_, err := owner.Do(scoped(t.Context()), c.kind, "x", func(s *counter, b *owner.Batch) (int, error) { return 0, b.Room() })
+			return err
+		}
+		if _, ok := errors.AsType[*store.DiskFullError](room()); !ok {
+			t.Error("nobody knows that the disk is full")
+		}
+		time.Sleep(time.Second)
+		if err := room(); err != nil {
+			t.Errorf("nobody would ever try again: %v", err)
 		}
 	})
 }
