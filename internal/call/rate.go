@@ -2,6 +2,7 @@ package call
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ func (r *rate) take(account string, now time.Time) bool {
 	}
 	if full = full.Add(r.every); full.Sub(now) > r.depth {
 		return false
+	}
+	if !ok {
+		account = strings.Clone(account) // it is part of a header
 	}
 	r.fullAt[account] = full
 	return true

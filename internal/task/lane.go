@@ -193,7 +193,7 @@ func (r *Runner) drive(l *lane) {
 	default:
 		r.idle[l] = struct{}{}
 	}
-	if r.vacant() >= maxLanes/4 {
+	if r.vacant() >= lanesAtOnce {
 		r.lookRound()
 	}
 }

@@ -75,35 +75,7 @@ func (r *Runner) discover() {
 	for r.room.more && !r.stopped && r.vacant() > 0 {
 		from, served := r.room.from, r.served
 		r.mu.Unlock()
-		type census struct {
-			lanes []found
-			upTo  position
-			atEnd bool
-		}
-		c, ok := read(r, "task.discover", func(tx *store.Tx) (c census) {
-			for c.upTo = from; len(c.lanes) < 256; {
-				f, ok := r.tables.first(tx, c.upTo.lane)
-				if !ok {
-					c.atEnd = true
-					return c
-				}
-				next := f.pos.lane + 1
-				if p := partition(f.pos.lane); served[p] {
-					c.lanes = append(c.lanes, f)
-				} else {
-					next = firstLane(p + 1)
-					if p == Partitions-1 {
-						next = 0
-					}
-				}
-				if next == 0 {
-					c.atEnd = true
-					return c
-				}
-				c.upTo = position{lane: next}
-			}
-			return c
-		})
+		c, ok := read(r, "task.discover", func(tx *store.Tx) census { return r.tables.census(tx, from, &served) })
 		r.mu.Lock()
 		if !ok || r.stopped {
 			return
@@ -126,6 +98,40 @@ func (r *Runner) discover() {
 			}
 		}
 	}
+}
+
+// census is the lanes that one read found.
+type census struct {
+	lanes []found // the first row of each
+	upTo  position
+	atEnd bool
+}
+
+// census reads which lanes of the partitions served have rows, from a position on.
+func (t tables) census(tx *store.Tx, from position, served *[Partitions]bool) (c census) {
+	c.upTo = from
+	for range lanesAtOnce {
+		f, ok := t.first(tx, c.upTo.lane)
+		if !ok {
+			c.atEnd = true
+			return c
+		}
+		next := f.pos.lane + 1
+		if p := partition(f.pos.lane); served[p] {
+			c.lanes = append(c.lanes, f)
+		} else {
+			next = firstLane(p + 1)
+			if p == Partitions-1 {
+				next = 0
+			}
+		}
+		if next == 0 {
+			c.atEnd = true
+			return c
+		}
+		c.upTo = position{lane: next}
+	}
+	return c
 }
 
 // first is the first row of the first lane from lane on.

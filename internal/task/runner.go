@@ -59,12 +59,13 @@ type RunnerOptions struct {
 
 // What is kept in memory, at most.
 const (
-	maxLanes   = 16384    // lanes known to have work
-	window     = 128      // tasks of a lane read ahead
-	perKey     = 16       // of these with one ordering key
-	maxDelayed = 256      // tasks of a lane that wait to be tried again: beyond that the lane waits, its target is in trouble
-	maxBytes   = 32 << 20 // of bodies read ahead, all lanes together
-	lookers    = 4        // reads of the store at once
+	maxLanes    = 16384    // lanes known to have work
+	lanesAtOnce = 128      // looked for by one read
+	window      = 128      // tasks of a lane read ahead
+	perKey      = 16       // of these with one ordering key
+	maxDelayed  = 256      // tasks of a lane that wait to be tried again: beyond that the lane waits, its target is in trouble
+	maxBytes    = 32 << 20 // of bodies read ahead, all lanes together
+	lookers     = 4        // reads of the store at once
 )
 
 // How long at least it takes until lanes that were put out of memory are looked for: each time all are read.
