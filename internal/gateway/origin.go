@@ -97,25 +97,33 @@ func (a *Access) originListed(origin string) bool {
 	return false
 }
 
+// header is r.Header.Get for a name written as it is kept: each request is asked for several.
+func header(r *http.Request, name string) string {
+	if v := r.Header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
 // refusal is why a request must not be answered, empty where it may. The text names the flag that would allow it.
 func (a *Access) refusal(r *http.Request) string {
 	if !a.hostAllowed(r.Host) {
 		name := hostname(r.Host)
 		return "the host name " + name + " is not one of ours; if it is meant to be, start obidos with --host " + name
 	}
-	if origin := r.Header.Get("Origin"); origin != "" {
+	if origin := header(r, "Origin"); origin != "" {
 		if !a.originAllowed(origin) {
 			return "pages of " + origin + " may not call obidos; if they should, start it with --origin " + origin
 		}
 		return ""
 	}
-	switch r.Header.Get("Sec-Fetch-Site") {
+	switch header(r, "Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return ""
 	case "":
 		// Browsers leave the header out where we are not on a trustworthy address. An image or a link needs no Origin, so
 		// what a browser sends without one may only be what the user typed or opened from us: that has no foreign referrer.
-		if strings.HasPrefix(r.UserAgent(), "Mozilla/") && drivesOperation(r) {
+		if strings.HasPrefix(header(r, "User-Agent"), "Mozilla/") && drivesOperation(r) {
 			return browserRefusal
 		}
 		return ""
@@ -138,7 +146,7 @@ func drivesOperation(r *http.Request) bool {
 // cors adds the headers a browser needs to let an allowed page read the answer, and answers preflights; it reports
 // whether that was all there was to do.
 func (a *Access) cors(w http.ResponseWriter, r *http.Request) (done bool) {
-	origin := r.Header.Get("Origin")
+	origin := header(r, "Origin")
 	if origin == "" {
 		return false
 	}

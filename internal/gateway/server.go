@@ -16,11 +16,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/gateway/lane"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/telemetry"
 	"github.com/obidos-cloud/obidos/internal/wire"
@@ -97,7 +99,9 @@ type exchange struct {
 	r       *http.Request
 	match   wire.Match
 	request aws.Request
-	buffer  *[]byte // of the body, from buffers; nil until it is read
+	text    []byte // the body, once it is read
+	read    bool
+	buffer  *[]byte // that text lies in, from buffers; nil where it lies elsewhere
 }
 
 // buffers hold bodies while they are decoded; what is decoded has copies of its own.
@@ -148,7 +152,7 @@ func (x *exchange) serve() error {
 	x.request.Principal = caller.Principal
 	x.request.Endpoint = x.endpoint()
 	x.request.SourceIP = sourceIP(x.r.RemoteAddr)
-	x.request.UserAgent = x.r.UserAgent()
+	x.request.UserAgent = header(x.r, "User-Agent")
 	x.request.Secure = x.r.TLS != nil
 	x.request.Query = x.match.Query()
 	if v := x.r.Header[telemetry.XRayHeader]; len(v) > 0 {
@@ -200,18 +204,22 @@ func (x *exchange) proven(caller *auth.Caller) ([]byte, error) {
 
 // body reads the whole request body, once.
 func (x *exchange) body() ([]byte, error) {
-	if x.buffer != nil {
-		return *x.buffer, nil
+	if x.read {
+		return x.text, nil
 	}
-	x.buffer = buffers.Get().(*[]byte)
 	length := x.r.ContentLength
 	if length == 0 {
-		return *x.buffer, nil
+		x.read = true
+		return nil, nil
 	}
 	limit := x.match.MaxBody()
 	if length > limit {
 		return nil, wire.TooLarge(limit)
 	}
+	if x.text, x.read = lane.Body(x.r); x.read {
+		return x.text, nil
+	}
+	x.buffer = buffers.Get().(*[]byte)
 	control := http.NewResponseController(x.w)
 	control.SetReadDeadline(time.Now().Add(bodyTimeout + time.Duration(max(length, 0)/slowestUpload)*time.Second)) // where the connection can
 	b, err := readAll((*x.buffer)[:0], x.r.Body, length, limit)
@@ -220,6 +228,7 @@ func (x *exchange) body() ([]byte, error) {
 		return nil, err
 	}
 	control.SetReadDeadline(time.Time{})
+	x.text, x.read = b, true
 	return b, nil
 }
 
@@ -268,6 +277,9 @@ func (x *exchange) endpoint() string {
 }
 
 func sourceIP(remote string) string {
+	if host, _, ok := strings.Cut(remote, ":"); ok && host != "" && strings.Trim(host, "0123456789.") == "" {
+		return host // IPv4, as nearly always
+	}
 	if a, err := netip.ParseAddrPort(remote); err == nil {
 		return a.Addr().Unmap().String()
 	}

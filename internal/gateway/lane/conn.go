@@ -39,7 +39,7 @@ type conn struct {
 	begun  bool    // something was received
 	broken error   // what ended reading while a handler ran
 
-	now     time.Time // when the request came
+	now     time.Time // when the last answer was sent
 	readBy  time.Time // the deadline of reads
 	writeBy time.Time // the deadline of writes
 
@@ -50,6 +50,8 @@ type conn struct {
 	timer   *time.Timer   // sets off look
 	watched bool          // look may run
 	looked  chan struct{} // gets a value when it has ended
+
+	slow atomic.Bool // look has begun
 
 	mu      sync.Mutex // guards what follows
 	looking bool       // look is reading
@@ -120,7 +122,6 @@ func (k *conn) free() {
 // await waits until there is something to read. It reports whether there is.
 func (k *conn) await() bool {
 	if k.w > k.r {
-		k.now = time.Now()
 		return true
 	}
 	if k.broken != nil {
@@ -141,9 +142,7 @@ func (k *conn) await() bool {
 	} else if k.readBy.Sub(k.now) < idle-idle/5 && !k.deadline(k.now.Add(idle)) {
 		return false
 	}
-	err := k.read()
-	k.now = time.Now()
-	return err == nil
+	return k.read() == nil
 }
 
 func (k *conn) deadline(t time.Time) bool {
@@ -278,9 +277,11 @@ func (k *conn) call(r *http.Request) (returned bool) {
 // watch has somebody look after the client if the handler takes long.
 func (k *conn) watch() {
 	if k.w == len(k.in.b) || k.broken != nil {
-		return // what was received already has to be answered first
+		k.slow.Store(true) // as far as anybody knows
+		return             // what was received already has to be answered first
 	}
 	k.watched, k.looking, k.over = true, false, false
+	k.slow.Store(false)
 	if k.timer == nil {
 		k.looked = make(chan struct{}, 1)
 		k.timer = time.AfterFunc(quick, k.look)
@@ -292,6 +293,7 @@ func (k *conn) watch() {
 // look reads what comes while the handler runs: the end of the connection, which ends the request, or the next request.
 func (k *conn) look() {
 	defer func() { k.looked <- struct{}{} }()
+	k.slow.Store(true)
 	k.mu.Lock()
 	if k.over {
 		k.mu.Unlock()
@@ -324,11 +326,11 @@ func (k *conn) unwatch() {
 	k.mu.Unlock()
 	<-k.looked
 	k.deadline(time.Time{})
-	k.now = time.Now()
 }
 
 // write sends b, and what follows it.
-func (k *conn) write(now time.Time, b, more []byte) error {
+func (k *conn) write(b, more []byte) error {
+	now := k.now
 	if t := k.s.WriteTimeout; t > 0 && !k.out.ownDeadline && k.writeBy.Sub(now) < t-t/5 {
 		k.writeBy = now.Add(t)
 		if err := k.c.SetWriteDeadline(k.writeBy); err != nil {

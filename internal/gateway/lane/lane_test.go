@@ -593,3 +593,23 @@ func BenchmarkRequest(b *testing.B) {
 		})
 	}
 }
+
+func TestABodyIsHadAtOnce(t *testing.T) {
+	t.Parallel()
+	p := open(t, func(w http.ResponseWriter, r *http.Request) {
+		whole, ok := lane.Body(r)
+		again, twice := lane.Body(r)
+		rest, err := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %t, %s %t, %s %v", whole, ok, again, twice, rest, err)
+	})
+	c := p.dial()
+	io.WriteString(c, ask("/", "hello"))
+	r := bufio.NewReader(c)
+	if _, got := read(t, r, "POST"); got != "hello true,  false,  <nil>" {
+		t.Errorf("answered %q", got)
+	}
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if _, got := read(t, r, "GET"); got != " false,  false,  <nil>" {
+		t.Errorf("without a body answered %q", got)
+	}
+}

@@ -300,6 +300,22 @@ type body struct {
 	closed bool
 }
 
+// Body is the whole body of a request that a lane has taken and nothing has read from, all at once. It is good until the
+// handler returns. Where there is none, or something has wrapped it, it is not to be had so.
+func Body(r *http.Request) (whole []byte, ok bool) {
+	b, ok := r.Body.(*body)
+	if !ok {
+		return nil, false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || int64(len(b.b)) != r.ContentLength {
+		return nil, false
+	}
+	whole, b.b = b.b, nil
+	return whole, true
+}
+
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	b.mu.Lock()

@@ -28,6 +28,7 @@ type response struct {
 	wantsClose  bool // the client, or the handler
 	ownDeadline bool // the handler has set one for writes
 
+	timed    bool // k.now is the time
 	wrote    bool // the handler has said the status
 	framed   bool // the head is complete
 	chunked  bool
@@ -298,10 +299,10 @@ func (w *response) frame(next []byte, done bool) {
 		w.chunked = true
 		w.out = append(w.out, "Transfer-Encoding: chunked\r\n"...)
 	}
-	now := time.Now()
+	w.k.now, w.timed = time.Now(), true
 	if !w.hasDate {
 		w.out = append(w.out, "Date: "...)
-		w.out = append(w.out, w.k.s.dateAt(now)...)
+		w.out = append(w.out, w.k.s.dateAt(w.k.now)...)
 		w.out = append(w.out, "\r\n"...)
 	}
 	if w.k.s.closing.Load() {
@@ -341,7 +342,11 @@ func (w *response) add(p []byte) {
 // send sends what is to be sent, and p.
 func (w *response) send(p []byte) {
 	if w.err == nil && len(w.out)+len(p) > 0 {
-		if w.err = w.k.write(time.Now(), w.out, p); w.err != nil {
+		if !w.timed || w.k.slow.Load() {
+			w.k.now = time.Now()
+		}
+		w.timed = false // the next may be much later
+		if w.err = w.k.write(w.out, p); w.err != nil {
 			w.k.at.cancel()
 		}
 	}
