@@ -85,7 +85,7 @@ func (id SpanID) number() uint64 { return binary.BigEndian.Uint64(id[:]) }
 func spanID(n uint64) (id SpanID) { binary.BigEndian.PutUint64(id[:], n); return id }
 
 // rowsPerWrite is how many rows go into one transaction: it is not to run long.
-const rowsPerWrite = 200
+const rowsPerWrite = 50
 
 // write writes rows, some at a time. They become durable with whatever is synced next.
 func write[R any](ctx context.Context, a *Archive, rows []R, set func(tx *store.Tx, r *R)) error {
