@@ -138,9 +138,15 @@ func (s *Service) StartMessageMoveTask(ctx context.Context, in *sqsapi.StartMess
 		for _, n := range f.old {
 			s.tables.moves.Delete(b, q.name, q.record.Number, n)
 		}
+		if m.Rate > 0 { // the first are moved with the first step of its pace
+			_, wait := m.step()
+			m.Next += wait
+			s.dues.At(b, time.UnixMilli(m.Next), moveTimer(q.name), work{Queue: q.name})
+		} else {
+			s.work.Add(b, work{Queue: q.name}, task.Add{Target: q.arn})
+		}
 		s.saveMove(b, q, *m)
 		q.moving = m
-		s.work.Add(b, work{Queue: q.name}, task.Add{Target: q.arn})
 		return &sqsapi.StartMessageMoveTaskOutput{TaskHandle: aws.Some(m.handle(q.arn))}, nil
 	})
 	return out, orNoSource(err)
@@ -228,6 +234,15 @@ func (s *Service) endMove(q *queue, b *owner.Batch, m moveRecord) {
 	q.moving = nil
 }
 
+// step is how many messages are moved at a time, and how long to wait before the next are; milliseconds.
+func (m *moveRecord) step() (n int, wait int64) {
+	if m.Rate == 0 {
+		return moveBatch, 0
+	}
+	n = max(1, int(m.Rate)/10)
+	return n, int64(n) * 1000 / int64(m.Rate)
+}
+
 // moveTimer is the key of the timer for a queue's move task. No queue has such a name.
 func moveTimer(queue string) string { return queue + " move" }
 
@@ -241,11 +256,8 @@ func (s *Service) move(ctx context.Context, q *queue, b *owner.Batch) (more bool
 		return false, nil // a timer says when
 	}
 	m := *q.moving
-	n := moveBatch
-	if m.Rate > 0 {
-		n = max(1, int(m.Rate)/10)
-		m.Next = now + int64(n)*1000/int64(m.Rate)
-	}
+	n, wait := m.step()
+	m.Next = now + wait
 	picks, err := q.pick(ctx, int(min(int64(n), m.ToMove-m.Moved)), false)
 	if err != nil {
 		return false, err
