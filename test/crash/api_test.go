@@ -117,9 +117,10 @@ type message struct {
 // A body is its name, a space, padding, and a sum of both.
 
 func bodyOf(name string, padding int) string {
-	s := name + " " + strings.Repeat("x", padding)
-	return s + sum(s)
+	return sealed(name + " " + strings.Repeat("x", padding))
 }
+
+func sealed(s string) string { return s + sum(s) }
 
 func (m *message) name() string {
 	name, _, _ := strings.Cut(m.Body, " ")

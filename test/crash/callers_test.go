@@ -32,9 +32,10 @@ var (
 // callers use the queues until they are stopped.
 type callers struct {
 	*door
-	h    *history
-	seed uint64
-	slow time.Duration // they pause between calls, as long as that: in a bubble, time passes only while everybody does
+	h       *history
+	seed    uint64
+	drained []*queue      // what verify empties
+	slow    time.Duration // they pause between calls, as long as that: in a bubble, time passes only while everybody does
 
 	serial atomic.Uint64 // in names of messages
 	stop   chan struct{}
@@ -58,7 +59,7 @@ type made struct {
 }
 
 func newCallers(seed uint64, slow time.Duration) *callers {
-	return &callers{door: &door{}, h: newHistory(), seed: seed, slow: slow, made: made{there: map[string]certainty{}}}
+	return &callers{door: &door{}, h: newHistory(), seed: seed, slow: slow, drained: drained, made: made{there: map[string]certainty{}}}
 }
 
 // prepare makes the queues.

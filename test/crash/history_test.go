@@ -46,6 +46,7 @@ type history struct {
 	mu     sync.Mutex
 	life   uint64 // raised when the power is cut, and when it is back: what is answered in between was never answered
 	tick   uint64
+	fuzzy  bool // a refusal does not mean that nothing was done: the disk had no room for a commit under way
 	fates  map[string]*fate
 	groups map[string][]*fate // by queue and group, in the order they were sent
 	wrong  []string
@@ -74,6 +75,13 @@ func (h *history) report(t testing.TB) {
 		t.Error(w)
 	}
 	h.wrong = nil
+}
+
+// doubt says whether refusals are to be believed.
+func (h *history) doubt(fuzzy bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fuzzy = fuzzy
 }
 
 // aim has the returned channel closed after so many acknowledged calls.
@@ -152,7 +160,7 @@ func (c call) sent(body string, answer sent, err error) bool {
 		}
 		f.sent, f.id, f.number = yes, answer.MessageId, answer.SequenceNumber
 		return true
-	case refused(err) && f.sent == maybe && !f.queue.fifo: // a FIFO message may have been sent by an earlier try
+	case refused(err) && f.sent == maybe && !f.queue.fifo && !c.h.fuzzy: // a FIFO message may have been sent by an earlier try
 		f.sent = no
 	}
 	return false
@@ -208,7 +216,7 @@ func (c call) received(q *queue, list []message, err error) bool {
 		case f.deleted == yes && f.gone < c.tick:
 			h.complain("%s: %s was received after its deletion was acknowledged (receive %s)", q.name, body, m.Attributes["ApproximateReceiveCount"])
 		case here[f]:
-			h.complain("%s: %s was received twice at once", q.name, body)
+			h.complain("%s: %s was received twice at once: %s", q.name, body, ids(list, body))
 		case !strings.HasSuffix(m.Body, m.tail()):
 			h.complain("%s: %s is damaged", q.name, body)
 		}
@@ -258,4 +266,14 @@ func (h *history) settle() (messages int) {
 	}
 	clear(h.groups)
 	return len(h.fates)
+}
+
+// ids says which of the messages have a body.
+func ids(list []message, name string) (s string) {
+	for _, m := range list {
+		if m.name() == name {
+			s += fmt.Sprintf("id %s, sequence number %s, receive %s; ", m.MessageId, m.Attributes["SequenceNumber"], m.Attributes["ApproximateReceiveCount"])
+		}
+	}
+	return s
 }

@@ -18,11 +18,7 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 	defer func() { s.kill(t) }()
 	s.ready(ctx, t, c.door)
 	c.prepare(ctx, t)
-	pass := func(d time.Duration) {
-		if err := c.admin(ctx, "/_obidos/clock", `{"advance":"`+d.String()+`"}`); err != nil {
-			t.Errorf("advance the clock: %v", err)
-		}
-	}
+	pass := s.pass(ctx, t, c.door)
 	rounds(t, 5, 10, func(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		c.seed = seed

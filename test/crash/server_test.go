@@ -4,24 +4,29 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/platform"
+	"github.com/obidos-cloud/obidos/internal/store/pebble"
 )
 
 // serveVariable has this test's own program be the server, its value the data directory and listenVariable the address.
 const (
 	serveVariable  = "OBIDOS_CRASH_SERVE"
 	listenVariable = "OBIDOS_CRASH_LISTEN"
+	smallVariable  = "OBIDOS_CRASH_SMALL" // it counts the disk as full with less than smallRoom MiB free
+	smallRoom      = 32
 )
 
 func TestMain(m *testing.M) {
@@ -43,7 +48,18 @@ func serve(dir, address string) error {
 	if err != nil {
 		return err
 	}
-	p, err := platform.Open(platform.Options{Data: dir})
+	o := platform.Options{Data: dir}
+	if os.Getenv(smallVariable) != "" {
+		e, err := pebble.Open(dir, pebble.Options{
+			Room: pebble.RoomOptions{Free: smallRoom << 20, Percent: -1, Ballast: 4 << 20}, MemTable: 1 << 20,
+		})
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		o.Data, o.Engine = "", e
+	}
+	p, err := platform.Open(o)
 	if err != nil {
 		return err
 	}
@@ -54,6 +70,7 @@ func serve(dir, address string) error {
 // server is a process with obidos in it, one after the other over the same directory and at the same address.
 type server struct {
 	data    string
+	small   bool
 	address string
 	cmd     *exec.Cmd
 	out     *output
@@ -73,7 +90,7 @@ func newServer(t *testing.T, data string) *server {
 // start starts a process, and returns before it is ready.
 func (s *server) start(t *testing.T) {
 	t.Helper()
-	if binary := os.Getenv("OBIDOS_BIN"); binary != "" {
+	if binary := os.Getenv("OBIDOS_BIN"); binary != "" && !s.small {
 		s.cmd = exec.Command(binary, "start", "--listen", s.address, "--data", s.data)
 	} else {
 		self, err := os.Executable()
@@ -82,6 +99,9 @@ func (s *server) start(t *testing.T) {
 		}
 		s.cmd = exec.Command(self)
 		s.cmd.Env = append(os.Environ(), serveVariable+"="+s.data, listenVariable+"="+s.address)
+		if s.small {
+			s.cmd.Env = append(s.cmd.Env, smallVariable+"=1")
+		}
 	}
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
@@ -95,9 +115,9 @@ func (s *server) start(t *testing.T) {
 // kill ends the process as a power cut would, were it not for the disk's cache.
 func (s *server) kill(t *testing.T) {
 	t.Helper()
-	s.cmd.Process.Signal(syscall.SIGKILL)
+	s.cmd.Process.Kill()
 	<-s.ended
-	if state := s.cmd.ProcessState.Sys().(syscall.WaitStatus); !state.Signaled() {
+	if s.cmd.ProcessState.Exited() && runtime.GOOS != "windows" { // there a killed process has a code of its own
 		t.Errorf("the server had ended by itself: %v\n%s", s.cmd.ProcessState, s.out.last())
 	}
 	if text := s.out.last(); strings.Contains(text, "panic:") || strings.Contains(text, "DATA RACE") {
@@ -117,6 +137,37 @@ func (s *server) ready(ctx context.Context, t *testing.T, d *door) time.Duration
 	}
 	t.Fatalf("the server is not ready after half a minute:\n%s", s.out.last())
 	return 0
+}
+
+// pass is time going by for the platform.
+func (s *server) pass(ctx context.Context, t *testing.T, d *door) func(time.Duration) {
+	return func(by time.Duration) {
+		if err := d.admin(ctx, "/_obidos/clock", `{"advance":"`+by.String()+`"}`); err != nil {
+			t.Errorf("advance the clock: %v", err)
+		}
+	}
+}
+
+// query sends a message to q by the old query protocol.
+func query(ctx context.Context, t *testing.T, s *server, q *queue) (answer string, status int) {
+	t.Helper()
+	form := url.Values{"Action": {"SendMessage"}, "QueueUrl": {q.url()}, "MessageBody": {"by query"}, "Version": {"2012-11-05"}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url()+"/", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text), resp.StatusCode
 }
 
 // newClient is a client of one process, whose connections end with it.

@@ -20,7 +20,7 @@ func (c *callers) verify(ctx context.Context, t testing.TB, pass func(time.Durat
 	c.checkKept(ctx, t)
 	counted := 0
 	before := map[*queue]int{}
-	for _, q := range drained {
+	for _, q := range c.drained {
 		n := c.count(ctx, t, q)
 		if n.inFlight != 0 || n.delayed != 0 {
 			t.Errorf("%s counts %d messages in flight and %d delayed, though all timeouts are over", q.name, n.inFlight, n.delayed)
@@ -31,7 +31,7 @@ func (c *callers) verify(ctx context.Context, t testing.TB, pass func(time.Durat
 	taken := 0
 	for try := 0; try < 100; try++ {
 		n := 0
-		for _, q := range drained {
+		for _, q := range c.drained {
 			m := c.drain(ctx, t, q)
 			if q.dead == "" && try == 0 && m != before[q] {
 				t.Errorf("%s counted %d messages, and had %d", q.name, before[q], m)
@@ -54,7 +54,7 @@ func (c *callers) verify(ctx context.Context, t testing.TB, pass func(time.Durat
 			break
 		}
 	}
-	for _, q := range drained {
+	for _, q := range c.drained {
 		if n := c.count(ctx, t, q); n != (counts{}) {
 			t.Errorf("%s is empty and counts %+v", q.name, n)
 		}
