@@ -159,6 +159,9 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 		c.Account = id
 	}
 	c.Principal = a.Root(c.Account)
+	if partition := aws.Partition(c.Region); partition != "aws" {
+		c.Principal.ARN = "arn:" + partition + strings.TrimPrefix(c.Principal.ARN, "arn:aws")
+	}
 	return c, nil
 }
 
@@ -192,7 +195,7 @@ func (c *Caller) For(api *model.Service) error {
 	return &sigv4.Error{Reason: sigv4.BadScope, Claim: c.Claim, Detail: "Credential should be scoped to correct service: '" + api.SigningName + "'."}
 }
 
-// Root is the root principal of an account.
+// Root is the root principal of an account, as it is called in most regions.
 func (a *Authenticator) Root(account string) aws.Principal {
 	if p, ok := (*a.roots.Load())[account]; ok {
 		return p

@@ -74,28 +74,54 @@ func TestIdentify(t *testing.T) {
 	}{
 		{"unsigned", unsigned, "000000000000 us-east-1 " + root0 + " known=false", "000000000000 us-east-1  known=false"},
 		{"unreadable", broken, "000000000000 us-east-1 " + root0 + " known=false", "incomplete signature"},
-		{"any key", func() *http.Request { return signed("test", "test", "", "eu-west-1") },
-			"000000000000 eu-west-1 " + root0 + " known=false", "unknown access key"},
-		{"an account as key", func() *http.Request { return signed("123456789012", "x", "", "eu-west-1") },
-			"123456789012 eu-west-1 " + root1 + " known=false", "unknown access key"},
-		{"13 digits", func() *http.Request { return signed("1234567890123", "x", "", "us-east-2") },
-			"000000000000 us-east-2 " + root0 + " known=false", "unknown access key"},
-		{"a region that is none", func() *http.Request { return signed("test", "x", "", "US_EAST") },
-			"000000000000 us-east-1 " + root0 + " known=false", "unknown access key"},
-		{"the global region", func() *http.Request { return signed("test", "x", "", "aws-global") },
-			"000000000000 us-east-1 " + root0 + " known=false", "unknown access key"},
-		{"a known key", func() *http.Request { return signed("AKIAALICE", "secret", "", "eu-west-1") },
-			"111111111111 eu-west-1 " + alice.ARN + " known=true", "111111111111 eu-west-1 " + alice.ARN + " known=true"},
-		{"a known key, another secret", func() *http.Request { return signed("AKIAALICE", "guess", "", "eu-west-1") },
-			"wrong signature", "wrong signature"},
-		{"a session", func() *http.Request { return signed("ASIAALICE", "secret", "token", "eu-west-1") },
-			"111111111111 eu-west-1 " + alice.ARN + " known=true", "111111111111 eu-west-1 " + alice.ARN + " known=true"},
-		{"a session without its token", func() *http.Request { return signed("ASIAALICE", "secret", "", "eu-west-1") },
-			"wrong session token", "wrong session token"},
-		{"a session that ended", func() *http.Request { return signed("ASIAOLD", "secret", "token", "eu-west-1") },
-			"expired session token", "expired session token"},
-		{"a directory that fails", func() *http.Request { return signed("AKIABROKEN", "secret", "token", "eu-west-1") },
-			"look up access key: disk on fire", "look up access key: disk on fire"},
+		{
+			"any key", func() *http.Request { return signed("test", "test", "", "eu-west-1") },
+			"000000000000 eu-west-1 " + root0 + " known=false", "unknown access key",
+		},
+		{
+			"an account as key", func() *http.Request { return signed("123456789012", "x", "", "eu-west-1") },
+			"123456789012 eu-west-1 " + root1 + " known=false", "unknown access key",
+		},
+		{
+			"an account in China", func() *http.Request { return signed("123456789012", "x", "", "cn-north-1") },
+			"123456789012 cn-north-1 arn:aws-cn:iam::123456789012:root known=false", "unknown access key",
+		},
+		{
+			"13 digits", func() *http.Request { return signed("1234567890123", "x", "", "us-east-2") },
+			"000000000000 us-east-2 " + root0 + " known=false", "unknown access key",
+		},
+		{
+			"a region that is none", func() *http.Request { return signed("test", "x", "", "US_EAST") },
+			"000000000000 us-east-1 " + root0 + " known=false", "unknown access key",
+		},
+		{
+			"the global region", func() *http.Request { return signed("test", "x", "", "aws-global") },
+			"000000000000 us-east-1 " + root0 + " known=false", "unknown access key",
+		},
+		{
+			"a known key", func() *http.Request { return signed("AKIAALICE", "secret", "", "eu-west-1") },
+			"111111111111 eu-west-1 " + alice.ARN + " known=true", "111111111111 eu-west-1 " + alice.ARN + " known=true",
+		},
+		{
+			"a known key, another secret", func() *http.Request { return signed("AKIAALICE", "guess", "", "eu-west-1") },
+			"wrong signature", "wrong signature",
+		},
+		{
+			"a session", func() *http.Request { return signed("ASIAALICE", "secret", "token", "eu-west-1") },
+			"111111111111 eu-west-1 " + alice.ARN + " known=true", "111111111111 eu-west-1 " + alice.ARN + " known=true",
+		},
+		{
+			"a session without its token", func() *http.Request { return signed("ASIAALICE", "secret", "", "eu-west-1") },
+			"wrong session token", "wrong session token",
+		},
+		{
+			"a session that ended", func() *http.Request { return signed("ASIAOLD", "secret", "token", "eu-west-1") },
+			"expired session token", "expired session token",
+		},
+		{
+			"a directory that fails", func() *http.Request { return signed("AKIABROKEN", "secret", "token", "eu-west-1") },
+			"look up access key: disk on fire", "look up access key: disk on fire",
+		},
 	} {
 		for mode, want := range map[auth.Mode]string{auth.Open: c.open, auth.Log: c.open, auth.IAM: c.iam} {
 			a := auth.New(auth.Options{Mode: mode, Directory: directory{}})
@@ -177,10 +203,18 @@ func TestAnswer(t *testing.T) {
 		{nil, sigv4.Error{Reason: sigv4.Missing}, "MissingAuthenticationTokenException", "MissingAuthenticationToken", 400, "Missing Authentication Token"},
 		{sns, sigv4.Error{Reason: sigv4.Missing}, "MissingAuthenticationTokenException", "MissingAuthenticationToken", 403, "Request is missing Authentication Token"},
 		{s3, sigv4.Error{Reason: sigv4.Missing}, "AccessDenied", "AccessDenied", 403, "Access Denied"},
-		{sns, sigv4.Error{Reason: sigv4.Incomplete, Detail: "Credential,X-Amz-Date"}, "IncompleteSignatureException", "IncompleteSignature", 403,
-			"Authorization header requires 'Credential' parameter. Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."},
-		{sns, sigv4.Error{Reason: sigv4.Incomplete, Detail: "X-Amz-Date", Claim: sigv4.Claim{Presigned: true}}, "IncompleteSignatureException", "IncompleteSignature", 403,
-			"AWS query-string parameters must include 'X-Amz-Date'."},
+		{
+			sns,
+			sigv4.Error{Reason: sigv4.Incomplete, Detail: "Credential,X-Amz-Date"},
+			"IncompleteSignatureException", "IncompleteSignature", 403,
+			"Authorization header requires 'Credential' parameter. Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
+		},
+		{
+			sns,
+			sigv4.Error{Reason: sigv4.Incomplete, Detail: "X-Amz-Date", Claim: sigv4.Claim{Presigned: true}},
+			"IncompleteSignatureException", "IncompleteSignature", 403,
+			"AWS query-string parameters must include 'X-Amz-Date'.",
+		},
 		{s3, sigv4.Error{Reason: sigv4.Incomplete, Detail: "Signature"}, "AuthorizationHeaderMalformed", "AuthorizationHeaderMalformed", 400, "The authorization header is malformed"},
 		{s3, sigv4.Error{Reason: sigv4.Incomplete, Detail: "X-Amz-Content-Sha256"}, "InvalidRequest", "InvalidRequest", 400, "Missing required header"},
 		{sqs, sigv4.Error{Reason: sigv4.Skewed, Detail: "Signature expired: x"}, "InvalidSignatureException", "SignatureDoesNotMatch", 403, "Signature expired: x"},
@@ -205,7 +239,7 @@ func TestAnswer(t *testing.T) {
 			}
 		}
 	}
-	if other := errors.New("other"); auth.Answer(sqs, other) != other {
+	if other := errors.New("other"); auth.Answer(sqs, other) != other { //nolint:errorlint // as it is
 		t.Error("an error about something else was changed")
 	}
 }
