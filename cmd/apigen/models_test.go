@@ -74,8 +74,10 @@ func TestRewrittenPatterns(t *testing.T) {
 		{`(?=[/\.\-_A-Za-z0-9]+)`, "my.app $.source", "aws.ec2 é"},
 		{`(\*\.)?(((?!-)`, "example.com *.example.com a-b.example.com", "-a.example.com example a-.com"},
 		{`(^(?!(system`, "orders system systems.x", "system.x $x"},
-		{`(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!`,
-			"f f:live arn:aws:lambda:eu-west-1:123456789012:function:f:1a", "f:1 f:"},
+		{
+			`(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!`,
+			"f f:live arn:aws:lambda:eu-west-1:123456789012:function:f:1a", "f:1 f:",
+		},
 		{`[0-9A-Za-z\.\-_]*(?<!`, "bucket my.bucket", "bucket. b/c"},
 		{`[A-Za-z](?!.*--)`, "ab a-b default.mysql8.0", "a--b a- default..x"},
 		{`^$|^https://(?!`, "https://example.com/jwks.json https://11.example.com", "https://10.example.com http://example.com"},

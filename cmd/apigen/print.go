@@ -107,8 +107,15 @@ func printService(p *printer, c *contract) {
 	p.f("// API describes the API. It is made when first asked for.\nfunc API() *model.Service { return api() }\n\n")
 	p.f("var api = sync.OnceValue(func() *model.Service {\nreturn (&model.Service{\n")
 	for _, f := range []struct{ name, value string }{
-		{"Name", c.Name}, {"ID", c.ID}, {"Title", c.Title}, {"SigningName", c.SigningName}, {"EndpointPrefix", c.EndpointPrefix},
-		{"TargetPrefix", c.TargetPrefix}, {"ShapePrefix", c.ShapePrefix}, {"Version", c.Version}, {"XMLNamespace", c.XMLNamespace},
+		{"Name", c.Name},
+		{"ID", c.ID},
+		{"Title", c.Title},
+		{"SigningName", c.SigningName},
+		{"EndpointPrefix", c.EndpointPrefix},
+		{"TargetPrefix", c.TargetPrefix},
+		{"ShapePrefix", c.ShapePrefix},
+		{"Version", c.Version},
+		{"XMLNamespace", c.XMLNamespace},
 	} {
 		if f.value != "" {
 			p.f("%s: %q,\n", f.name, f.value)
@@ -143,8 +150,13 @@ func printOperation(p *printer, o operation) {
 	n := export(o.Name)
 	p.f("{In: (*%sInput)(nil), Out: (*%sOutput)(nil), Operation: model.Operation{Name: %q", n, n, o.Name)
 	for _, f := range []struct{ name, value string }{
-		{"Method", o.Method}, {"URI", o.URI}, {"HostPrefix", o.HostPrefix}, {"ResultWrapper", o.ResultWrapper},
-		{"InputName", o.InputName}, {"InputNS", o.InputNS}, {"OutputName", o.OutputName},
+		{"Method", o.Method},
+		{"URI", o.URI},
+		{"HostPrefix", o.HostPrefix},
+		{"ResultWrapper", o.ResultWrapper},
+		{"InputName", o.InputName},
+		{"InputNS", o.InputNS},
+		{"OutputName", o.OutputName},
 	} {
 		if f.value != "" {
 			p.f(", %s: %q", f.name, f.value)

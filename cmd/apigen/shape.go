@@ -141,7 +141,7 @@ func (r *reader) elementName(t tags, s *tree, name, wire string, ref, target *tr
 	if element != wire {
 		t.add("x", "name="+element)
 	}
-	if q := ref.text("queryName"); q != "" && q != element && !(r.speaks("EC2") && q == strings.ToUpper(element[:1])+element[1:]) {
+	if q := ref.text("queryName"); q != "" && q != element && (!r.speaks("EC2") || q != strings.ToUpper(element[:1])+element[1:]) {
 		t.add("q", q)
 	}
 	if ref.is("xmlAttribute") {

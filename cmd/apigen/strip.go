@@ -38,7 +38,7 @@ func strip(wheel, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }() // only read
 	raw, err := os.ReadFile(wheel)
 	if err != nil {
 		return err

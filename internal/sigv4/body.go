@@ -163,7 +163,7 @@ func (b *Body) readChunk(p []byte) (int, error) {
 	if b.sum != nil {
 		b.sum.Write(p[:n])
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = b.truncated("the body ends within a chunk")
 	}
 	return n, err
@@ -171,7 +171,7 @@ func (b *Body) readChunk(p []byte) (int, error) {
 
 func (b *Body) truncated(detail string) error { return b.fail(Truncated, detail) }
 
-func (b *Body) fail(reason Reason, detail string) error {
+func (b *Body) fail(reason Reason, detail string) *Error {
 	e := &Error{Reason: reason, Detail: detail}
 	if b.proof != nil {
 		e.Claim = b.proof.claim
@@ -274,7 +274,7 @@ func (b *Body) chain(algorithm string) []byte {
 func (b *Body) check(text []byte, signature string) error {
 	b.proof.signature = b.proof.key.signature(text)
 	if subtle.ConstantTimeCompare(b.proof.signature[:], []byte(signature)) != 1 {
-		e := b.fail(Mismatch, "of a chunk").(*Error)
+		e := b.fail(Mismatch, "of a chunk")
 		e.StringToSign = string(text)
 		return e
 	}

@@ -30,10 +30,14 @@ func TestReadHeader(t *testing.T) {
 		{"as AWS shows it", v4Header, full},
 		{"no blanks", strings.ReplaceAll(v4Header, ", ", ","), full},
 		{"slash in the key", strings.Replace(v4Header, "AKIDEXAMPLE", "a/b", 1), slashed},
-		{"only a credential", "AWS4-HMAC-SHA256 Credential=test/20150830/eu-west-3/sqs/aws4_request",
-			sigv4.Claim{Scheme: sigv4.V4, AccessKey: "test", Date: "20150830", Region: "eu-west-3", Service: "sqs"}},
-		{"before 4", "AWS AKIDEXAMPLE:frJIUN8DYpKDtOLCwo==",
-			sigv4.Claim{Scheme: sigv4.V2, AccessKey: "AKIDEXAMPLE", Signature: "frJIUN8DYpKDtOLCwo==", Service: "s3"}},
+		{
+			"only a credential", "AWS4-HMAC-SHA256 Credential=test/20150830/eu-west-3/sqs/aws4_request",
+			sigv4.Claim{Scheme: sigv4.V4, AccessKey: "test", Date: "20150830", Region: "eu-west-3", Service: "sqs"},
+		},
+		{
+			"before 4", "AWS AKIDEXAMPLE:frJIUN8DYpKDtOLCwo==",
+			sigv4.Claim{Scheme: sigv4.V2, AccessKey: "AKIDEXAMPLE", Signature: "frJIUN8DYpKDtOLCwo==", Service: "s3"},
+		},
 	} {
 		if got := sigv4.ReadHeader(c.header); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
@@ -48,12 +52,18 @@ func TestReadQuery(t *testing.T) {
 	}{
 		{"nothing", "Action=ListQueues", sigv4.Claim{}},
 		{"no credential", "X-Amz-Algorithm=AWS4-HMAC-SHA256", sigv4.Claim{Scheme: sigv4.Malformed, Presigned: true}},
-		{"escaped", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20150830%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-SignedHeaders=host%3Brange&X-Amz-Signature=ab",
-			sigv4.Claim{Scheme: sigv4.V4, Presigned: true, AccessKey: "AKID", Date: "20150830", Region: "us-east-1", Service: "s3", SignedHeaders: "host;range", Signature: "ab"}},
-		{"region set", "X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256&X-Amz-Credential=AKID%2F20150830%2Fs3%2Faws4_request&X-Amz-Region-Set=*,eu-west-1",
-			sigv4.Claim{Scheme: sigv4.V4A, Presigned: true, AccessKey: "AKID", Date: "20150830", Region: "eu-west-1", Service: "s3"}},
-		{"before 4", "AWSAccessKeyId=AKID&Expires=1&Signature=x%3D",
-			sigv4.Claim{Scheme: sigv4.V2, Presigned: true, AccessKey: "AKID", Service: "s3", Signature: "x%3D"}},
+		{
+			"escaped", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20150830%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-SignedHeaders=host%3Brange&X-Amz-Signature=ab",
+			sigv4.Claim{Scheme: sigv4.V4, Presigned: true, AccessKey: "AKID", Date: "20150830", Region: "us-east-1", Service: "s3", SignedHeaders: "host;range", Signature: "ab"},
+		},
+		{
+			"region set", "X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256&X-Amz-Credential=AKID%2F20150830%2Fs3%2Faws4_request&X-Amz-Region-Set=*,eu-west-1",
+			sigv4.Claim{Scheme: sigv4.V4A, Presigned: true, AccessKey: "AKID", Date: "20150830", Region: "eu-west-1", Service: "s3"},
+		},
+		{
+			"before 4", "AWSAccessKeyId=AKID&Expires=1&Signature=x%3D",
+			sigv4.Claim{Scheme: sigv4.V2, Presigned: true, AccessKey: "AKID", Service: "s3", Signature: "x%3D"},
+		},
 	} {
 		if got := sigv4.ReadQuery(c.query); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)

@@ -232,7 +232,7 @@ func unbound(r *http.Request, c Claim) string {
 		return ""
 	}
 	for name := range r.Header {
-		if strings.HasPrefix(name, "X-Amz-") && !(c.Presigned && name == "X-Amz-Content-Sha256") && !signed(strings.ToLower(name)) {
+		if strings.HasPrefix(name, "X-Amz-") && (!c.Presigned || name != "X-Amz-Content-Sha256") && !signed(strings.ToLower(name)) {
 			return strings.ToLower(name)
 		}
 	}

@@ -107,18 +107,18 @@ func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	}
 	type record struct {
 		store.Unknown
-		S    string         `cbor:"1,keyasint"`
-		B    []byte         `cbor:"2,keyasint"`
-		N    int64          `cbor:"3,keyasint"`
-		U    uint64         `cbor:"4,keyasint"`
-		F    float64        `cbor:"5,keyasint"`
-		T    time.Time      `cbor:"6,keyasint"`
-		L    []nested       `cbor:"7,keyasint"`
-		P    *nested        `cbor:"8,keyasint"`
-		D    time.Duration  `cbor:"9,keyasint"`
-		I    [16]byte       `cbor:"10,keyasint"`
-		M    map[string]int `cbor:"-1,keyasint"`
-		skip int
+		S string         `cbor:"1,keyasint"`
+		B []byte         `cbor:"2,keyasint"`
+		N int64          `cbor:"3,keyasint"`
+		U uint64         `cbor:"4,keyasint"`
+		F float64        `cbor:"5,keyasint"`
+		T time.Time      `cbor:"6,keyasint"`
+		L []nested       `cbor:"7,keyasint"`
+		P *nested        `cbor:"8,keyasint"`
+		D time.Duration  `cbor:"9,keyasint"`
+		I [16]byte       `cbor:"10,keyasint"`
+		M map[string]int `cbor:"-1,keyasint"`
+		_ int            // not exported: no part of the record
 	}
 	full := record{
 		S: "not UTF-8: \xff\x00", B: []byte{}, N: -1 << 63, U: 1<<64 - 1, F: 0.1, T: noon.Add(1), L: []nested{{}, {A: 1}}, P: &nested{M: map[string][]byte{"k": {1}}},

@@ -115,7 +115,7 @@ func TestAReadThatFailsSpoilsTheTransaction(t *testing.T) {
 		tx.OnCommit(func() { ran = true })
 		return 1, errors.New("what the closure makes of it")
 	})
-	if err != errOurs {
+	if err != errOurs { //nolint:errorlint // as it is
 		t.Errorf("Update returned %v", err)
 	}
 	if ran {
@@ -185,8 +185,12 @@ func TestRecordsAreScoped(t *testing.T) {
 	queues := store.NewTable[queue](space, 1, "queues")
 	limits := store.NewTable[int](space, 2, "limits", store.Global)
 	scopes := []aws.Scope{
-		{Account: "000000000000", Region: "us-east-1"}, {Account: "000000000000", Region: "us-east-2"}, {Account: "000000000001", Region: "us-east-1"},
-		{Account: "99", Region: "us-east-1"}, {}, {Account: "999999999999", Region: ""},
+		{Account: "000000000000", Region: "us-east-1"},
+		{Account: "000000000000", Region: "us-east-2"},
+		{Account: "000000000001", Region: "us-east-1"},
+		{Account: "99", Region: "us-east-1"},
+		{},
+		{Account: "999999999999", Region: ""},
 	}
 	for i, s := range scopes {
 		update(t, scoped(s.Account, s.Region), space, func(tx *store.Tx) {
@@ -317,7 +321,7 @@ func TestOnCommit(t *testing.T) {
 		})
 		return got
 	}
-	if err := run(errOurs); err != errOurs || len(calls) > 0 {
+	if err := run(errOurs); err != errOurs || len(calls) > 0 { //nolint:errorlint
 		t.Errorf("a failed update: %v, called %v", err, calls)
 	}
 	if err := run(nil); err != nil || !slices.Equal(calls, []string{"committed", "in another scope", "joined"}) {

@@ -1,7 +1,7 @@
 package telemetry
 
 import (
-	"bufio"
+	"bytes"
 	"cmp"
 	"io"
 	"math"
@@ -11,15 +11,19 @@ import (
 
 // Metrics writes values in Prometheus' text format. Samples of one name must be written one after the other.
 type Metrics struct {
-	w    *bufio.Writer
+	to   io.Writer
+	w    bytes.Buffer
 	last string // the name whose type was written
 }
 
-// NewMetrics writes to w. Flush must be called at the end.
-func NewMetrics(w io.Writer) *Metrics { return &Metrics{w: bufio.NewWriter(w)} }
+// NewMetrics writes to w, when it is flushed.
+func NewMetrics(w io.Writer) *Metrics { return &Metrics{to: w} }
 
-// Flush writes what is still held back.
-func (m *Metrics) Flush() error { return m.w.Flush() }
+// Flush writes what is held back: everything since the last.
+func (m *Metrics) Flush() error {
+	_, err := m.w.WriteTo(m.to)
+	return err
+}
 
 // Counter writes a value that only grows; labels are names and values, which alternate.
 func (m *Metrics) Counter(name, help string, v float64, labels ...string) {

@@ -14,13 +14,23 @@ import (
 
 // samples are parts in ascending order.
 var samples = []any{
-	[]byte{}, []byte{0}, []byte{0, 0}, []byte{0, 0xff}, []byte{1}, []byte{0xff}, []byte{0xff, 0},
+	[]byte{},
+	[]byte{0},
+	[]byte{0, 0},
+	[]byte{0, 0xff},
+	[]byte{1},
+	[]byte{0xff},
+	[]byte{0xff, 0},
 	"", "\x00", "\x00\x00", "\x00\xff", "a", "a\x00", "a\x00b", "a\x01", "aa", "b", "\xff",
 	int64(math.MinInt64), int64(math.MinInt64 + 1), int64(-1 << 56), int64(-1<<56 + 1), -65537, -65536, -65535, -257, -256, -255, -2, -1,
 	0, uint8(1), 2, 255, uint16(256), 257, uint32(65535), 65536, int64(1) << 40, int64(math.MaxInt64), uint64(1) << 63, uint64(math.MaxUint64),
 	false, true,
-	[16]byte{}, [16]byte{1}, [16]byte{1, 2}, [16]byte{0xff},
-	time.Time{}, time.Unix(-1, 999_999_999), time.Unix(0, 0), time.Unix(0, 1), time.Unix(1, 0), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
+	[16]byte{},
+	[16]byte{1},
+	[16]byte{1, 2},
+	[16]byte{0xff},
+	time.Time{},
+	time.Unix(-1, 999_999_999), time.Unix(0, 0), time.Unix(0, 1), time.Unix(1, 0), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
 }
 
 func TestMalformedTuplesAreRefused(t *testing.T) {

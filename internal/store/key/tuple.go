@@ -110,16 +110,16 @@ func (t Tuple) Parts() ([]any, error) {
 			return nil, fmt.Errorf("store: malformed key: part %d of %x", len(parts), []byte(t))
 		}
 		rest = r
-		switch k := p[0]; {
-		case k == kindBytes:
+		switch p[0] {
+		case kindBytes:
 			parts = append(parts, slices.Clone(unescape(p)))
-		case k == kindString:
+		case kindString:
 			parts = append(parts, string(unescape(p)))
-		case k == kindTrue, k == kindFalse:
-			parts = append(parts, k == kindTrue)
-		case k == kindID:
+		case kindTrue, kindFalse:
+			parts = append(parts, p[0] == kindTrue)
+		case kindID:
 			parts = append(parts, [16]byte(p[1:]))
-		case k == kindTime:
+		case kindTime:
 			parts = append(parts, instant(p))
 		default:
 			if v, negative := integer(0, p); negative || v <= math.MaxInt64 {

@@ -25,10 +25,10 @@ var commitTests = []test{
 			tx.DeleteRange([]byte("a"), []byte("z"))
 			return errOurs
 		})
-		if err != errOurs {
+		if err != errOurs { //nolint:errorlint // not wrapped either
 			s.Errorf("Update returned %v, not the closure's error as it is", err)
 		}
-		if err := s.e.View(context.Background(), func(store.Reader) error { return errOurs }); err != errOurs {
+		if err := s.e.View(context.Background(), func(store.Reader) error { return errOurs }); err != errOurs { //nolint:errorlint
 			s.Errorf("View returned %v, not the closure's error as it is", err)
 		}
 		s.expect("a=1")
@@ -522,8 +522,9 @@ var concurrencyTests = []test{
 		closed := make(chan error)
 		go func() { closed <- s.e.Close() }()
 		select {
-		case <-closed:
-			s.Error("Close returned while a transaction was under way")
+		case err := <-closed:
+			close(release)
+			s.Fatalf("Close returned %v while a transaction was under way, which ended in %v", err, <-done)
 		case <-time.After(5 * time.Millisecond):
 		}
 		close(release)

@@ -141,7 +141,7 @@ func (h *run) transact(rng *rand.Rand) error {
 		return nil
 	})
 	switch {
-	case fail && err == errOurs:
+	case fail && errors.Is(err, errOurs):
 		return nil // its id must not be found
 	case err == nil && !fail:
 		d.known = true

@@ -56,7 +56,7 @@ func model(t *testing.T, s Subject) {
 				t.Fatal(rerr)
 			}
 			switch {
-			case fails && err == errOurs:
+			case fails && errors.Is(err, errOurs):
 			case !fails && err == nil:
 				want = next
 			case !fails && s.Unknown && errors.Is(err, store.ErrUnknown):

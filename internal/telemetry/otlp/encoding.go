@@ -38,12 +38,18 @@ func kind(s *telemetry.Span) int {
 // attributes are a span's, by OpenTelemetry's conventions.
 func attributes(s *telemetry.Span) []attribute {
 	list := []attribute{
-		{key: "rpc.system", text: "aws-api"}, {key: "rpc.service", text: s.Service}, {key: "rpc.method", text: s.Operation},
+		{key: "rpc.system", text: "aws-api"},
+		{key: "rpc.service", text: s.Service},
+		{key: "rpc.method", text: s.Operation},
 		{key: "http.response.status_code", number: int64(s.Status), isNumber: true},
 	}
 	for _, a := range []attribute{
-		{key: "aws.request_id", text: s.Request}, {key: "cloud.account.id", text: s.Scope.Account}, {key: "cloud.region", text: s.Scope.Region},
-		{key: "enduser.id", text: s.Principal}, {key: "cloud.resource_id", text: s.Resource}, {key: "error.type", text: s.Code},
+		{key: "aws.request_id", text: s.Request},
+		{key: "cloud.account.id", text: s.Scope.Account},
+		{key: "cloud.region", text: s.Scope.Region},
+		{key: "enduser.id", text: s.Principal},
+		{key: "cloud.resource_id", text: s.Resource},
+		{key: "error.type", text: s.Code},
 	} {
 		if a.text != "" {
 			list = append(list, a)

@@ -237,8 +237,14 @@ func TestDeclinedTracesAreNotSent(t *testing.T) {
 		sampler string
 		want    bool
 	}{
-		{asked, "", true}, {declined, "", false}, {declined, "always_on", true}, {asked, "always_off", false}, {asked, "parentbased_always_off", true},
-		{telemetry.Trace{}, "parentbased_always_off", false}, {telemetry.Trace{}, "", true}, {declined, "traceidratio", true},
+		{asked, "", true},
+		{declined, "", false},
+		{declined, "always_on", true},
+		{asked, "always_off", false},
+		{asked, "parentbased_always_off", true},
+		{telemetry.Trace{}, "parentbased_always_off", false},
+		{telemetry.Trace{}, "", true},
+		{declined, "traceidratio", true},
 	} {
 		got := &collector{came: make(chan struct{}, 1)}
 		server := httptest.NewServer(got)
