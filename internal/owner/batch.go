@@ -103,11 +103,17 @@ func (b *Batch) discard() {
 	b.then, b.committed, b.unknown = b.then[:0], b.committed[:0], b.unknown[:0]
 }
 
+// keptBatch is the largest batch whose memory is kept, in bytes: a rare large message must not stay.
+const keptBatch = 64 << 10
+
 // recycle takes back a batch nobody uses any more.
 func (n *Node) recycle(b *Batch) {
+	size := b.Size()
 	clear(b.then)
 	clear(b.committed)
 	clear(b.unknown)
 	*b = Batch{Writes: b.Writes, wake: b.wake, then: b.then[:0], committed: b.committed[:0], unknown: b.unknown[:0]}
-	n.batches.Put(b)
+	if size <= keptBatch {
+		n.batches.Put(b)
+	}
 }

@@ -82,7 +82,6 @@ type cluster struct {
 	t      *testing.T
 	engine store.Engine
 	bell   *owner.Bell
-	lease  time.Duration
 
 	mu    sync.Mutex
 	nodes map[string]*peer
@@ -283,7 +282,7 @@ func TestKilledNodeIsReplacedAfterItsLease(t *testing.T) {
 		}
 		c.kill(first)
 		began := time.Now()
-		if _, err := c.add(t.Context(), next, "x"); err != errNobody {
+		if _, err := c.add(t.Context(), next, "x"); !errors.Is(err, errNobody) {
 			t.Errorf("within the lease: %v", err)
 		}
 		for time.Since(began) < 10*time.Second {
@@ -443,7 +442,7 @@ func testChaos(t *testing.T, seed uint64) {
 						t.Errorf("counted %d of %d after %d", n, k, last[k])
 					}
 					last[k] = n
-				case err != errNobody:
+				case !errors.Is(err, errNobody):
 					y.open++
 				}
 				mu.Unlock()

@@ -101,7 +101,7 @@ func (n *Node) follow(b *Batch, number uint64) bool {
 func (c *commits) gathering(size int) *group {
 	if i := len(c.queue) - 1; i >= 0 {
 		g := c.queue[i]
-		if !g.closed && !(i == 0 && c.busy) && g.bytes+size <= maxGroup {
+		if !g.closed && (i > 0 || !c.busy) && g.bytes+size <= maxGroup {
 			return g
 		}
 		g.closed = true
@@ -427,7 +427,7 @@ func (n *Node) giveUp(entries []*Batch, err error) {
 			b.obj.poison()
 			b.obj.mu.Unlock()
 		}
-		if err != errAgain {
+		if !errors.Is(err, errAgain) {
 			for _, fn := range b.unknown {
 				fn()
 			}

@@ -100,7 +100,7 @@ func (n *Node) ring() {
 	}
 	if last > n.commits.done.Load() {
 		if b := n.batch(nil, nil); n.follow(b, last) {
-			n.await(n.base, b, false)
+			_ = n.await(n.base, b, false) // those it failed for are loaded anew
 		} else {
 			n.recycle(b)
 		}

@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"sync"
 	"sync/atomic"
@@ -111,7 +112,7 @@ func Do[S, T any](ctx context.Context, k *Kind[S], id string, fn func(s S, b *Ba
 			}
 			continue
 		case waiting, leading:
-			if failed := k.node.await(ctx, b, next == leading); failed == errAgain {
+			if failed := k.node.await(ctx, b, next == leading); errors.Is(failed, errAgain) {
 				continue
 			} else if failed != nil {
 				err = failed
@@ -147,7 +148,7 @@ func run[S, T any](h *held[S], b *Batch, fn func(S, *Batch) (T, error)) (out T, 
 	}()
 	out, err = fn(h.s, b)
 	completed = true
-	if err == errPark {
+	if errors.Is(err, errPark) {
 		h.park(b.waiter)
 		h.kind.schedule(&h.object)
 		return out, parked, nil

@@ -152,13 +152,20 @@ func (n *Node) stay(ctx context.Context, s *session) error {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	failing := false // which is told once
 	for number := uint64(1); ; number++ {
 		wait := n.o.Lease / 4
-		if err := n.beat(ctx, s, number); err == nil {
+		err := n.beat(ctx, s, number)
+		if err == nil {
 			err = n.balance(ctx, s)
-		} else {
-			wait = min(wait, 100*time.Millisecond)
 		}
+		if err != nil {
+			wait = min(wait, 100*time.Millisecond)
+			if !failing && ctx.Err() == nil && !errors.Is(err, errLost) {
+				n.log.Warn("cannot take part: the other nodes may take this one for dead", "node", n.o.ID, "error", err)
+			}
+		}
+		failing = err != nil
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
@@ -317,7 +324,7 @@ func (n *Node) retire() error {
 			o.mu.Unlock()
 		})
 	}
-	if err := n.barrier(n.base); err != nil && err != errAgain {
+	if err := n.barrier(n.base); err != nil && !errors.Is(err, errAgain) {
 		n.log.Warn("the last changes may not be durable", "node", n.o.ID, "error", err)
 	}
 	var err error
@@ -325,7 +332,7 @@ func (n *Node) retire() error {
 		err = n.release(n.base, s, true, func(int) bool { return true })
 	}
 	n.depose(s)
-	if errors.Is(err, errLost) || err == errAgain { // another node took it all already
+	if errors.Is(err, errLost) || errors.Is(err, errAgain) { // another node took it all already
 		return nil
 	}
 	return err

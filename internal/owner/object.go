@@ -2,6 +2,7 @@ package owner
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,7 +56,10 @@ func (k *Kind[S]) hold(ctx context.Context, name key) (*held[S], error) {
 		k.mu.RUnlock()
 		if h == nil {
 			h, err := k.fetch(ctx, name)
-			if err == errAgain && ctx.Err() == nil {
+			if errors.Is(err, errAgain) {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
 				continue
 			}
 			if h != nil || err != nil {

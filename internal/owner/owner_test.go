@@ -156,16 +156,16 @@ func TestErrorWritesNothing(t *testing.T) {
 		b.OnCommit(func() { t.Error("OnCommit ran") })
 		return 1, boom
 	})
-	if err != boom {
+	if !errors.Is(err, boom) {
 		t.Fatalf("got %v", err)
 	}
 	if n := c.stored(t, "x"); n != 0 {
 		t.Errorf("stored %d", n)
 	}
-	if _, err := c.get(t.Context(), "absent"); err != errAbsent {
+	if _, err := c.get(t.Context(), "absent"); !errors.Is(err, errAbsent) {
 		t.Errorf("loading what is not there: %v", err)
 	}
-	if _, err := c.get(t.Context(), "absent"); err != errAbsent {
+	if _, err := c.get(t.Context(), "absent"); !errors.Is(err, errAbsent) {
 		t.Errorf("the second time: %v", err)
 	}
 }

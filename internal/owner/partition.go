@@ -49,7 +49,7 @@ func (n *Node) own(ctx context.Context, p uint16) (epoch uint64, next *atomic.Ui
 				return 0, nil, ctx.Err()
 			}
 		case part.mine && part.unsettled > n.commits.durable.Load():
-			if err := n.barrier(ctx); err != nil && err != errAgain {
+			if err := n.barrier(ctx); err != nil && !errors.Is(err, errAgain) {
 				return 0, nil, err
 			}
 		case part.mine:
