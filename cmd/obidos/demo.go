@@ -147,7 +147,7 @@ func (d *demonstration) receive(ctx context.Context, queue string) (object, erro
 	attributes, _ := m["Attributes"].(object)
 	try := ""
 	if n := attributes["ApproximateReceiveCount"]; n != "1" {
-		try = d.dim(fmt.Sprintf("  (time %v)", n))
+		try = d.dim(fmt.Sprintf("  (try %v)", n))
 	}
 	d.came("%s %q%s", d.green("received"), m["Body"], try)
 	return m, nil
@@ -188,6 +188,7 @@ func (d *demonstration) run(ctx context.Context) error {
 	}
 
 	d.step("A poison message: its consumer dies each time. No need to wait for its visibility timeout.")
+	d.typed("aws sqs send-message --queue-url %s --message-body '{broken'", "…/orders")
 	if _, err := d.call(ctx, "SendMessage", object{"QueueUrl": orders, "MessageBody": "{broken"}); err != nil {
 		return err
 	}

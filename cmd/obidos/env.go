@@ -91,10 +91,21 @@ func execCommand() *cobra.Command {
 		if _, err := r.health(c.Context()); err != nil {
 			return err
 		}
-		return runIn(c.Context(), awsVariables(r.url()), args...)
+		return runIn(c.Context(), awsVariables(r.url()), withEndpoint(r.url(), args)...)
 	})
 	c.Flags().SetInterspersed(false)
 	return c
+}
+
+// withEndpoint tells the AWS CLI the endpoint as an option too: versions from before July 2023 read no variable for it, and
+// would ask AWS itself.
+func withEndpoint(url string, args []string) []string {
+	name := strings.TrimSuffix(filepath.Base(args[0]), ".exe")
+	told := slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--endpoint-url") })
+	if name != "aws" || told {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), 1, "--endpoint-url", url)
 }
 
 func runHere(ctx context.Context, args ...string) error { return runIn(ctx, nil, args...) }

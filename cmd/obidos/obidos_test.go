@@ -546,6 +546,13 @@ func TestEnvAndExec(t *testing.T) {
 	if want := "http://" + h.listen + " eu-west-1  test one --two\n"; out != want {
 		t.Errorf("exec: %q, want %q", out, want)
 	}
+	// Old versions of the AWS CLI know the endpoint by an option only.
+	if err := os.WriteFile(filepath.Join(h.dir, "aws"), []byte("#!/bin/sh\necho \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out := h.must("exec", "--", filepath.Join(h.dir, "aws"), "sqs", "list-queues"); out != "--endpoint-url http://"+h.listen+" sqs list-queues\n" {
+		t.Errorf("the AWS CLI is given %q", out)
+	}
 	if _, code := h.run("exec", "--", "sh", "-c", "exit 42"); code != 42 {
 		t.Errorf("exec ended with %d, want the command's 42", code)
 	}
