@@ -48,13 +48,18 @@ var (
 
 // field is the string member name of a flat JSON answer.
 func field(answer []byte, name string) (string, bool) {
-	_, rest, ok := bytes.Cut(answer, []byte(`"`+name+`":`))
+	value, _, ok := nextField(answer, name)
+	return value, ok
+}
+
+// nextField is field, with what stands behind it.
+func nextField(answer []byte, name string) (value string, rest []byte, ok bool) {
+	_, rest, ok = bytes.Cut(answer, []byte(`"`+name+`":`))
 	if !ok {
-		return "", false
+		return "", nil, false
 	}
-	rest = bytes.TrimLeft(rest, ` "`)
-	value, _, ok := bytes.Cut(rest, []byte(`"`))
-	return string(value), ok
+	text, rest, ok := bytes.Cut(bytes.TrimLeft(rest, ` "`), []byte(`"`))
+	return string(text), rest, ok
 }
 
 // load runs w on p with so many connections for d, and says what it reached.

@@ -1,7 +1,7 @@
 // Command bench measures obidos as its users would feel it: 64 connections, requests made by hand, and the CPU time the
 // server's processes spend on each, beside a bare net/http echo of the same bytes and, where it can be installed, ElasticMQ.
 //
-//	go run ./cmd/bench -obidos bin/obidos [-seconds 4] [-rounds 3] [-peer=false] [-only start]
+//	go run ./cmd/bench -obidos bin/obidos [-seconds 4] [-rounds 3] [-peer=false] [-only start|million]
 //
 // The server and the generator share the machine, so throughput is bounded by the generator's own work; CPU per operation
 // is the figure that can be compared from machine to machine.
@@ -30,6 +30,7 @@ type settings struct {
 	syncDelay   string
 	peer        bool
 	only        string
+	messages    int
 }
 
 func main() {
@@ -49,7 +50,8 @@ func main() {
 	flag.IntVar(&s.body, "body", 1024, "bytes of a message")
 	flag.StringVar(&s.syncDelay, "sync-delay", "1ms", "added to each sync of the disk")
 	flag.BoolVar(&s.peer, "peer", true, "measure ElasticMQ too (installed from Maven Central; needs java and mvn)")
-	flag.StringVar(&s.only, "only", "", "start: only how soon it is ready, and how small")
+	flag.StringVar(&s.only, "only", "", "start: only how soon it is ready, and how small; million: one queue with a great backlog")
+	flag.IntVar(&s.messages, "messages", 1_000_000, "of that backlog")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -86,6 +88,9 @@ func run(ctx context.Context, s settings) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
+	}
+	if s.only == "million" {
+		return million(ctx, s, dir)
 	}
 	bare := server{name: "bare net/http echo", command: func(port int) []string { return []string{self, "echo", address(port)} }}
 	if err := startUp(ctx, s, dir, bare); err != nil || s.only == "start" {

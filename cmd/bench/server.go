@@ -84,6 +84,12 @@ func (p *process) stop() {
 	}
 }
 
+// kill ends the process without its knowing.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
 // cpu is the time that the process and its children have spent, user and system.
 func (p *process) cpu() time.Duration {
 	var total time.Duration
