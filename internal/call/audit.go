@@ -19,8 +19,11 @@ func (o *operation) audited(code string) bool {
 	return o.Flags&(model.DataPlane|model.ReadOnly) == 0 || strings.HasPrefix(code, "AccessDenied") || code == "UnauthorizedOperation"
 }
 
-// audit records a control-plane call.
+// audit records a control-plane call. Its answer stands, whatever happens here.
 func (d *Door) audit(ctx context.Context, o *operation, q *aws.Request, start time.Time, in, out any, err error) {
+	var none any
+	var lost error
+	defer d.caught(ctx, o, &none, &lost)
 	e := telemetry.Event{
 		ID:        telemetry.NewRequestID(),
 		Time:      start,

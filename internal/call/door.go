@@ -157,7 +157,8 @@ func (d *Door) Invoke(ctx context.Context, op *model.Operation, in any) (any, er
 }
 
 // pass asks everything that may stand in a call's way, then performs it.
-func (d *Door) pass(ctx *telemetry.Active, o *operation, request *aws.Request, in any) (any, error) {
+func (d *Door) pass(ctx *telemetry.Active, o *operation, request *aws.Request, in any) (out any, err error) {
+	defer d.caught(ctx, o, &out, &err)
 	if d.mode != auth.Open {
 		if err := d.authorize(ctx, o, request, in); err != nil {
 			return nil, err
@@ -212,7 +213,7 @@ func (d *Door) Accept(ctx context.Context, op *model.Operation, in any) (any, er
 	if o == nil {
 		return nil, model.Unserved(op.Service.Title, op.Name)
 	}
-	out, err := d.run(ctx, o, in)
+	out, err := d.accept(ctx, o, in)
 	if _, ok := errors.AsType[*owner.ElsewhereError](err); ok {
 		return nil, err
 	}
@@ -225,12 +226,17 @@ func (d *Door) Accept(ctx context.Context, op *model.Operation, in any) (any, er
 	return out, err
 }
 
+func (d *Door) accept(ctx context.Context, o *operation, in any) (out any, err error) {
+	defer d.caught(ctx, o, &out, &err)
+	return o.Call(ctx, o.service, in)
+}
+
 // How long a call looks for the node that owns what it is about: takeovers take a few seconds.
 const lookForOwner = 15 * time.Second
 
 // perform runs the operation here, or on the node that owns what it is about.
 func (d *Door) perform(ctx context.Context, o *operation, in any) (any, error) {
-	out, err := d.run(ctx, o, in)
+	out, err := o.Call(ctx, o.service, in)
 	if err == nil {
 		return out, nil
 	}
@@ -251,7 +257,7 @@ func (d *Door) perform(ctx context.Context, o *operation, in any) (any, error) {
 		}
 		// Ask here again: by now another node may own it, or this one.
 		elsewhere.Doubt()
-		if out, err = d.run(ctx, o, in); err == nil {
+		if out, err = o.Call(ctx, o.service, in); err == nil {
 			return out, nil
 		}
 		if elsewhere, ok = errors.AsType[*owner.ElsewhereError](err); !ok {
@@ -260,16 +266,13 @@ func (d *Door) perform(ctx context.Context, o *operation, in any) (any, error) {
 	}
 }
 
-// run is the operation itself. What it panics with ends there.
-func (d *Door) run(ctx context.Context, o *operation, in any) (out any, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			d.log.ErrorContext(ctx, "operation panicked", "action", o.Action(), "request", aws.RequestOf(ctx).ID,
-				"panic", v, "stack", string(debug.Stack()))
-			out, err = nil, internalFailure.New("An internal error occurred. Its cause is in the log of obidos, under this request's id.")
-		}
-	}()
-	return o.Call(ctx, o.service, in)
+// caught, deferred, makes a panic of the service the answer of its operation.
+func (d *Door) caught(ctx context.Context, o *operation, out *any, err *error) {
+	if v := recover(); v != nil {
+		d.log.ErrorContext(ctx, "operation panicked", "action", o.Action(), "request", aws.RequestOf(ctx).ID,
+			"panic", v, "stack", string(debug.Stack()))
+		*out, *err = nil, internalFailure.New("An internal error occurred. Its cause is in the log of obidos, under this request's id.")
+	}
 }
 
 // sleep waits for d or until ctx ends.

@@ -54,11 +54,15 @@ func (b *boxes) Rate(op *model.Operation) (perSecond, burst float64) {
 	return 0, 0
 }
 
+type putter interface {
+	Put(ctx context.Context, in *putInput) (*putOutput, error)
+}
+
 func newAPI() (api *model.Service, make, put *model.Operation) {
 	api = &model.Service{Name: "box", SigningName: "box", Title: "Boxes", Protocols: []model.Protocol{model.JSON10}}
 	api.Fill([]model.Operation{
-		model.Op((*boxes).Put, model.Operation{Name: "Make", Errors: []*aws.ErrorShape{errTooMany}}),
-		model.Op((*boxes).Put, model.Operation{Name: "Put", Flags: model.DataPlane, Errors: []*aws.ErrorShape{errFull}}),
+		model.Op(putter.Put, model.Operation{Name: "Make", Errors: []*aws.ErrorShape{errTooMany}}),
+		model.Op(putter.Put, model.Operation{Name: "Put", Flags: model.DataPlane, Errors: []*aws.ErrorShape{errFull}}),
 	}, "Burn")
 	return api, api.Operation("Make"), api.Operation("Put")
 }
@@ -94,6 +98,27 @@ func TestPanicIsInternalFailure(t *testing.T) {
 	}
 	if s := log.String(); !strings.Contains(s, "the lid is off") || !strings.Contains(s, "door_test.go") || !strings.Contains(s, "request-1") {
 		t.Errorf("the log lacks the panic, its stack or the request: %s", s)
+	}
+}
+
+// vague is a service that cannot say what a call is about.
+type vague struct{ *boxes }
+
+func (vague) Resources(context.Context, *model.Operation, any) []string { panic("what box") }
+
+func TestPanicOverResourcesIsTheCallsOwn(t *testing.T) {
+	for mode, want := range map[auth.Mode]string{auth.Open: "", auth.IAM: "InternalFailure"} {
+		var log bytes.Buffer
+		d := call.New(call.Options{Mode: mode, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		api, make, _ := newAPI()
+		made := 0
+		d.Register(api, vague{&boxes{put: func(ctx context.Context, in *putInput) (*putOutput, error) { made++; return ok(ctx, in) }}})
+		if _, err := d.Invoke(ctxAs(t, alice), make, &putInput{}); code(err) != want || (made == 1) != (want == "") {
+			t.Errorf("%v: answered %v, made %d", mode, err, made)
+		}
+		if !strings.Contains(log.String(), "what box") {
+			t.Errorf("%v: the log lacks the panic", mode)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ type outcome struct {
 
 // perform tries a task and settles what comes of it.
 func (r *Runner) perform(l *lane, it *item) {
-	o := r.conclude(it, r.try(it))
+	o := r.settle(it, r.try(it))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.running--
@@ -54,6 +54,18 @@ func (r *Runner) try(it *item) (err error) {
 		}
 	}()
 	return it.queue.run(ctx, id, it.v)
+}
+
+// settle is conclude, which calls code of the service too. Where that panics nothing was written, and the task is tried again
+// in a while.
+func (r *Runner) settle(it *item, err error) (o outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("the end of a task panicked", "queue", it.queue.name, "task", it.pos.id(it.row.Step), "panic", p, "stack", string(debug.Stack()))
+			o = outcome{at: r.clock.Now().Add(it.queue.o.MaxBackoff)}
+		}
+	}()
+	return r.conclude(it, err)
 }
 
 // conclude writes down what came of a try.

@@ -613,3 +613,34 @@ func TestDeepValues(t *testing.T) {
 		d.expect(t, "200")
 	})
 }
+
+// What a service does with its dead is its own code too: that it panics ends neither the process nor the others.
+func TestPanicOverADeadTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, memory.Hostile{})
+		r, d := w.runner(task.RunnerOptions{}), w.diary()
+		q := task.NewQueue(r, "test", func(_ context.Context, _ string, v string) error {
+			d.note("%s", v)
+			if v == "dies" {
+				return task.Permanent(errors.New("no"))
+			}
+			return nil
+		}, task.Options{MaxBackoff: time.Minute})
+		burials := 0
+		q.OnDead(func(tx *store.Tx, dead task.Dead[string]) {
+			if burials++; burials == 1 {
+				panic("poison")
+			}
+			tx.OnCommit(func() { d.note("buried %s", dead.Value) })
+		})
+		w.run(r)
+		w.update(func(tx *store.Tx) { q.Add(tx, "dies", task.Add{}) })
+		synctest.Wait()
+		w.update(func(tx *store.Tx) { q.Add(tx, "lives", task.Add{}) })
+		pass(2 * time.Minute)
+		d.expect(t, "dies", "lives", "dies", "buried dies")
+		if s := r.Stats(); s != (task.Stats{}) {
+			t.Errorf("left in memory: %+v", s)
+		}
+	})
+}
