@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"encoding/binary"
+	"iter"
 	"slices"
 	"time"
 
@@ -159,6 +160,16 @@ func pruneTable[V any](tx *store.Tx, t store.Table[V], today uint32, days uint32
 	return false
 }
 
+// days are those from one time to another of which there may be records, whatever times a caller names.
+func days(tx *store.Tx, from, to time.Time, kept int64) iter.Seq[uint32] {
+	today := tx.Now().Unix() / 86400
+	first, last := max(from.Unix()/86400, today-kept), min(to.Unix()/86400, today)
+	return func(yield func(uint32) bool) {
+		for d := first; d <= last && yield(uint32(d)); d++ {
+		}
+	}
+}
+
 // Point is what a series measured in the minute that begins at a time.
 type Point struct {
 	Minute time.Time
@@ -169,7 +180,7 @@ type Point struct {
 func (a *Archive) Data(ctx context.Context, id SeriesID, from, to time.Time) ([]Point, error) {
 	return store.View(ctx, a.space, func(tx *store.Tx) ([]Point, error) {
 		var points []Point
-		for d := day(from); d <= day(to); d++ {
+		for d := range days(tx, from, to, dataDays) {
 			for k, v := range a.data.Scan(tx, store.ScanOptions{}, d, id.Account, id.Region, id.Namespace, id.Name, id.Dimensions, id.Unit) {
 				minute := time.Unix(int64(d)*86400+int64(k.Uint64(7))*60, 0).UTC()
 				if !minute.Before(from) && minute.Before(to) {
@@ -187,7 +198,7 @@ func (a *Archive) Series(ctx context.Context, scope aws.Scope, namespace string,
 	return store.View(ctx, a.space, func(tx *store.Tx) ([]SeriesID, error) {
 		seen := map[SeriesID]bool{}
 		var list []SeriesID
-		for d := day(from); d <= day(to); d++ {
+		for d := range days(tx, from, to, dataDays) {
 			prefix := []any{d, scope.Account, scope.Region}
 			if namespace != "" {
 				prefix = append(prefix, namespace)
@@ -218,7 +229,7 @@ func (a *Archive) Spans(ctx context.Context, scope aws.Scope, from, to time.Time
 func (a *Archive) readSpans(ctx context.Context, scope aws.Scope, from, to time.Time, trace ...any) ([]Span, error) {
 	spans, err := store.View(ctx, a.space, func(tx *store.Tx) ([]Span, error) {
 		var spans []Span
-		for d := day(from); d <= day(to); d++ {
+		for d := range days(tx, from, to, spanDays) {
 			prefix := append([]any{d, scope.Account, scope.Region}, trace...)
 			for k, r := range a.spans.Scan(tx, store.ScanOptions{}, prefix...) {
 				spans = append(spans, Span{
@@ -239,7 +250,7 @@ func (a *Archive) readSpans(ctx context.Context, scope aws.Scope, from, to time.
 func (a *Archive) PastEvents(ctx context.Context, scope aws.Scope, from, to time.Time, limit int) ([]Event, error) {
 	return store.View(ctx, a.space, func(tx *store.Tx) ([]Event, error) {
 		var events []Event
-		for d := day(to); d+1 > day(from); d-- {
+		for _, d := range slices.Backward(slices.Collect(days(tx, from, to, eventDays))) {
 			o := store.ScanOptions{From: []any{from}, Before: []any{to}, Reverse: true}
 			for k, r := range a.events.Scan(tx, o, d, scope.Account, scope.Region) {
 				events = append(events, Event{
@@ -251,9 +262,6 @@ func (a *Archive) PastEvents(ctx context.Context, scope aws.Scope, from, to time
 				if len(events) == limit {
 					return events, nil
 				}
-			}
-			if d == 0 {
-				break
 			}
 		}
 		return events, nil

@@ -395,3 +395,34 @@ func TestCountingAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Callers name any time they like, and have their answer at once.
+func TestTimesFarAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a, _, stop := running(t, telemetry.Options{})
+		id := telemetry.SeriesID{Scope: here, Namespace: "AWS/Box", Name: "Weight"}
+		r.Series(id).Add(1)
+		r.Audit(telemetry.Event{ID: "id", Time: time.Now(), Scope: here})
+		c := r.Calls(put)
+		c.End(c.Begin(t.Context(), &aws.Request{Scope: here}, time.Now()), 500, "", 0)
+		stop()
+		for _, from := range []time.Time{{}, time.Unix(0, 0), time.Now().AddDate(0, 0, -1)} {
+			for _, to := range []time.Time{time.Now().AddDate(0, 0, 1), time.Unix(1<<40, 0), time.Unix(1<<60, 0)} {
+				began := time.Now()
+				points, err1 := a.Data(t.Context(), id, from, to)
+				series, err2 := a.Series(t.Context(), here, "AWS/Box", from, to)
+				spans, err3 := a.Spans(t.Context(), here, from, to)
+				events, err4 := a.PastEvents(t.Context(), here, from, to, 0)
+				if err := errors.Join(err1, err2, err3, err4); err != nil {
+					t.Fatal(err)
+				}
+				if len(points) != 1 || len(series) != 1 || len(spans) != 1 || len(events) != 1 {
+					t.Errorf("from %v to %v: %d points, %d series, %d spans, %d events", from, to, len(points), len(series), len(spans), len(events))
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("took %v", took)
+				}
+			}
+		}
+	})
+}
