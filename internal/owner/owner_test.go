@@ -371,3 +371,22 @@ func (s *slow) Update(ctx context.Context, o store.UpdateOptions, fn func(store.
 	}
 	return s.Engine.Update(ctx, o, fn)
 }
+
+// A node that is alone takes what any other has left, whatever that was called: a data directory that was copied, or a name
+// that was changed.
+func TestAloneUnderAnotherName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := memory.New(memory.Options{})
+		defer e.Close()
+		w := newWorld(t, e)
+		for i, id := range []string{"a", "b", "a"} {
+			c, stop := w.start(t, owner.Options{ID: id, Alone: true})
+			for _, object := range []string{"x", "y", "z"} {
+				if n, err := c.add(t.Context(), object); err != nil || n != uint64(i+1) {
+					t.Errorf("node %s counts %d, %v", id, n, err)
+				}
+			}
+			stop()
+		}
+	})
+}

@@ -110,8 +110,10 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 		if found.members[n.o.ID].Incarnation != s.incarnation {
 			return errLost
 		}
-		for id, m := range dead {
-			if now, ok := found.members[id]; ok && now.Incarnation == m.Incarnation && now.Beat == m.Beat {
+		for id, m := range found.members {
+			seen, silent := dead[id]
+			silent = silent && seen.Incarnation == m.Incarnation && seen.Beat == m.Beat
+			if silent || n.o.Alone && id != n.o.ID {
 				n.rows.raise(tx, id) // from here on it can commit nothing
 				n.rows.members.Delete(tx, id)
 				delete(found.members, id)
