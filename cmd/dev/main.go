@@ -34,15 +34,23 @@ func test(args []string) error {
 	return goTest(append([]string{"-shuffle=on", "-timeout=30m"}, append(args, "./...")...), nil)
 }
 
-// crash runs the tests that cut the power and kill processes, with many more rounds than an ordinary run.
+// crash runs the tests that cut the power, kill processes and fill disks, with many more rounds than an ordinary run. They
+// run without the race detector, which would change what happens at once.
 func crash(args []string) error {
 	flags := flag.NewFlagSet("crash", flag.ExitOnError)
 	rounds := flags.Int("rounds", 1000, "simulated power cuts; a tenth as many real kills")
+	binary := flags.String("obidos", "bin/obidos", "the binary to kill")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	env := []string{fmt.Sprintf("OBIDOS_CRASHES=%d", *rounds)}
-	return goTest([]string{"-count=1", "-timeout=90m", "-v", "-run=Crash|PowerCut|Kill", "./..."}, env)
+	if path, err := filepath.Abs(*binary); err == nil {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("make build makes it: %w", err)
+		}
+		env = append(env, "OBIDOS_BIN="+path)
+	}
+	return goRun([]string{"test", "-count=1", "-timeout=90m", "-v", "-run=Crash|PowerCut|Kill|FullDisk", "./..."}, env)
 }
 
 func goTest(args, env []string) error {

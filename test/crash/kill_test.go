@@ -9,6 +9,7 @@ import (
 
 // A process is killed at any moment, while it starts too, and started again on what it left.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	var took []time.Duration
 	ctx := t.Context()
 	s := newServer(t, t.TempDir())
@@ -19,7 +20,7 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 	s.ready(ctx, t, c.door)
 	c.prepare(ctx, t)
 	pass := s.pass(ctx, t, c.door)
-	rounds(t, 5, 10, func(t *testing.T, seed uint64) {
+	rounds(t, 4, 10, func(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		c.seed = seed
 		c.begin(ctx)

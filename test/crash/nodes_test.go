@@ -12,8 +12,9 @@ import (
 
 // Nodes over one store are killed, stopped and started again, at any moment under load; those who are left take over.
 func TestKilledNodesLoseNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	messages := 0
-	rounds(t, 8, 5, func(t *testing.T, seed uint64) {
+	rounds(t, 3, 5, func(t *testing.T, seed uint64) {
 		synctest.Test(t, func(t *testing.T) { messages += killNodes(t, seed) })
 	})
 	t.Logf("%d messages", messages)
@@ -30,7 +31,7 @@ func killNodes(t *testing.T, seed uint64) (messages int) {
 	})
 	nodes := obidostest.ClusterOn(t, engine, 2+rng.IntN(2))
 	alive := make([]bool, len(nodes.Nodes))
-	c := newCallers(seed, 100*time.Millisecond)
+	c := newCallers(seed, 300*time.Millisecond)
 	lead := func() {
 		var clients []*http.Client
 		for i, p := range nodes.Nodes {
@@ -71,7 +72,7 @@ func killNodes(t *testing.T, seed uint64) (messages int) {
 			alive[i] = true
 			lead()
 		}
-		<-c.h.aim(1 + rng.IntN(200))
+		<-c.h.aim(1 + rng.IntN(100))
 	}
 	c.end()
 	c.verify(ctx, t, time.Sleep)

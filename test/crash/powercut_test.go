@@ -50,8 +50,9 @@ func (d *disk) cut() *disk {
 
 // The power fails at any moment under load, as often as three times in a row; each time everything is as it was answered.
 func TestPowerCutLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	messages := 0
-	rounds(t, 8, 1, func(t *testing.T, seed uint64) {
+	rounds(t, 5, 1, func(t *testing.T, seed uint64) {
 		synctest.Test(t, func(t *testing.T) { messages += cutPower(t, seed, false) })
 	})
 	t.Logf("%d messages", messages)
