@@ -145,8 +145,7 @@ func (s *server) stop() error {
 		return nil
 	case <-time.After(10 * time.Second):
 		s.cmd.Process.Kill()
-		<-done
-		return errors.New("obidos did not stop within 10 s")
+		return errors.Join(errors.New("obidos did not stop within 10 s"), <-done)
 	}
 }
 
