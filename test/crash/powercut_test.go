@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -77,10 +78,9 @@ func cutPower(t testing.TB, seed uint64, noSync bool) (messages int) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	d := newDisk(rng)
 	d.noSync = noSync
-	engine := d.open(t)
-	p := obidostest.Start(t, obidostest.On(engine))
 	c := newCallers(seed, 3*time.Millisecond)
-	c.lead(obidostest.URL, p.Client)
+	nodes := 1 + rng.IntN(4)/3
+	end := c.live(t, d.open(t), nodes)
 	c.prepare(ctx, t)
 	if rng.IntN(2) == 0 { // the same queues, full of life before it begins
 		c.run(ctx, 1+rng.IntN(300))
@@ -92,17 +92,15 @@ func cutPower(t testing.TB, seed uint64, noSync bool) (messages int) {
 		c.h.cut()
 		d = d.cut()
 		c.end()
-		stop(t, p, engine)
-		engine = d.open(t)
-		p = obidostest.Start(t, obidostest.On(engine))
-		c.lead(obidostest.URL, p.Client)
+		end()
+		end = c.live(t, d.open(t), nodes)
 		c.h.revive()
 		if rng.IntN(2) == 0 {
 			c.run(ctx, 1+rng.IntN(200))
 		}
 	}
 	c.verify(ctx, t, time.Sleep)
-	stop(t, p, engine)
+	end()
 	return len(c.h.fates)
 }
 
@@ -114,13 +112,29 @@ func (c *callers) run(ctx context.Context, calls int) {
 	c.end()
 }
 
-func stop(t testing.TB, p *obidostest.Platform, e *pebble.Engine) {
+// live starts so many nodes over the engine, for the callers to call, and returns how to stop them and it.
+func (c *callers) live(t testing.TB, engine *pebble.Engine, nodes int) (end func()) {
 	t.Helper()
-	if err := p.Stop(); err != nil {
-		t.Errorf("stop: %v", err)
+	var running []*obidostest.Platform
+	if nodes == 1 {
+		running = append(running, obidostest.Start(t, obidostest.On(engine)))
+	} else {
+		running = obidostest.ClusterOn(t, engine, nodes).Nodes
 	}
-	if err := e.Close(); err != nil {
-		t.Errorf("close the store: %v", err)
+	var clients []*http.Client
+	for _, p := range running {
+		clients = append(clients, p.Client)
+	}
+	c.lead(obidostest.URL, clients...)
+	return func() {
+		for _, p := range running {
+			if err := p.Stop(); err != nil {
+				t.Errorf("stop: %v", err)
+			}
+		}
+		if err := engine.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
 	}
 }
 
