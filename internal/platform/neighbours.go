@@ -96,14 +96,15 @@ type hint struct {
 	what uint64
 }
 
-// hints are on their way to other nodes. Whoever adds one does not wait for them.
+// hints are on their way to other nodes. Whoever adds one does not wait for them, but who moves the clock does.
 type hints struct {
 	id         string
 	neighbours *Neighbours
 	some       chan struct{}
 
-	mu      sync.Mutex // guards waiting
+	mu      sync.Mutex // guards what follows
 	waiting []hint
+	over    bool
 }
 
 func newHints(id string, n *Neighbours) *hints {
@@ -112,25 +113,29 @@ func newHints(id string, n *Neighbours) *hints {
 
 func (h *hints) add(one hint) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return
+	}
+	h.neighbours.clock.Begin()
 	h.waiting = append(h.waiting, one)
-	h.mu.Unlock()
 	select {
 	case h.some <- struct{}{}:
 	default:
 	}
 }
 
-// run tells them until ctx ends.
+// run tells them until ctx ends. What is not told then is found by who takes this node's place.
 func (h *hints) run(ctx context.Context) error {
-	for {
+	for done := false; !done; {
 		select {
 		case <-h.some:
 		case <-ctx.Done():
-			return ctx.Err()
+			done = true
 		}
 		h.mu.Lock()
 		now := h.waiting
-		h.waiting = nil
+		h.waiting, h.over = nil, done
 		h.mu.Unlock()
 		others := h.neighbours.others(h.id)
 		for _, one := range now {
@@ -140,8 +145,10 @@ func (h *hints) run(ctx context.Context) error {
 					break
 				}
 			}
+			h.neighbours.clock.End()
 		}
 	}
+	return ctx.Err()
 }
 
 func (l *life) wakeTask(_ uint16, lane uint64) bool { return l.tasks.Wake(lane) }
