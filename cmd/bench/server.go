@@ -73,9 +73,9 @@ func (s server) start(ctx context.Context) (*process, error) {
 }
 
 func (p *process) stop() {
-	p.cmd.Process.Signal(os.Interrupt)
+	_ = p.cmd.Process.Signal(os.Interrupt) // it may have ended
 	done := make(chan struct{})
-	go func() { p.cmd.Wait(); close(done) }()
+	go func() { _ = p.cmd.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(10 * time.Second):
@@ -87,7 +87,7 @@ func (p *process) stop() {
 // kill ends the process without its knowing.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
-	p.cmd.Wait()
+	_ = p.cmd.Wait()
 }
 
 // cpu is the time that the process and its children have spent, user and system.
@@ -131,7 +131,7 @@ func processCPU(pid int) time.Duration {
 func echo(address string) error {
 	answer := []byte(`{"MD5OfMessageBody":"d41d8cd98f00b204e9800998ecf8427e","MessageId":"00000000-0000-4000-8000-000000000000"}`)
 	return http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
+		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header()["Content-Type"] = []string{"application/x-amz-json-1.0"}
 		w.Header()["Content-Length"] = []string{strconv.Itoa(len(answer))}
 		w.Write(answer)
@@ -173,8 +173,10 @@ func elasticMQ(ctx context.Context) (server, error) {
 		name: "ElasticMQ " + elasticMQVersion,
 		warm: 12,
 		command: func(port int) []string {
-			return []string{"java", "-Dnode-address.port=" + strconv.Itoa(port), "-Drest-sqs.bind-port=" + strconv.Itoa(port),
-				"-Drest-sqs.bind-hostname=127.0.0.1", "-Drest-stats.enabled=false", "-cp", filepath.Join(jars, "*"), "org.elasticmq.server.Main"}
+			return []string{
+				"java", "-Dnode-address.port=" + strconv.Itoa(port), "-Drest-sqs.bind-port=" + strconv.Itoa(port),
+				"-Drest-sqs.bind-hostname=127.0.0.1", "-Drest-stats.enabled=false", "-cp", filepath.Join(jars, "*"), "org.elasticmq.server.Main",
+			}
 		},
 	}, nil
 }

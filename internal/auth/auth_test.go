@@ -239,7 +239,7 @@ func TestAnswer(t *testing.T) {
 			}
 		}
 	}
-	if other := errors.New("other"); auth.Answer(sqs, other) != other { //nolint:errorlint // as it is
+	if other := errors.New("other"); auth.Answer(sqs, other) != other {
 		t.Error("an error about something else was changed")
 	}
 }

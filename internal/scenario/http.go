@@ -35,6 +35,7 @@ func (h overHTTP) Invoke(ctx context.Context, op *model.Operation, in any) (any,
 	if err != nil {
 		return nil, err
 	}
+	defer resp.Body.Close()
 	return h.wire.DecodeResponse(op, h.protocol, resp)
 }
 

@@ -207,13 +207,14 @@ func (p *player) parse(call string) (operation string, in json.RawMessage) {
 
 // check compares the answer with the line that says what it must be, and returns the line as it should be.
 func (p *player) check(want string) string {
-	status, body := 200, "{}"
+	body := "{}"
 	if p.got.err != nil {
 		e, ok := errors.AsType[*aws.Error](p.got.err)
 		if !ok {
 			p.fail("%v", p.got.err)
 		}
-		status, body = e.Status, e.WireCode()+": "+e.Message
+		status := e.Status
+		body = e.WireCode() + ": " + e.Message
 		shown := fmt.Sprintf("%d %s", status, p.unfill(body))
 		if !*update && !p.matchText(strings.TrimPrefix(want, strconv.Itoa(status)+" "), body) {
 			p.fail("answered\n%s\nwant\n%s", shown, want)

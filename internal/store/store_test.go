@@ -115,7 +115,7 @@ func TestAReadThatFailsSpoilsTheTransaction(t *testing.T) {
 		tx.OnCommit(func() { ran = true })
 		return 1, errors.New("what the closure makes of it")
 	})
-	if err != errOurs { //nolint:errorlint // as it is
+	if err != errOurs {
 		t.Errorf("Update returned %v", err)
 	}
 	if ran {
@@ -321,7 +321,7 @@ func TestOnCommit(t *testing.T) {
 		})
 		return got
 	}
-	if err := run(errOurs); err != errOurs || len(calls) > 0 { //nolint:errorlint
+	if err := run(errOurs); err != errOurs || len(calls) > 0 {
 		t.Errorf("a failed update: %v, called %v", err, calls)
 	}
 	if err := run(nil); err != nil || !slices.Equal(calls, []string{"committed", "in another scope", "joined"}) {

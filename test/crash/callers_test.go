@@ -14,19 +14,18 @@ import (
 
 // The queues. Each is there for something of its own.
 var (
-	plain       = &queue{name: "plain"}
-	ordered     = &queue{name: "ordered.fifo", fifo: true, strict: true}
-	source      = &queue{name: "source", dead: "source-dead"}
-	sourceDead  = &queue{name: "source-dead", dead: "source"} // what is there is moved back
-	sourceFifo  = &queue{name: "source.fifo", fifo: true, dead: "source-dead.fifo"}
-	deadFifo    = &queue{name: "source-dead.fifo", fifo: true, dead: "source.fifo"}
-	short       = &queue{name: "short"} // nothing is received from it; its messages expire
-	kept        = &queue{name: "kept"}  // purged, tagged, changed
-	allQueues   = []*queue{plain, ordered, sourceDead, source, deadFifo, sourceFifo, short, kept}
-	drained     = []*queue{plain, ordered, source, sourceFifo, sourceDead, deadFifo, kept}
-	visibility  = map[*queue]time.Duration{plain: 2 * time.Second, ordered: 2 * time.Second, source: time.Second, sourceFifo: time.Second}
-	shortKept   = time.Minute // the retention period of short
-	longestWait = 20 * time.Second
+	plain      = &queue{name: "plain"}
+	ordered    = &queue{name: "ordered.fifo", fifo: true, strict: true}
+	source     = &queue{name: "source", dead: "source-dead"}
+	sourceDead = &queue{name: "source-dead", dead: "source"} // what is there is moved back
+	sourceFifo = &queue{name: "source.fifo", fifo: true, dead: "source-dead.fifo"}
+	deadFifo   = &queue{name: "source-dead.fifo", fifo: true, dead: "source.fifo"}
+	short      = &queue{name: "short"} // nothing is received from it; its messages expire
+	kept       = &queue{name: "kept"}  // purged, tagged, changed
+	allQueues  = []*queue{plain, ordered, sourceDead, source, deadFifo, sourceFifo, short, kept}
+	drained    = []*queue{plain, ordered, source, sourceFifo, sourceDead, deadFifo, kept}
+	visibility = map[*queue]time.Duration{plain: 2 * time.Second, ordered: 2 * time.Second, source: time.Second, sourceFifo: time.Second}
+	shortKept  = time.Minute // the retention period of short
 )
 
 // callers use the queues until they are stopped.

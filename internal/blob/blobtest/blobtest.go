@@ -75,7 +75,7 @@ func Read(t testing.TB, s blob.Store, id blob.ID) []byte {
 
 func noise(n int) []byte {
 	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{byte(n)}).Read(b)
+	_, _ = rand.NewChaCha8([32]byte{byte(n)}).Read(b) // never fails
 	return b
 }
 
@@ -165,10 +165,10 @@ func comesBackWhole(t *testing.T, s blob.Store, reopen func() blob.Store) {
 		if n, err := r.ReadAt(part, 1<<20-1); n != len(part) || err != nil || !bytes.Equal(part, content[1<<20-1:][:1000]) {
 			t.Errorf("a range from the middle: %d, %v", n, err)
 		}
-		if n, err := r.ReadAt(part, int64(len(content))-10); n != 10 || err != io.EOF {
+		if n, err := r.ReadAt(part, int64(len(content))-10); n != 10 || !errors.Is(err, io.EOF) {
 			t.Errorf("a range over the end: %d, %v", n, err)
 		}
-		if n, err := r.ReadAt(part, int64(len(content))+10); n != 0 || err != io.EOF {
+		if n, err := r.ReadAt(part, int64(len(content))+10); n != 0 || !errors.Is(err, io.EOF) {
 			t.Errorf("a range behind the end: %d, %v", n, err)
 		}
 		if err := r.Close(); err != nil {
@@ -256,7 +256,7 @@ func openOutlivesFree(t *testing.T, s blob.Store, _ func() blob.Store) {
 		t.Fatal(err)
 	}
 	got := make([]byte, r.Size())
-	if _, err := r.ReadAt(got, 0); err != nil && err != io.EOF || string(got) != "still here" {
+	if _, err := r.ReadAt(got, 0); err != nil && !errors.Is(err, io.EOF) || string(got) != "still here" {
 		t.Errorf("freed while open: %q, %v", got, err)
 	}
 }

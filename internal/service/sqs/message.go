@@ -39,7 +39,8 @@ type draft struct {
 
 // newDraft checks what can be checked of a message without knowing its queue.
 func newDraft(ctx context.Context, body string, attributes map[string]sqsapi.MessageAttributeValue,
-	system map[sqsapi.MessageSystemAttributeNameForSends]sqsapi.MessageSystemAttributeValue, d *draft) error {
+	system map[sqsapi.MessageSystemAttributeNameForSends]sqsapi.MessageSystemAttributeValue, d *draft,
+) error {
 	d.body = body
 	if body == "" {
 		return missing("MessageBody")

@@ -83,7 +83,9 @@ func (q *queue) policy() policyOf {
 	}
 	p.Version, p.ID = loose.Version, loose.ID
 	if raw := bytes.TrimSpace(loose.Statement); len(raw) > 0 && raw[0] == '[' {
-		json.Unmarshal(raw, &p.Statement)
+		if json.Unmarshal(raw, &p.Statement) != nil {
+			return p
+		}
 	} else if len(raw) > 0 {
 		p.Statement = []json.RawMessage{raw}
 	}
@@ -92,7 +94,9 @@ func (q *queue) policy() policyOf {
 
 func sidOf(raw json.RawMessage) string {
 	var s struct{ Sid string }
-	json.Unmarshal(raw, &s)
+	if json.Unmarshal(raw, &s) != nil {
+		return "" // a statement without an id
+	}
 	return s.Sid
 }
 

@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -213,7 +214,7 @@ func (s *Service) CreateQueue(ctx context.Context, in *sqsapi.CreateQueueInput) 
 	}
 	for try := 0; ; try++ {
 		out, err := store.Update(ctx, s.space, create)
-		if err != store.ErrUnknown || try == 5 { // if it is there now, it is as it is to be: this is no error
+		if !errors.Is(err, store.ErrUnknown) || try == 5 { // if it is there now, it is as it is to be: this is no error
 			return out, err
 		}
 	}

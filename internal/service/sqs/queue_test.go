@@ -3,7 +3,6 @@ package sqs_test
 import (
 	"context"
 	"errors"
-
 	"slices"
 	"strconv"
 	"testing"

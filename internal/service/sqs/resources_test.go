@@ -143,7 +143,8 @@ func TestQueuesAsAWSMakesThem(t *testing.T) {
 			merge(standard, map[string]any{
 				"DelaySeconds": "17", "VisibilityTimeout": "43", "MaximumMessageSize": "262144", "SqsManagedSseEnabled": "false",
 				"RedrivePolicy": map[string]any{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:111111111111:dead", "maxReceiveCount": 7.0},
-			}), map[string]string{"Environment": "Pre-Production"},
+			}),
+			map[string]string{"Environment": "Pre-Production"},
 		},
 		{
 			"all taken away", `{"QueueName": "q.fifo", ` + allOfFifos + `, ` + allOfThem + `}`, `{"QueueName": "q.fifo", "FifoQueue": true}`,
@@ -162,7 +163,8 @@ func TestQueuesAsAWSMakesThem(t *testing.T) {
 			merge(standard, map[string]any{
 				"DelaySeconds": "15", "MaximumMessageSize": "4444", "MessageRetentionPeriod": "17777", "ReceiveMessageWaitTimeSeconds": "14", "VisibilityTimeout": "35",
 				"RedrivePolicy": map[string]any{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:111111111111:dead", "maxReceiveCount": 4.0},
-			}), map[string]string{"Department": "Marketing", "Environment": "Pre-Test"},
+			}),
+			map[string]string{"Department": "Marketing", "Environment": "Pre-Test"},
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -164,11 +164,11 @@ func on[T any](ctx context.Context, s *Service, name string, fn func(q *queue, b
 			q.advance(b.Now().UnixMilli())
 			return fn(q, b)
 		})
-		switch err {
-		case errNoQueue:
+		switch {
+		case errors.Is(err, errNoQueue):
 			return out, noQueue(ctx)
-		case errArrivals:
-			if err := s.takeIn(ctx, name); err != nil && err != errNoQueue {
+		case errors.Is(err, errArrivals):
+			if err := s.takeIn(ctx, name); err != nil && !errors.Is(err, errNoQueue) {
 				return out, err
 			}
 			continue

@@ -317,15 +317,18 @@ func (h flightHeap) Less(i, j int) bool {
 	}
 	return h[i].seq < h[j].seq
 }
+
 func (h flightHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].place, h[j].place = int32(i+1), int32(j+1)
 }
+
 func (h *flightHeap) Push(x any) {
 	f := x.(*flight)
 	*h = append(*h, f)
 	f.place = int32(len(*h))
 }
+
 func (h *flightHeap) Pop() any {
 	last := len(*h) - 1
 	f := (*h)[last]

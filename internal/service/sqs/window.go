@@ -207,15 +207,18 @@ func (h laneHeap) Less(i, j int) bool {
 	}
 	return h[i].order < h[j].order
 }
+
 func (h laneHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].place, h[j].place = i+1, j+1
 }
+
 func (h *laneHeap) Push(x any) {
 	l := x.(*lane)
 	*h = append(*h, l)
 	l.place = len(*h)
 }
+
 func (h *laneHeap) Pop() any {
 	last := len(*h) - 1
 	l := (*h)[last]

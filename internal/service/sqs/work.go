@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"errors"
 
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -78,7 +79,7 @@ func (s *Service) catchUp(ctx context.Context, url string) error {
 		q.arrivals = true
 		return struct{}{}, nil
 	})
-	if err == errNoQueue {
+	if errors.Is(err, errNoQueue) {
 		return noQueue(ctx)
 	}
 	for err == nil {

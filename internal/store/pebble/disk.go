@@ -53,7 +53,7 @@ func (d disk) create(name string, create func() (vfs.File, error)) (vfs.File, er
 		err = d.e.room.retry(func() (err error) { f, err = create(); return err })
 		err = d.fault(name, err)
 	}
-	if err == errFrozen {
+	if errors.Is(err, errFrozen) {
 		f, err = vfs.NewMemFile(nil), nil
 	}
 	if err != nil {
@@ -112,7 +112,7 @@ func (f file) change(act func() error) error {
 	if err == nil {
 		err = f.disk.fault(f.name, act())
 	}
-	if err == errFrozen {
+	if errors.Is(err, errFrozen) {
 		return nil
 	}
 	return err
@@ -138,7 +138,7 @@ func (f file) SyncData() error { return f.change(f.File.SyncData) }
 
 // Close closes the file on a frozen disk, too.
 func (f file) Close() error {
-	if err := f.disk.fault(f.name, f.File.Close()); err != errFrozen {
+	if err := f.disk.fault(f.name, f.File.Close()); !errors.Is(err, errFrozen) {
 		return err
 	}
 	return nil

@@ -348,7 +348,7 @@ func (f faults) Fatalf(format string, args ...any) {
 			return
 		}
 	}
-	f.e.fail(errors.New(fmt.Sprintf(format, args...)))
+	f.e.fail(fmt.Errorf(format, args...))
 }
 
 // gate counts who is inside and lets nobody in once closed.

@@ -164,6 +164,6 @@ const tidyDelay = 500 * time.Millisecond
 // disk nothing else fills the memtable.
 func (e *Engine) flush() {
 	if e.failure.Load() == nil {
-		e.db.AsyncFlush() // what fails, fails in the background and is logged there
+		_, _ = e.db.AsyncFlush() // what fails, fails in the background and is logged there
 	}
 }

@@ -36,7 +36,7 @@ func (s *snapshot) use() bool {
 
 func (s *snapshot) release() {
 	if s.refs.Add(-1) == 0 && s.e.failure.Load() == nil { // after a failure pebble's locks may be held for good
-		s.snap.Close() // fails only where it was closed before
+		_ = s.snap.Close() // fails only where it was closed before
 	}
 }
 

@@ -33,7 +33,7 @@ func (r *reader) close() {
 
 func (r *reader) reset() {
 	for _, it := range r.iters {
-		it.Close() // its errors were reported by the scan that met them
+		_ = it.Close() // its errors were reported by the scan that met them
 	}
 	clear(r.iters)
 	r.iters = r.iters[:0]
@@ -176,7 +176,7 @@ func (t *txn) close() {
 	t.reader.reset()
 	t.writes.reset()
 	if t.batch != nil {
-		t.batch.Close() // never fails
+		_ = t.batch.Close() // never fails
 	}
 	t.db, t.batch, t.bound, t.sets, t.bytes, t.err = nil, nil, store.Bounds{}, 0, 0, nil
 	txns.Put(t)

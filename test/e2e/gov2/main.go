@@ -39,8 +39,10 @@ func main() {
 		"bytes": {DataType: aws.String("Binary"), BinaryValue: []byte{0, 1, 255}},
 	}}))
 	receive := func(queue *string, most, wait int32) []types.Message {
-		return must(client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: queue, MaxNumberOfMessages: most, WaitTimeSeconds: wait,
-			MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"}})).Messages
+		return must(client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: queue, MaxNumberOfMessages: most, WaitTimeSeconds: wait,
+			MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"},
+		})).Messages
 	}
 	got := receive(queue, 1, 0)
 	check(len(got) == 1 && *got[0].Body == "hello & <goodbye>" && string(got[0].MessageAttributes["bytes"].BinaryValue) == "\x00\x01\xff", "the message arrives as it was sent")
