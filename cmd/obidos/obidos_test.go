@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -393,6 +394,33 @@ func TestAddressNamedInsteadOfDirectory(t *testing.T) {
 	cmd.Env = []string{asObidos + "=1", "HOME=" + h.dir, "XDG_DATA_HOME=" + h.dir}
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "state in memory") {
 		t.Errorf("status: %s, %v", out, err)
+	}
+	other.must("stop", "--listen", other.listen)
+	if out := h.must("status"); !strings.Contains(out, h.data) {
+		t.Errorf("the wrong one was stopped: %s", out)
+	}
+}
+
+func TestSpansAreExported(t *testing.T) {
+	h := newHome(t)
+	spans := make(chan string, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if text, err := io.ReadAll(r.Body); err == nil && r.URL.Path == "/v1/traces" {
+			spans <- string(text)
+		}
+	}))
+	defer collector.Close()
+	h.env = append(h.env, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL)
+	p := h.start("--memory")
+	h.queue("watched")
+	p.stop(syscall.SIGTERM, 5*time.Second)
+	select {
+	case text := <-spans:
+		if !strings.Contains(text, "CreateQueue") {
+			t.Errorf("exported %q", text)
+		}
+	default:
+		t.Error("nothing was exported by the end")
 	}
 }
 

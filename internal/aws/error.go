@@ -35,7 +35,7 @@ func (e *Error) With(members any) *Error { e.Members = members; return e }
 func (e *Error) Because(cause error) *Error { e.Cause = cause; return e }
 
 func (e *Error) Error() string {
-	if e.Cause != nil {
+	if e.Cause != nil && e.Cause.Error() != e.Message {
 		return e.Code + ": " + e.Message + ": " + e.Cause.Error()
 	}
 	return e.Code + ": " + e.Message

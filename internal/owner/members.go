@@ -117,7 +117,9 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 				return nil, err
 			}
-			n.log.Warn("cannot join the other nodes", "node", n.o.ID, "error", err)
+			if try == 0 { // it is tried again until it works, and who asks for something is told meanwhile
+				n.log.Warn("cannot take part yet", "node", n.o.ID, "error", err)
+			}
 			if refused(err) {
 				n.mu.Lock()
 				n.trouble = err
