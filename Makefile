@@ -32,7 +32,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each
 	go run ./cmd/dev fuzz -time $(or $(FUZZTIME),30s)
 
 generate: ## models → internal/api, docs/services.md
-	go generate ./...
+	go run ./cmd/apigen
 
 release: ## archives for every platform, in dist/
 	goreleaser release --clean

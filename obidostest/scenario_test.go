@@ -43,7 +43,10 @@ func TestScenarios(t *testing.T) {
 			return obidostest.Cluster(t, 2, o...).Nodes
 		},
 	}
-	variants := map[model.Protocol]string{model.JSON10: "json", model.Query: "query"}
+	variants := map[model.Protocol]string{
+		model.JSON10: "json", model.JSON11: "json", model.Query: "query", model.EC2: "query",
+		model.CBOR: "cbor", model.CBOR11: "cbor", model.RestJSON: "rest", model.RestXML: "rest",
+	}
 	w := wire.New(api.All()...)
 	for _, service := range api.All() {
 		files, err := filepath.Glob("../internal/service/" + service.Name + "/testdata/*.txt")
@@ -54,10 +57,7 @@ func TestScenarios(t *testing.T) {
 			name := service.Name + "/" + strings.TrimSuffix(filepath.Base(file), ".txt")
 			for kind, start := range where {
 				for _, protocol := range service.Protocols {
-					variant, known := variants[protocol]
-					if !known {
-						continue
-					}
+					variant := variants[protocol]
 					t.Run(name+"/"+kind+"/"+variant, func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
 							var options []obidostest.Option
