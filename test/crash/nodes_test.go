@@ -3,6 +3,7 @@ package crash
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,7 +68,7 @@ func killNodes(t *testing.T, seed uint64) (messages int) {
 		}
 		lead()
 		time.Sleep(time.Duration(rng.IntN(6000)) * time.Millisecond) // whoever is left may have noticed, or not
-		if !alive[i] && (rng.IntN(3) > 0 || len(alive) == 2) {
+		if !alive[i] && (rng.IntN(3) > 0 || len(alive) == 2 || !slices.Contains(alive, true)) {
 			nodes.Restart(t, i)
 			alive[i] = true
 			lead()
