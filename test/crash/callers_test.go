@@ -304,16 +304,26 @@ func (c *callers) receive(q *queue) func(context.Context, *rand.Rand) {
 				err = c.changeVisibility(ctx, q, done, 1+rng.IntN(2))
 			}
 			if len(done) > 1 && rng.IntN(2) == 0 {
-				err = c.deleteBatch(ctx, q, done, one.start)
+				c.again(rng, q, one.start, func() error { return c.deleteBatch(ctx, q, done, one.start) })
 				continue
 			}
 			for _, m := range done {
-				c.h.deleting(m.name())
-				two := c.h.begin()
-				err = c.call(ctx, "DeleteMessage", object{"QueueUrl": q.url(), "ReceiptHandle": m.ReceiptHandle}, nil)
-				two.deleted(m.name(), one.start, c.until(q), err)
+				c.again(rng, q, one.start, func() error {
+					c.h.deleting(m.name())
+					two := c.h.begin()
+					err := c.call(ctx, "DeleteMessage", object{"QueueUrl": q.url(), "ReceiptHandle": m.ReceiptHandle}, nil)
+					two.deleted(m.name(), one.start, c.until(q), err)
+					return two.heard(err)
+				})
 			}
 		}
+	}
+}
+
+// again makes a call again, until it is answered or of no use any more.
+func (c *callers) again(rng *rand.Rand, q *queue, received time.Time, call func() error) {
+	for err := call(); err != nil && !refused(err) && time.Since(received) < c.until(q) && c.on(rng, err); {
+		err = call()
 	}
 }
 
@@ -333,7 +343,7 @@ func (c *callers) deleteBatch(ctx context.Context, q *queue, done []message, rec
 		_, err := out.of(strconv.Itoa(i), err)
 		two.deleted(m.name(), received, c.until(q), err)
 	}
-	return err
+	return two.heard(err)
 }
 
 func (c *callers) changeVisibility(ctx context.Context, q *queue, list []message, seconds int) error {

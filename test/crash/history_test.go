@@ -102,6 +102,16 @@ func (h *history) cut() {
 // revive says that the answers to calls that begin from now on do.
 func (h *history) revive() { h.cut() }
 
+// heard is err, or that no answer came.
+func (c call) heard(err error) error {
+	c.h.mu.Lock()
+	defer c.h.mu.Unlock()
+	if c.inVain() {
+		return errNowhere
+	}
+	return err
+}
+
 func (c call) inVain() bool { return c.life != c.h.life || c.life%2 == 1 }
 
 // call is one call under way.

@@ -91,13 +91,14 @@ func cutPower(t testing.TB, seed uint64, noSync bool) (messages int) {
 		<-reached
 		c.h.cut()
 		d = d.cut()
-		c.end()
+		c.lead("") // who called goes on, and finds nobody for a while
 		end()
 		end = c.live(t, d.open(t), nodes)
 		c.h.revive()
-		if rng.IntN(2) == 0 {
-			c.run(ctx, 1+rng.IntN(200))
+		if rng.IntN(4) > 0 {
+			<-c.h.aim(1 + rng.IntN(200))
 		}
+		c.end()
 	}
 	c.verify(ctx, t, time.Sleep)
 	end()
