@@ -104,18 +104,21 @@ func (c *config) options(log *slog.Logger, stop func()) platform.Options {
 
 // guardAddress refuses to let everybody in on an address that others can reach, unless told so in so many words.
 func guardAddress(cfg *config) error {
-	host, _, err := net.SplitHostPort(cfg.listen)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(cfg.listen); err != nil {
 		return fmt.Errorf("--listen %q (from %s) is not of the form ADDRESS:PORT: %w", cfg.listen, cfg.from("listen"), err)
 	}
-	if host == "localhost" || cfg.openRemote {
-		return nil
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+	if cfg.openRemote || !cfg.reachable() {
 		return nil
 	}
 	return fmt.Errorf("--listen %s can be reached from other machines, and --auth=open lets in whoever reaches it: everybody there could read and delete everything; "+
 		"if that is meant (a container's own network, say), add --open-to-network (or OBIDOS_OPEN_TO_NETWORK=true)", cfg.listen)
+}
+
+// reachable says whether other machines can reach the address.
+func (c *config) reachable() bool {
+	host, _, err := net.SplitHostPort(c.listen)
+	ip := net.ParseIP(host)
+	return err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
 // explainListen says what is in the way of an address, and who holds a port that is taken.
@@ -142,6 +145,10 @@ func greet(out *os.File, cfg *config, addr net.Addr, log *slog.Logger, trouble s
 	if !isTerminal(out) {
 		fmt.Fprintf(out, "obidos %s ready at %s\n", version, r.url())
 		log.Info("ready", "url", r.url(), "version", version, "pid", os.Getpid(), "state", cfg.place())
+		if cfg.reachable() {
+			log.Warn("listening beyond loopback with open credentials: whoever reaches the port may read and delete everything; "+
+				"in a container, publish it to this machine only (docker run -p 127.0.0.1:4566:4566)", "listen", cfg.listen)
+		}
 		if trouble != "" {
 			log.Warn(trouble)
 		}
@@ -156,7 +163,7 @@ func greet(out *os.File, cfg *config, addr net.Addr, log *slog.Logger, trouble s
 	if trouble != "" {
 		row("", "%s", p.red(trouble))
 	}
-	if cfg.openRemote {
+	if cfg.reachable() {
 		row("reach", "%s: whoever reaches the port may do everything", cfg.listen)
 	}
 	which := ""
