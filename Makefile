@@ -3,9 +3,9 @@
 export CGO_ENABLED = 0
 LDFLAGS = -s -w -X main.version=$(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-.PHONY: help build demo test check e2e bench crash fuzz generate release
+.PHONY: help build demo test check e2e bench crash fuzz generate image image-full release
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 build: ## bin/obidos, static
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/obidos ./cmd/obidos
@@ -30,6 +30,12 @@ crash: build ## power cuts and kill -9, many of them
 
 fuzz: ## every fuzz target for FUZZTIME (30s) each
 	go run ./cmd/dev fuzz -time $(or $(FUZZTIME),30s)
+
+image: ## OCI images for amd64 and arm64 and archives for docker load, in dist/image; no Docker needed
+	go run -C tools/image .
+
+image-full: ## the same with Python, Node.js, Java and the AWS CLI, for this machine (root)
+	go run -C tools/image . -full
 
 generate: ## models → internal/api, docs/services.md
 	go run ./cmd/apigen
