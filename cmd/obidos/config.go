@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/obidos-cloud/obidos/internal/localstack"
 )
 
 // config is everything that can be set, from one of four places: a flag, an OBIDOS_… variable, a line of the config file, or
@@ -36,8 +38,12 @@ type config struct {
 	logFormat  string
 	openRemote bool
 	syncDelay  time.Duration
+	container  bool
+	sqsURLs    string
+	hooks      string
 	file       string
 
+	wishes localstack.Wishes // of LocalStack's variables, in a container
 	flags  *pflag.FlagSet    // one for each setting, and no other
 	origin map[string]string // where each setting's value came from
 }
@@ -52,6 +58,8 @@ var choices = map[string][]string{
 	"limits":     {"off", "enforce"},
 	"log-level":  {"debug", "info", "warn", "error"},
 	"log-format": {"auto", "pretty", "json"},
+
+	"sqs-endpoint-strategy": {"off", "path", "domain", "standard", "dynamic"},
 }
 
 // settings adds a flag for each setting to those of a command.
@@ -73,6 +81,9 @@ func (c *config) settings(command *cobra.Command) {
 	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error; debug says a line per request")
 	flags.StringVar(&c.logFormat, "log-format", "auto", "pretty, json or auto: pretty on a terminal")
 	flags.BoolVar(&c.openRemote, "open-to-network", false, "listen beyond loopback although --auth=open lets everybody in who reaches the port")
+	flags.BoolVar(&c.container, "container", false, "run as a container's own process: on all its addresses, and as LocalStack's image does")
+	flags.StringVar(&c.sqsURLs, "sqs-endpoint-strategy", "off", "the `shape` of queue URLs handed out: off, or path, domain, standard, dynamic as LocalStack's")
+	flags.StringVar(&c.hooks, "init-hooks", "", "`folder` of scripts to run at certain moments: boot.d, start.d, ready.d, shutdown.d")
 	flags.DurationVar(&c.syncDelay, "sync-delay", 0, "add this `duration` to every sync of the disk: for benchmarks")
 	flags.Lookup("sync-delay").Hidden = true
 	command.Flags().AddFlagSet(flags)
@@ -137,6 +148,9 @@ func (c *config) resolve() error {
 			set(f, v, "environment "+variable(f.Name))
 		}
 	})
+	if c.container {
+		c.inContainer(set)
+	}
 	path, named := c.file, c.file != ""
 	if !named {
 		path = filepath.Join(c.data, "obidos.conf")

@@ -19,7 +19,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := root().ExecuteContext(ctx)
+	c := root()
+	args, err := asCalled(c, os.Args)
+	if err == nil {
+		c.SetArgs(args)
+		err = c.ExecuteContext(ctx)
+	}
 	exit, silent := errors.AsType[*exitError](err)
 	switch {
 	case silent:
@@ -46,7 +51,7 @@ func root() *cobra.Command {
 	}
 	c.SetVersionTemplate("obidos {{.Version}}\n")
 	c.AddCommand(
-		startCommand(), waitCommand(), stopCommand(), statusCommand(),
+		startCommand(), waitCommand(), stopCommand(), statusCommand(), healthCommand(),
 		envCommand(), execCommand(), clockCommand(), resetCommand(), trustCommand(),
 		doctorCommand(), configCommand(), demoCommand(), versionCommand(),
 	)

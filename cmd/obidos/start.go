@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/obidos-cloud/obidos/internal/gateway"
+	"github.com/obidos-cloud/obidos/internal/localstack"
 	"github.com/obidos-cloud/obidos/internal/platform"
 	"github.com/obidos-cloud/obidos/internal/telemetry/otlp"
 )
@@ -49,6 +50,12 @@ func start(ctx context.Context, cfg *config, out *os.File) error {
 	if text := oldKernel(); text != "" {
 		log.Warn(text)
 	}
+	cfg.warnOfWishes(log)
+	hooks, err := cfg.findHooks(log, out)
+	if err != nil {
+		return err
+	}
+	hooks.Run(ctx, localstack.Boot)
 	listener, err := net.Listen("tcp", cfg.listen)
 	if err != nil {
 		return explainListen(ctx, cfg.listen, err)
@@ -57,6 +64,7 @@ func start(ctx context.Context, cfg *config, out *os.File) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	options := cfg.options(log, stop)
+	options.LocalStack.Hooks = hooks.Hooks
 	if options.Exporter, err = otlp.FromEnv(os.Getenv, version); err != nil {
 		return err
 	}
@@ -64,14 +72,33 @@ func start(ctx context.Context, cfg *config, out *os.File) error {
 	if err != nil {
 		return err
 	}
+	serving, end := context.WithCancel(context.WithoutCancel(ctx)) // beyond ctx: the last hooks are served
+	defer end()
+	hooks.serveAt(listener.Addr())
+	hooks.Run(ctx, localstack.Start)
+	ready, failed := context.WithCancel(ctx)
+	defer failed()
 	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx, listener) }()
-	if p.Ready(ctx) == nil {
+	go func() {
+		ended <- p.Run(serving, listener)
+		failed()
+	}()
+	if p.Ready(ready) == nil {
 		greet(out, cfg, listener.Addr(), log, p.Health().Trouble)
+		hooks.Run(ready, localstack.Ready)
+		if cfg.container && ready.Err() == nil {
+			fmt.Fprintln(out, "Ready.") // what LocalStack's users wait for
+		}
 		notifySystemd("READY=1")
 		context.AfterFunc(ctx, func() { notifySystemd("STOPPING=1") })
 	}
-	err = <-ended
+	select {
+	case <-ctx.Done():
+		hooks.last(ctx)
+		end()
+		err = <-ended
+	case err = <-ended:
+	}
 	if errors.Is(err, platform.ErrBroken) {
 		return fmt.Errorf("%w; what was answered is kept: see that the disk of %s is well, then start obidos again", err, cfg.data)
 	}
@@ -93,12 +120,14 @@ func (c *config) options(log *slog.Logger, stop func()) platform.Options {
 		SyncDelay:     c.syncDelay,
 		EnforceLimits: c.limits == "enforce",
 		PublicURL:     strings.TrimSuffix(c.publicURL, "/"),
+		QueueURLs:     c.sqsURLs,
 		Access:        gateway.Access{Hosts: c.hosts, Origins: c.origins},
 		TLSCert:       c.tlsCert,
 		TLSKey:        c.tlsKey,
 		Logger:        log,
 		Version:       version,
 		Stop:          stop,
+		LocalStack:    platform.LocalStack{Eager: c.wishes.Eager, Open: c.container},
 	}
 }
 

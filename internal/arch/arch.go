@@ -11,7 +11,7 @@ var Layers = [][]string{
 	{"api/...", "task", "timer", "owner", "auth", "telemetry/..."},
 	{"call", "wire/..."},
 	{"delivery", "eventsource", "resource/...", "proxy"},
-	{"service/...", "gateway/...", "console"},
+	{"service/...", "gateway/...", "console", "localstack"},
 	{"platform"},
 }
 

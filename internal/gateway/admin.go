@@ -38,13 +38,10 @@ type Health struct {
 	Services map[string]string `json:"services"` // "running" for each that serves anything
 }
 
-// NewAdmin serves /_obidos/… and the health page that LocalStack's users know. They are for who runs obidos: callers come from
-// this machine, or from wherever --open-to-network has let them.
+// NewAdmin serves /_obidos/…, for who runs obidos: callers come from this machine.
 func NewAdmin(p Platform) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_obidos/health", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, p.Health()) })
-	mux.HandleFunc("GET /_localstack/health", func(w http.ResponseWriter, r *http.Request) { writeLocalStackHealth(w, p) })
-	mux.HandleFunc("HEAD /_localstack/health", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /_obidos/metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		if err := p.WriteMetrics(w); err != nil {
@@ -139,11 +136,6 @@ func farewell(w http.ResponseWriter) io.Closer {
 	}
 	io.WriteString(conn, "HTTP/1.1 202 Accepted\r\nConnection: close\r\n\r\n")
 	return conn
-}
-
-func writeLocalStackHealth(w http.ResponseWriter, p Platform) {
-	h := p.Health()
-	writeJSON(w, map[string]any{"services": h.Services, "edition": "obidos", "version": h.Version})
 }
 
 func writeClock(w http.ResponseWriter, p Platform) {

@@ -37,6 +37,8 @@ type Server struct {
 	PublicURL string // what URLs begin with; where empty, what the request was sent to
 	Admin     http.Handler
 	Log       *slog.Logger
+
+	OpenLocalStack bool // other machines too may use the endpoints of LocalStack's that change something
 }
 
 // How long a client may take to send what it announced: a fixed time, and more for long bodies.
@@ -56,7 +58,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if ownPath(r.URL.Path) {
-		if !toldToAll(r) && !fromHere(r) {
+		if !toldToAll(r) && !fromHere(r) && !(s.OpenLocalStack && hasPrefix(r.URL.Path, "/_localstack/")) {
 			http.Error(w, "obidos refuses this request: "+r.URL.Path+" is for callers on its own machine; run the obidos command there (in its container: docker exec)", http.StatusForbidden)
 			return
 		}
@@ -73,7 +75,7 @@ func toldToAll(r *http.Request) bool {
 		return false
 	}
 	switch r.URL.Path {
-	case "/_localstack/health", "/_obidos/health", "/_obidos/metrics", "/_obidos/ca.pem":
+	case "/_localstack/health", "/_localstack/init", "/_localstack/info", "/_obidos/health", "/_obidos/metrics", "/_obidos/ca.pem":
 		return true
 	}
 	return false

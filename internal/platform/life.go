@@ -94,7 +94,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 
 	// The services.
 	changes := resource.NewFeed(l.tasks)
-	queues := sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, Self: l.door, Changes: changes})
+	queues := sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, URLs: sqs.URLShape(p.o.QueueURLs), Self: l.door, Changes: changes})
 	l.door.Register(sqsapi.API(), queues)
 	l.door.Register(stsapi.API(), sts.New())
 
@@ -106,7 +106,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	// The way in.
 	l.server = &gateway.Server{
 		Wire: wire.New(api.All()...), Auth: auth.New(auth.Options{Mode: auth.Open, Clock: l.clock}), Door: l,
-		Access: p.o.Access, PublicURL: p.o.PublicURL, Admin: p.admin, Log: p.log,
+		Access: p.o.Access, PublicURL: p.o.PublicURL, Admin: p.admin, Log: p.log, OpenLocalStack: p.o.LocalStack.Open,
 	}
 
 	l.runs = []run{

@@ -32,6 +32,7 @@ type Options struct {
 	SyncDelay     time.Duration // added to each sync: for benchmarks
 	EnforceLimits bool          // AWS's throttling and waits
 	PublicURL     string        // what URLs begin with; where empty, what each request was sent to
+	QueueURLs     string         // their shape, by LocalStack's names: "standard"; plain where empty
 	Access        gateway.Access
 	TLSCert       string
 	TLSKey        string
@@ -39,6 +40,7 @@ type Options struct {
 	Version       string
 	Exporter      *otlp.Exporter // sends our own spans to a collector; nil where nobody asked for it
 	Stop          func()         // ends the program, when asked to over HTTP
+	LocalStack    LocalStack     // what is done for those who come from there
 
 	Engine     store.Engine // used instead of Data, and not closed: for tests, and for nodes that share one
 	Node       string       // this node's id among those that share Engine; "node" where empty
@@ -92,7 +94,7 @@ func Open(o Options) (*Platform, error) {
 			return nil, err
 		}
 	}
-	p.admin = gateway.NewAdmin(p)
+	p.admin = p.endpoints()
 	if o.Neighbours != nil {
 		o.Neighbours.join(p.o.Node, p)
 	}

@@ -181,7 +181,7 @@ func (s *Service) CreateQueue(ctx context.Context, in *sqsapi.CreateQueueInput) 
 		}
 	}
 	create := func(tx *store.Tx) (*sqsapi.CreateQueueOutput, error) {
-		out := &sqsapi.CreateQueueOutput{QueueUrl: aws.Some(queueURL(ctx, tx.Scope().Account, name))}
+		out := &sqsapi.CreateQueueOutput{QueueUrl: aws.Some(s.queueURL(ctx, tx.Scope(), name))}
 		if has, ok := s.tables.queues.Get(tx, name); ok {
 			for _, a := range slices.Sorted(maps.Keys(in.Attributes)) {
 				if !has.same(string(a), in.Attributes[a]) {
@@ -257,7 +257,7 @@ func (s *Service) GetQueueUrl(ctx context.Context, in *sqsapi.GetQueueUrlInput) 
 	if !ok {
 		return nil, noQueue(ctx)
 	}
-	return &sqsapi.GetQueueUrlOutput{QueueUrl: aws.Some(queueURL(ctx, scope.Account, in.QueueName))}, nil
+	return &sqsapi.GetQueueUrlOutput{QueueUrl: aws.Some(s.queueURL(ctx, scope, in.QueueName))}, nil
 }
 
 // ListQueues answers the queues whose names begin with a prefix, in the order of names.
@@ -288,7 +288,7 @@ func (s *Service) ListQueues(ctx context.Context, in *sqsapi.ListQueuesInput) (*
 				break
 			}
 			last = name
-			out.QueueUrls = append(out.QueueUrls, queueURL(ctx, tx.Scope().Account, name))
+			out.QueueUrls = append(out.QueueUrls, s.queueURL(ctx, tx.Scope(), name))
 		}
 		return out, nil
 	})

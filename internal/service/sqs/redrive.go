@@ -191,7 +191,7 @@ func (s *Service) ListDeadLetterSourceQueues(ctx context.Context, in *sqsapi.Lis
 				break
 			}
 			last = k.String(1)
-			out.QueueUrls = append(out.QueueUrls, queueURL(ctx, tx.Scope().Account, last))
+			out.QueueUrls = append(out.QueueUrls, s.queueURL(ctx, tx.Scope(), last))
 		}
 		return out, nil
 	})

@@ -385,7 +385,7 @@ func (t policyResources) read(ctx context.Context, id policyModel) (policyModel,
 		m := policyModel{Id: id.Id, PolicyDocument: resource.Object(p.Document)}
 		for _, text := range p.Queues {
 			arn, _ := aws.ParseARN(text)
-			m.Queues = append(m.Queues, queueURL(ctx, arn.Account, arn.Resource))
+			m.Queues = append(m.Queues, t.queueURL(ctx, arn.Scope(), arn.Resource))
 		}
 		return m, nil
 	})

@@ -57,6 +57,9 @@ type Options struct {
 	// nil they must be owned here.
 	Self model.Invoker
 
+	// URLs is what those that are handed out look like: plain, where it is empty.
+	URLs URLShape
+
 	// Changes is told of every queue made, changed and deleted. It may be nil.
 	Changes *resource.Feed
 }
@@ -195,25 +198,20 @@ func locate(ctx context.Context, url string) (in context.Context, name string, o
 		name = path[i+1:]
 		account := path[:i]
 		if j := strings.LastIndexByte(account, '/'); j >= 0 {
-			// /queue/REGION/ACCOUNT/NAME
+			// /queue/REGION/ACCOUNT/NAME, or below what the public URL ends with
 			before := account[:j]
 			account = account[j+1:]
-			region, isPath := strings.CutPrefix(before, "queue/")
-			if !isPath || region == "" || strings.Contains(region, "/") {
-				return ctx, name, false
+			rest, region := cutLast(before, "/")
+			if rest == "queue" || strings.HasSuffix(rest, "/queue") {
+				scope.Region = region
 			}
-			scope.Region = region
 		}
 		if !isAccount(account) {
 			return ctx, name, false
 		}
 		scope.Account = account
 	}
-	if rest, isSQS := strings.CutPrefix(host, "sqs."); isSQS { // sqs.REGION.host
-		if region, _, more := strings.Cut(rest, "."); more && isRegion(region) {
-			scope.Region = region
-		}
-	} else if region, rest, more := strings.Cut(host, ".queue."); more && isRegion(region) && rest != "" {
+	if region := hostRegion(host); region != "" {
 		scope.Region = region
 	}
 	return within(ctx, scope), name, name != ""
@@ -245,9 +243,4 @@ func isAccount(s string) bool {
 // isRegion reports whether s looks like "eu-west-1".
 func isRegion(s string) bool {
 	return strings.Count(s, "-") >= 2 && s[len(s)-1] >= '0' && s[len(s)-1] <= '9'
-}
-
-// queueURL is the URL of a queue for whoever asks.
-func queueURL(ctx context.Context, account, name string) string {
-	return aws.RequestOf(ctx).Endpoint + "/" + account + "/" + name
 }
