@@ -1,10 +1,12 @@
 package scenario
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 	"time"
@@ -45,9 +47,13 @@ func (d direct) Call(ctx context.Context, operation string, body json.RawMessage
 		if err != nil {
 			return nil, err
 		}
-		return json.Marshal(encode(reflect.ValueOf(out).Elem()))
+		answer, err := encode(reflect.ValueOf(out).Elem())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", operation, err)
+		}
+		return json.Marshal(answer)
 	}
-	return nil, fmt.Errorf("%s serves no operation %s", d.api.Name, operation)
+	return nil, fmt.Errorf("models/%s.ops lists no operation %s", d.api.Name, operation)
 }
 
 // memberName is the name of a structure's member on the wire.
@@ -73,6 +79,20 @@ func decode(dst reflect.Value, v any) error {
 	case isOpt(t):
 		dst.FieldByName("Set").SetBool(true)
 		return decode(dst.FieldByName("V"), v)
+	case t == reflect.TypeFor[time.Time]():
+		s, _ := v.(string)
+		at, err := time.Parse(time.RFC3339Nano, s)
+		if err != nil {
+			return fmt.Errorf("%v is no time as 2006-01-02T15:04:05Z", v)
+		}
+		dst.Set(reflect.ValueOf(at))
+	case t == reflect.TypeFor[io.Reader]():
+		s, _ := v.(string)
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil {
+			return err
+		}
+		dst.Set(reflect.ValueOf(bytes.NewReader(b)))
 	case t.Kind() == reflect.Pointer:
 		dst.Set(reflect.New(t.Elem()))
 		return decode(dst.Elem(), v)
@@ -83,7 +103,7 @@ func decode(dst reflect.Value, v any) error {
 		}
 		known := 0
 		for i := range t.NumField() {
-			if one, there := m[memberName(t.Field(i))]; there {
+			if one, there := m[memberName(t.Field(i))]; there && t.Field(i).IsExported() {
 				known++
 				if err := decode(dst.Field(i), one); err != nil {
 					return err
@@ -135,50 +155,73 @@ func decode(dst reflect.Value, v any) error {
 }
 
 // encode is a generated structure as encoding/json would have decoded it; what is absent is left out.
-func encode(v reflect.Value) any {
+func encode(v reflect.Value) (any, error) {
 	t := v.Type()
 	switch {
 	case isOpt(t):
 		if !v.FieldByName("Set").Bool() {
-			return nil
+			return nil, nil
 		}
 		return encode(v.FieldByName("V"))
+	case t == reflect.TypeFor[time.Time]():
+		return v.Interface().(time.Time).UTC().Format(time.RFC3339Nano), nil
+	case t == reflect.TypeFor[io.Reader]():
+		if v.IsNil() {
+			return nil, nil
+		}
+		b, err := io.ReadAll(v.Interface().(io.Reader))
+		return base64.StdEncoding.EncodeToString(b), err
+	case t == reflect.TypeFor[[]byte]():
+		if v.IsNil() {
+			return nil, nil
+		}
+		return base64.StdEncoding.EncodeToString(v.Bytes()), nil
 	case t.Kind() == reflect.Pointer:
 		if v.IsNil() {
-			return nil
+			return nil, nil
 		}
 		return encode(v.Elem())
 	case t.Kind() == reflect.Struct:
 		m := map[string]any{}
 		for i := range t.NumField() {
-			if one := encode(v.Field(i)); one != nil {
+			if !t.Field(i).IsExported() {
+				continue
+			}
+			one, err := encode(v.Field(i))
+			if err != nil {
+				return nil, err
+			}
+			if one != nil {
 				m[memberName(t.Field(i))] = one
 			}
 		}
-		return m
+		return m, nil
 	case t.Kind() == reflect.Map:
 		if v.IsNil() {
-			return nil
+			return nil, nil
 		}
 		m := map[string]any{}
-		for k, one := range v.Seq2() {
-			m[k.String()] = encode(one)
+		for k, value := range v.Seq2() {
+			one, err := encode(value)
+			if err != nil {
+				return nil, err
+			}
+			m[k.String()] = one
 		}
-		return m
-	case t == reflect.TypeFor[[]byte]():
-		if v.IsNil() {
-			return nil
-		}
-		return base64.StdEncoding.EncodeToString(v.Bytes())
+		return m, nil
 	case t.Kind() == reflect.Slice:
 		if v.IsNil() {
-			return nil
+			return nil, nil
 		}
 		list := []any{}
 		for i := range v.Len() {
-			list = append(list, encode(v.Index(i)))
+			one, err := encode(v.Index(i))
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, one)
 		}
-		return list
+		return list, nil
 	}
-	return v.Interface()
+	return v.Interface(), nil
 }

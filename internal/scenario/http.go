@@ -1,8 +1,10 @@
 package scenario
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -36,6 +38,13 @@ func (h overHTTP) Invoke(ctx context.Context, op *model.Operation, in any) (any,
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if op.Flags&model.StreamOut != 0 { // it is read when the answer has been returned
+		all, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return nil, err
+		}
+		resp.Body = io.NopCloser(bytes.NewReader(all))
+	}
 	return h.wire.DecodeResponse(op, h.protocol, resp)
 }
 

@@ -13,8 +13,12 @@
 //	query 400 Code: message              behind an answer: what it is instead in a variant of the target
 //
 // A word $name in a string stands for a value: where an answer has it first, it is whatever was answered, and from then on
-// that. ${a*1025} in a call is so many a's. In an answer "*" is any value. With -update the answers are written anew; what is there of names and stars stays,
-// as far as it still fits, and values that differ from run to run are given names.
+// that. ${a*1025} in a call is so many a's. In an answer "*" is any value. A time is "2006-01-02T15:04:05Z" in calls and answers,
+// and a stream its bytes in base64.
+//
+// With -update the answers are written anew. What is there of names and stars stays, as far as it still fits; values the
+// service has made up are given names, times are given stars. So of a new call nothing need be written but the call, unless
+// a later one speaks of what it answers: then as much of its answer as names that, 200 {"QueueUrl": "$orders"}.
 package scenario
 
 import (
@@ -40,6 +44,9 @@ import (
 
 var update = flag.Bool("update", false, "write what scenarios answer into their files")
 
+// Updating reports whether -update is given: then a file is played by one target after the other, the one without a variant first.
+func Updating() bool { return *update }
+
 // Target is what a scenario is played against. Calls may be made at once.
 type Target interface {
 	// Call performs an operation. An error of the service is an *aws.Error.
@@ -59,8 +66,8 @@ func Files(t testing.TB) []string {
 	return files
 }
 
-// Play plays a file against target, which is of these variants.
-func Play(ctx context.Context, t testing.TB, file string, target Target, variants ...string) {
+// Play plays a file against target. Where it is of a variant, not "", the answers that stand there for the variant are its own.
+func Play(ctx context.Context, t testing.TB, file string, target Target, variant string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -80,19 +87,28 @@ func Play(ctx context.Context, t testing.TB, file string, target Target, variant
 				p.line++
 				want = strings.TrimLeft(lines[p.line], " \t")
 			}
-			var others []string
+			var others []string // of the target's variant none: that is own
+			main, own := want, false
 			for p.line+1 < len(lines) {
-				variant, instead, _ := strings.Cut(lines[p.line+1], " ")
+				of, instead, _ := strings.Cut(lines[p.line+1], " ")
 				if !isAnswer(instead) {
 					break
 				}
 				p.line++
-				others = append(others, lines[p.line])
-				if slices.Contains(variants, variant) {
-					want = instead
+				if of == variant {
+					want, own = instead, true
+				} else {
+					others = append(others, lines[p.line])
 				}
 			}
-			p.out = append(append(p.out, p.check(want)), others...)
+			shown, fits := p.check(want)
+			switch {
+			case variant == "", main == "":
+				main = shown
+			case own, !fits:
+				others = append(others, variant+" "+shown)
+			}
+			p.out = append(append(p.out, main), others...)
 		}
 	}
 	for name := range p.started {
@@ -120,6 +136,7 @@ type player struct {
 	names   map[string]string // what $name stands for
 	started map[string]chan answer
 	got     answer
+	said    []string // the calls so far
 	out     []string
 }
 
@@ -184,6 +201,7 @@ var nameWord = regexp.MustCompile(`\$[A-Za-z][A-Za-z0-9]*`)
 var manyOf = regexp.MustCompile(`\$\{(.)\*(\d+)\}`)
 
 func (p *player) parse(call string) (operation string, in json.RawMessage) {
+	p.said = append(p.said, call)
 	operation, rest, _ := strings.Cut(call, " ")
 	rest = cmp.Or(strings.TrimSpace(rest), "{}")
 	rest = manyOf.ReplaceAllStringFunc(rest, func(many string) string {
@@ -194,7 +212,7 @@ func (p *player) parse(call string) (operation string, in json.RawMessage) {
 	rest = nameWord.ReplaceAllStringFunc(rest, func(name string) string {
 		v, ok := p.names[name]
 		if !ok {
-			p.fail("%s stands for nothing yet", name)
+			p.fail(`%s stands for nothing yet: write it into the answer above that it comes from, as in 200 {"Member": "%[1]s"}`, name)
 		}
 		quoted, _ := json.Marshal(v)
 		return string(quoted[1 : len(quoted)-1])
@@ -205,22 +223,24 @@ func (p *player) parse(call string) (operation string, in json.RawMessage) {
 	return operation, json.RawMessage(rest)
 }
 
-// check compares the answer with the line that says what it must be, and returns the line as it should be.
-func (p *player) check(want string) string {
-	body := "{}"
+// check compares the answer with the line that says what it must be. It returns the line as it should be, and whether it was
+// so.
+func (p *player) check(want string) (shown string, fits bool) {
 	if p.got.err != nil {
 		e, ok := errors.AsType[*aws.Error](p.got.err)
 		if !ok {
 			p.fail("%v", p.got.err)
 		}
-		status := e.Status
-		body = e.WireCode() + ": " + e.Message
-		shown := fmt.Sprintf("%d %s", status, p.unfill(body))
-		if !*update && !p.matchText(strings.TrimPrefix(want, strconv.Itoa(status)+" "), body) {
+		text := e.WireCode() + ": " + e.Message
+		rest, same := strings.CutPrefix(want, strconv.Itoa(e.Status)+" ")
+		fits = same && p.matchText(rest, text)
+		shown = fmt.Sprintf("%d %s", e.Status, p.unfill(text))
+		if !fits && !*update {
 			p.fail("answered\n%s\nwant\n%s", shown, want)
 		}
-		return shown
+		return shown, fits
 	}
+	body := "{}"
 	if len(bytes.TrimSpace(p.got.body)) > 0 {
 		body = string(p.got.body)
 	}
@@ -228,19 +248,20 @@ func (p *player) check(want string) string {
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		p.fail("answered %s: %v", body, err)
 	}
-	text, ok := strings.CutPrefix(want, "200")
-	if ok {
+	text, fits := strings.CutPrefix(want, "200")
+	if fits {
 		if err := json.Unmarshal([]byte(cmp.Or(strings.TrimSpace(text), "{}")), &expected); err != nil {
 			p.fail("the answer it must have is not JSON: %v", err)
 		}
+		fits = p.match(expected, got)
 	}
-	if (!ok || !p.match(expected, got)) && !*update {
+	if !fits && !*update {
 		p.fail("answered\n200 %s\nwant\n%s", p.show(got), want)
 	}
 	if *update {
 		got = p.keep(expected, got, "")
 	}
-	return "200 " + p.show(got)
+	return "200 " + p.show(got), fits
 }
 
 // match reports whether an answer is as it must be, and takes note of what names stand for.
@@ -331,18 +352,15 @@ func (p *player) keep(want, got any, member string) any {
 		if w, ok := want.(string); ok && (w == "*" || p.matchText(w, g)) {
 			return w
 		}
-		if strings.HasSuffix(member, "Timestamp") {
+		if _, err := time.Parse(time.RFC3339, g); err == nil || strings.HasSuffix(member, "Timestamp") || member == "SequenceNumber" {
 			return "*"
 		}
-		switch member {
-		case "SequenceNumber":
-			return "*"
-		case "QueueUrl", "MessageId", "ReceiptHandle", "TaskHandle", "NextToken":
-			for _, name := range slices.Sorted(maps.Keys(p.names)) {
-				if p.names[name] == g {
-					return name
-				}
+		for _, name := range slices.Sorted(maps.Keys(p.names)) {
+			if p.names[name] == g && len(g) >= 8 {
+				return name
 			}
+		}
+		if p.madeUp(member, g) {
 			base := strings.ToLower(member[:1]) + member[1:]
 			for n := 1; ; n++ {
 				name := "$" + base + strconv.Itoa(n)
@@ -373,6 +391,17 @@ func (p *player) keep(want, got any, member string) any {
 		}
 	}
 	return got
+}
+
+// madeUp reports whether the service and not a call has thought of an answer's value: it may be another in the next run.
+func (p *player) madeUp(member, value string) bool {
+	switch {
+	case value == "" || member == "":
+		return false
+	case slices.ContainsFunc(p.said, func(call string) bool { return strings.Contains(call, `"`+value+`"`) }):
+		return false
+	}
+	return slices.ContainsFunc([]string{"Id", "Url", "Handle", "Token"}, func(end string) bool { return strings.HasSuffix(member, end) })
 }
 
 // show is a value in one line.

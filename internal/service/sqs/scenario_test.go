@@ -18,7 +18,7 @@ func TestScenarios(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := start(t, memory.New(memory.Options{}), sqs.Options{EnforceLimits: strings.Contains(file, "limits")})
 				defer p.stop()
-				scenario.Play(t.Context(), t, file, scenario.Direct(sqsapi.API(), p, p.clock.Advance, synctest.Wait))
+				scenario.Play(t.Context(), t, file, scenario.Direct(sqsapi.API(), p, p.clock.Advance, synctest.Wait), "")
 			})
 		})
 	}

@@ -18,6 +18,7 @@ type Hostile struct {
 	Seed uint64 // of what happens; 0 = friendly
 
 	Unknown float64       // share of commits that answer ErrUnknown: half of these happened
+	Owners  bool          // only commits of owners do, who look into it; other callers are answered an error then
 	Fenced  float64       // share of fenced commits before which another takes the fenced object over
 	Delay   time.Duration // an Update waits up to so long before each attempt
 }
@@ -89,6 +90,7 @@ func (h *hostile) update(ctx context.Context, e *Engine, o store.UpdateOptions, 
 	h.calls.RLock()
 	defer h.calls.RUnlock()
 	p := h.plan(e)
+	p.unknown = p.unknown && (o.Owned || !h.Owners)
 	for _, a := range p.doomed {
 		wait(ctx, a.delay)
 		if err := e.ready(ctx); err != nil {
