@@ -219,6 +219,9 @@ func (r *Runner) pause(try int, act string, err error) bool {
 		return false
 	}
 	r.log.Warn("the store refuses: trying again", "act", act, "error", err)
+	if atOnce(try, err) {
+		return true
+	}
 	done := make(chan struct{})
 	timer := r.clock.AfterFunc(r.clock.Now().Add(backoff(try, 10*time.Millisecond, 5*time.Second)), func() { close(done) })
 	defer timer.Stop()

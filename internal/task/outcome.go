@@ -109,7 +109,10 @@ func (r *Runner) conclude(it *item, err error) outcome {
 			buried = true
 			return outcome{}
 		}
-		at := tx.Now().Add(backoff(failures, it.queue.o.Backoff, it.queue.o.MaxBackoff))
+		at := tx.Now()
+		if !atOnce(failures, err) {
+			at = at.Add(backoff(failures, it.queue.o.Backoff, it.queue.o.MaxBackoff))
+		}
 		now.Failures, now.NotBefore, now.Error = failures, at.UnixNano(), brief(err)
 		r.tables.rows.Set(tx, now, it.pos.parts()...)
 		return outcome{at: at}
@@ -165,6 +168,10 @@ func backoff(failures int, first, most time.Duration) time.Duration {
 	}
 	return d - rand.N(d/2+1)
 }
+
+// atOnce reports whether what failed so many times is tried again without a pause: what is of unknown outcome may have
+// happened, and whoever moves the clock would otherwise be told too early that it has.
+func atOnce(failures int, err error) bool { return failures <= 3 && errors.Is(err, store.ErrUnknown) }
 
 // brief is an error as a row keeps it.
 func brief(err error) string {

@@ -644,3 +644,27 @@ func TestPanicOverADeadTask(t *testing.T) {
 		}
 	})
 }
+
+// What had an unknown outcome is tried again before Advance is done: whoever moves the clock sees what was due.
+func TestUnknownOutcomeIsTriedAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, memory.Hostile{Seed: 5, Unknown: 0.1})
+		r, d := w.runner(task.RunnerOptions{}), w.diary()
+		tries := 0
+		q := task.NewQueue(r, "test", func(context.Context, string, string) error {
+			if tries++; tries < 3 {
+				return fmt.Errorf("sweep: %w", store.ErrUnknown)
+			}
+			d.note("done at %v", d.elapsed())
+			return nil
+		}, task.Options{})
+		w.run(r)
+		w.clock.AfterFunc(w.clock.Now().Add(time.Minute), func() {
+			w.update(func(tx *store.Tx) { q.Add(tx, "v", task.Add{}) })
+		})
+		if err := w.clock.Advance(t.Context(), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		d.expect(t, "done at 1m0s")
+	})
+}

@@ -36,7 +36,7 @@ func (ts *Timers) conclude(d due, err error) {
 	}
 	log := ts.log.With("set", d.place.set, "key", d.place.key)
 	failures := d.row.Failures + 1
-	wait := backoff(failures)
+	wait := backoff(failures, err)
 	switch {
 	case errors.Is(err, errStranger):
 		wait = strangers
@@ -107,6 +107,9 @@ func (ts *Timers) pause(try int, act string, err error) bool {
 		return false
 	}
 	ts.log.Warn("the store refuses: trying again", "act", act, "error", err)
+	if atOnce(try, err) {
+		return true
+	}
 	done := make(chan struct{})
 	timer := ts.clock.AfterFunc(ts.clock.Now().Add(min(10*time.Millisecond<<min(try, 9), 5*time.Second)), func() { close(done) })
 	defer timer.Stop()
@@ -118,8 +121,16 @@ func (ts *Timers) pause(try int, act string, err error) bool {
 	}
 }
 
-// backoff is how long after so many failures a timer fires again: twice as long each time, up to a half less.
-func backoff(failures int) time.Duration {
+// backoff is how long after so many failures, the last for err, a timer fires again: twice as long each time, up to a half
+// less.
+func backoff(failures int, err error) time.Duration {
+	if atOnce(failures, err) {
+		return 0
+	}
 	d := min(onceMore<<min(failures-1, 30), atMost)
 	return d - rand.N(d/2+1)
 }
+
+// atOnce reports whether what failed so many times is tried again without a pause: what is of unknown outcome may have
+// happened, and whoever moves the clock would otherwise be told too early that it has.
+func atOnce(failures int, err error) bool { return failures <= 3 && errors.Is(err, store.ErrUnknown) }

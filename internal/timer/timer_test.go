@@ -498,3 +498,25 @@ func TestStartWithTimersEverywhere(t *testing.T) {
 		}
 	})
 }
+
+// What had an unknown outcome is tried again before Advance is done: whoever moves the clock sees what was due.
+func TestUnknownOutcomeIsTriedAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, memory.Hostile{Seed: 5, Unknown: 0.1})
+		ts := w.timers(timer.Options{})
+		tries := 0
+		set := timer.NewSet(ts, "test", func(context.Context, int) error {
+			if tries++; tries < 3 {
+				return fmt.Errorf("add a task: %w", store.ErrUnknown)
+			}
+			w.note("done")
+			return nil
+		})
+		w.run(ts)
+		w.update(func(tx *store.Tx) { set.At(tx, w.in(time.Minute), "key", 1) })
+		if err := w.clock.Advance(t.Context(), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		w.expect("done at 1m0s")
+	})
+}
