@@ -389,7 +389,7 @@ func (s *Service) SendMessage(ctx context.Context, in *sqsapi.SendMessageInput) 
 			return nil, err
 		}
 		out := &sqsapi.SendMessageOutput{
-			MessageId:                    aws.Some(uuid(done.id)),
+			MessageId:                    aws.Some(aws.UUID(done.id)),
 			MD5OfMessageBody:             aws.Some(hex.EncodeToString(d.sum())),
 			MD5OfMessageAttributes:       aws.NonZero(digest(d.attributes)),
 			MD5OfMessageSystemAttributes: aws.NonZero(d.systemDigest),
@@ -457,7 +457,7 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *sqsapi.SendMessageBa
 			}
 			r := sqsapi.SendMessageBatchResultEntry{
 				Id:                           id,
-				MessageId:                    uuid(done.id),
+				MessageId:                    aws.UUID(done.id),
 				MD5OfMessageBody:             hex.EncodeToString(d.sum()),
 				MD5OfMessageAttributes:       aws.NonZero(digest(d.attributes)),
 				MD5OfMessageSystemAttributes: aws.NonZero(d.systemDigest),

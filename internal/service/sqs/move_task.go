@@ -33,7 +33,7 @@ type taskHandle struct {
 }
 
 func (m *moveRecord) handle(source string) string {
-	b, _ := json.Marshal(taskHandle{uuid(m.ID), source})
+	b, _ := json.Marshal(taskHandle{aws.UUID(m.ID), source})
 	return base64.StdEncoding.EncodeToString(b)
 }
 
@@ -164,7 +164,7 @@ func (s *Service) CancelMessageMoveTask(ctx context.Context, in *sqsapi.CancelMe
 		return nil, invalid("Value for parameter TaskHandle is invalid.")
 	}
 	out, err := on(within(ctx, source.Scope()), s, source.Resource, func(q *queue, b *owner.Batch) (*sqsapi.CancelMessageMoveTaskOutput, error) {
-		if m := q.moving; m != nil && uuid(m.ID) == h.Task {
+		if m := q.moving; m != nil && aws.UUID(m.ID) == h.Task {
 			next := *m
 			next.Status = moveCancelled
 			s.endMove(q, b, next)
@@ -172,7 +172,7 @@ func (s *Service) CancelMessageMoveTask(ctx context.Context, in *sqsapi.CancelMe
 		}
 		known, err := store.View(ctx, s.space, func(tx *store.Tx) (bool, error) {
 			for _, m := range s.tables.moves.Scan(tx.In(q.scope), store.ScanOptions{}, q.name, q.record.Number) {
-				if uuid(m.ID) == h.Task {
+				if aws.UUID(m.ID) == h.Task {
 					return true, nil
 				}
 			}

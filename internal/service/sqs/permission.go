@@ -9,6 +9,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/owner"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -123,13 +124,13 @@ func (s *Service) AddPermission(ctx context.Context, in *sqsapi.AddPermissionInp
 		return nil, sqsapi.OverLimit("%d Actions were found, maximum allowed is %d.", len(in.Actions), maxActions)
 	}
 	for _, a := range in.AWSAccountIds {
-		if !isAccount(a) {
+		if !aws.IsAccount(a) {
 			return nil, invalid("Value [%s] for parameter PrincipalId is invalid. Reason: Unable to verify.", a)
 		}
 	}
 	var actions []string
 	for _, a := range in.Actions {
-		if a != "*" && !slices.ContainsFunc(queueActions, func(known string) bool { return known == a }) {
+		if a != "*" && !isAction(a) {
 			return nil, invalid("Value SQS:%s for parameter ActionName is invalid. Reason: Please refer to the appropriate WSDL for a list of valid actions. ", a)
 		}
 		actions = append(actions, "SQS:"+a)
@@ -190,12 +191,9 @@ func (s *Service) setPolicy(ctx context.Context, q *queue, b *owner.Batch, p pol
 	return nil
 }
 
-// queueActions are the actions that a permission can name.
-var queueActions = []string{
-	"AddPermission", "CancelMessageMoveTask", "ChangeMessageVisibility", "CreateQueue", "DeleteMessage", "DeleteQueue", "GetQueueAttributes",
-	"GetQueueUrl", "ListDeadLetterSourceQueues", "ListMessageMoveTasks", "ListQueueTags", "ListQueues", "PurgeQueue", "ReceiveMessage",
-	"RemovePermission", "SendMessage", "SetQueueAttributes", "StartMessageMoveTask", "TagQueue", "UntagQueue",
-	"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "SendMessageBatch",
+// isAction reports whether a permission can name the action: any of the API.
+func isAction(name string) bool {
+	return slices.ContainsFunc(sqsapi.API().Operations, func(o model.Operation) bool { return o.Name == name })
 }
 
 // Policy is the resource policy of the queue an ARN names, for whoever decides what callers may do; empty where it has

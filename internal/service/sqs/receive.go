@@ -464,7 +464,7 @@ func (f *systemFilter) wants(name string) bool { return f.all || f.names[name] }
 // answer is how a received message is answered.
 func (q *queue) answer(out *sqsapi.Message, r *received, want *systemFilter, attributes *attributeFilter) {
 	f := r.flight
-	out.MessageId = aws.Some(uuid(r.id))
+	out.MessageId = aws.Some(aws.UUID(r.id))
 	out.ReceiptHandle = aws.Some(q.handle(f).String())
 	out.MD5OfBody = aws.Some(hex.EncodeToString(r.bodyMD5[:]))
 	out.Body = aws.Some(r.body)

@@ -280,25 +280,11 @@ func (r record) parse() (message, error) {
 	return m, nil
 }
 
-// newID is a random UUID, for messages: a process's own generator is quick enough to be asked once a message.
+// newID is what aws.UUID makes the id of a message of: a process's own generator is quick enough to be asked once a message.
 func newID() (id [16]byte) {
 	binary.LittleEndian.PutUint64(id[:8], rand.Uint64())
 	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
-	id[6] = id[6]&0x0f | 0x40
-	id[8] = id[8]&0x3f | 0x80
 	return id
-}
-
-// uuid writes an id as a UUID.
-func uuid(id [16]byte) string {
-	var s [36]byte
-	hex.Encode(s[:8], id[:4])
-	hex.Encode(s[9:13], id[4:6])
-	hex.Encode(s[14:18], id[6:8])
-	hex.Encode(s[19:23], id[8:10])
-	hex.Encode(s[24:], id[10:])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
 }
 
 // digest is the MD5 of message attributes as SQS defines it: of each in the order of names its name, type, transport

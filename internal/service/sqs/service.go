@@ -206,7 +206,7 @@ func locate(ctx context.Context, url string) (in context.Context, name string, o
 				scope.Region = region
 			}
 		}
-		if !isAccount(account) {
+		if !aws.IsAccount(account) {
 			return ctx, name, false
 		}
 		scope.Account = account
@@ -226,18 +226,6 @@ func within(ctx context.Context, scope aws.Scope) context.Context {
 	other := *r
 	other.Scope = aws.Scope{Account: strings.Clone(scope.Account), Region: strings.Clone(scope.Region)}
 	return aws.WithRequest(ctx, &other)
-}
-
-func isAccount(s string) bool {
-	if len(s) != 12 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // isRegion reports whether s looks like "eu-west-1".
