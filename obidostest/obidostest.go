@@ -69,7 +69,14 @@ func Start(t testing.TB, options ...Option) *Platform {
 }
 
 func start(t testing.TB, options []Option) (*Platform, error) {
-	o := platform.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Version: "test"}
+	o := platform.Options{
+		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Version: "test",
+		Overrun: func(transaction string, keys int, _ time.Duration) { // how long it took is the machine's fault as often
+			if keys > store.MaxTxnWrites {
+				t.Errorf("obidos: the transaction %s touched %d keys: more than %d hold everybody up", transaction, keys, store.MaxTxnWrites)
+			}
+		},
+	}
 	for _, set := range options {
 		set(&o)
 	}

@@ -63,7 +63,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	if n != nil {
 		l.clock, l.shared = n.clock, true
 	}
-	st := &store.Store{Engine: p.engine, Clock: l.clock}
+	st := &store.Store{Engine: p.engine, Clock: l.clock, Overrun: p.o.Overrun}
 	if !l.shared {
 		if err := keepClock(ctx, l.clock, st.Space("platform")); err != nil {
 			return nil, err

@@ -45,6 +45,8 @@ type Options struct {
 	Engine     store.Engine // used instead of Data, and not closed: for tests, and for nodes that share one
 	Node       string       // this node's id among those that share Engine; "node" where empty
 	Neighbours *Neighbours  // the other nodes; nil where there are none
+
+	Overrun func(name string, keys int, took time.Duration) // is told of transactions that hold everybody up, see store.Store; may be nil
 }
 
 // Platform is a whole obidos.
