@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func start(t testing.TB, options []Option) (*Platform, error) {
 	o := platform.Options{
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Version: "test",
 		Overrun: func(transaction string, keys int, _ time.Duration) { // how long it took is the machine's fault as often
-			if keys > store.MaxTxnWrites {
+			if keys > store.MaxTxnWrites && !strings.HasPrefix(transaction, "owner.") { // those are of many callers, or of all partitions
 				t.Errorf("obidos: the transaction %s touched %d keys: more than %d hold everybody up", transaction, keys, store.MaxTxnWrites)
 			}
 		},

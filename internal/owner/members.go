@@ -3,7 +3,7 @@ package owner
 import (
 	"context"
 	"errors"
-	"hash/fnv"
+	"fmt"
 	"sync"
 	"time"
 
@@ -33,10 +33,17 @@ func (b *Bell) add(n *Node, in bool) {
 	}
 }
 
-func (b *Bell) ring(by *Node) {
-	if b == nil {
-		return
+// tellOthers has the other nodes look at what this one has changed.
+func (n *Node) tellOthers() {
+	if n.o.Tell != nil {
+		n.o.Tell()
 	}
+	if n.o.Bell != nil {
+		n.o.Bell.ring(n)
+	}
+}
+
+func (b *Bell) ring(by *Node) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for n := range b.nodes {
@@ -94,6 +101,9 @@ func (n *Node) Run(ctx context.Context) error {
 		if s != nil {
 			s.writing.Wait() // the mark must stay until its commit is settled
 		}
+		if errors.Is(err, errLost) {
+			err = n.replaced(s, err)
+		}
 		if !errors.Is(err, errLost) {
 			n.close()
 			return err
@@ -108,13 +118,21 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 	for try := 0; ; try++ {
 		began := time.Now()
 		term, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: "owner.join", Frees: true}, func(tx *store.Tx) (uint64, error) {
+			now, _ := n.rows.format.Get(tx)
+			all := n.rows.all(tx)
+			if err := n.o.fits(now, all); err != nil {
+				return 0, err
+			}
+			n.agree(tx, now, all)
 			t := n.rows.raise(tx, n.o.ID)
-			n.rows.members.Set(tx, member{Incarnation: t, Address: n.o.Address}, n.o.ID)
+			n.rows.members.Set(tx, member{
+				Incarnation: t, Address: n.o.Address, Version: n.o.Version, Newest: n.o.Formats.Newest, Oldest: n.o.Formats.Oldest,
+			}, n.o.ID)
 			n.rows.marks.Set(tx, mark{t, 0}, n.o.ID)
 			return t, nil
 		})
 		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+			if _, unfit := errors.AsType[*FormatError](err); unfit || ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 				return nil, err
 			}
 			if try == 0 { // it is tried again until it works, and who asks for something is told meanwhile
@@ -138,6 +156,7 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 		n.session, n.trouble = s, nil
 		n.announce()
 		n.mu.Unlock()
+		n.tellOthers()
 		return s, nil
 	}
 }
@@ -175,9 +194,47 @@ func (n *Node) stay(ctx context.Context, s *session) error {
 		case <-s.ended:
 			return errLost
 		case <-timer.C:
-		case <-n.look:
+		case <-n.look: // who waits for an owner asks again
+			n.mu.Lock()
+			n.announce()
+			n.mu.Unlock()
 		}
 	}
+}
+
+// replaced is why a node that was taken for dead must not join again: another process bears its name. Else it is err.
+func (n *Node) replaced(s *session, err error) error {
+	if s == nil {
+		return err
+	}
+	m, failed := store.View(n.base, n.space, func(tx *store.Tx) (member, error) {
+		m, _ := n.rows.members.Get(tx, n.o.ID)
+		return m, nil
+	})
+	if failed == nil && m.Incarnation > s.incarnation && m.Address != n.o.Address {
+		return &NameError{n.o.ID, m.Address}
+	}
+	return err
+}
+
+// NameError ends a node whose name another process has joined under.
+type NameError struct{ ID, Address string }
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("another process, at %s, has joined as node %s: give each node a name of its own", e.Address, e.ID)
+}
+
+// Leave hands everything this node owns over to the others and takes nothing more, while it goes on answering: what it is
+// asked for from then on is elsewhere. Where there is nobody else, callers are answered ErrStopped.
+func (n *Node) Leave(ctx context.Context) error {
+	n.mu.Lock()
+	s := n.session
+	n.leaving = true
+	n.mu.Unlock()
+	if s == nil || n.o.Alone {
+		return nil
+	}
+	return n.release(ctx, s, leaving, func(int) bool { return true })
 }
 
 // beat shows the others that this node lives, and looks who else does.
@@ -224,10 +281,11 @@ func (n *Node) beat(ctx context.Context, s *session, number uint64) error {
 func (n *Node) remember(all map[string]member) {
 	same := len(all) == len(n.members)
 	for id, m := range all {
-		same = same && n.members[id].Incarnation == m.Incarnation
+		same = same && n.members[id].Incarnation == m.Incarnation && n.members[id].Leaving == m.Leaving
 	}
 	n.members = all
 	if !same {
+		n.plan = planOf(all)
 		for i := range n.parts {
 			if !n.parts[i].mine {
 				n.parts[i].holder = ""
@@ -331,34 +389,13 @@ func (n *Node) retire() error {
 	}
 	var err error
 	if !n.o.Alone { // else the next process, which can only come later, finds that this one is gone
-		err = n.release(n.base, s, true, func(int) bool { return true })
+		err = n.release(n.base, s, gone, func(int) bool { return true })
 	}
 	n.depose(s)
 	if errors.Is(err, errLost) || errors.Is(err, errAgain) { // another node took it all already
 		return nil
 	}
 	return err
-}
-
-// wanted is the live node that should own partition p: the one that scores highest, so that a node that comes or goes
-// moves only what it takes or leaves.
-func wanted(p int, live map[string]member) (node string) {
-	var best uint64
-	for id := range live {
-		h := fnv.New64a()
-		h.Write([]byte(id))
-		score := mix(h.Sum64() + uint64(p)*0x9e3779b97f4a7c15)
-		if score > best || score == best && id > node {
-			node, best = id, score
-		}
-	}
-	return node
-}
-
-func mix(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
 
 // announce tells whoever waits that something has changed. Its caller holds mu.

@@ -16,11 +16,12 @@
 //   - A commit of unknown outcome is settled, not guessed: each writes a marker beside its rows. The node raises its own
 //     term, which waits for the lost commit or shuts it out, reads the marker in the same transaction, and then either
 //     answers its callers or writes the same batch again. No caller's change is lost or made twice.
-//   - A clean stop releases its partitions at once; those of a node that died are free when its heartbeat is older
-//     than the lease. Nodes never compare their clocks: each measures how long a heartbeat has not changed.
+//   - A clean stop hands its partitions over at once; those of a node that died are free when its heartbeat is older
+//     than the lease. Nodes never compare their clocks: each measures how long a heartbeat has not changed. Each node owns the
+//     same number of partitions, give or take one.
 //
 // It keeps, in its own space: node/<id> who is alive, term/<id> the fence, mark/<id> the last commit, own/<partition> who
-// has it and how often it was taken.
+// has it and how often it was taken, format what all nodes must understand.
 package owner
 
 import (
@@ -64,6 +65,8 @@ func (e *ElsewhereError) Error() string {
 type Options struct {
 	ID      string // names the node among those of the store: at most one living process bears it, and keeps it when started again
 	Address string // where the other nodes reach it
+	Version string // for the other nodes to see
+	Formats Formats
 
 	// Alone says that no other node can have this store open, as the lock of a data directory does. Then no heartbeat
 	// is written.
@@ -72,6 +75,7 @@ type Options struct {
 	Lease   time.Duration // a node whose heartbeat is older is dead; 3 s where zero
 	Objects int           // how many are kept in memory, where all but these may be dropped; 16,384 where zero
 	Bell    *Bell         // tells nodes of the same process at once what they would read from the store later; may be nil
+	Tell    func()        // has the nodes of other processes Look; it must not wait; may be nil
 	Log     *slog.Logger  // may be nil
 }
 
@@ -100,10 +104,12 @@ type Node struct {
 	session  *session      // nil until joined, and from being taken for dead until joined again
 	trouble  error         // why it could not join the last time
 	stopped  bool          // no caller is served any more
+	leaving  bool          // takes no partitions any more
 	changed  chan struct{} // closed and replaced when what stands below or above changes
 	looks    uint64        // how often all partitions were looked at
 	parts    [Partitions]partition
 	members  map[string]member // who was alive when last looked
+	plan     *plan             // for them
 	watchers []*watcher
 	seen     map[string]sighting // when their heartbeats were last seen to change
 }
@@ -144,7 +150,8 @@ type partition struct {
 func New(space store.Space, c *clock.Clock, o Options) *Node {
 	o.Lease = cmp.Or(o.Lease, 3*time.Second)
 	o.Objects = cmp.Or(o.Objects, 16384)
-	n := &Node{space: space, clock: c, o: o, rows: newRows(space), log: o.Log, changed: make(chan struct{}), members: map[string]member{}, seen: map[string]sighting{}}
+	o.Formats.settle()
+	n := &Node{space: space, clock: c, o: o, rows: newRows(space), log: o.Log, changed: make(chan struct{}), members: map[string]member{}, plan: new(plan), seen: map[string]sighting{}}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}

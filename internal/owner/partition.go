@@ -3,7 +3,9 @@ package owner
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync/atomic"
+	"time"
 
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -29,6 +31,26 @@ func (e *ElsewhereError) Doubt() {
 	}
 }
 
+// Pause waits for d, or until what the node that e is from knows of owners has changed: then it is worth asking again.
+func (e *ElsewhereError) Pause(ctx context.Context, d time.Duration) error {
+	var changed <-chan struct{}
+	if n := e.asked; n != nil {
+		n.mu.Lock()
+		changed = n.changed
+		n.mu.Unlock()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // own makes sure that partition p is this node's, and that the store shows all that was written to it.
 func (n *Node) own(ctx context.Context, p uint16) (epoch uint64, next *atomic.Uint64, err error) {
 	forwarded := ctx.Value(forwardedKey{}) != nil
@@ -36,6 +58,7 @@ func (n *Node) own(ctx context.Context, p uint16) (epoch uint64, next *atomic.Ui
 		n.mu.Lock()
 		s, part, changed, looks := n.session, n.parts[p], n.changed, n.looks
 		stopped, trouble, holder, known := n.stopped, n.trouble, n.members[part.holder].Address, part.holder != ""
+		leaving := n.leaving
 		n.mu.Unlock()
 		switch {
 		case stopped:
@@ -56,6 +79,8 @@ func (n *Node) own(ctx context.Context, p uint16) (epoch uint64, next *atomic.Ui
 			return part.epoch, part.next, nil
 		case known && (asked || !forwarded):
 			return 0, nil, &ElsewhereError{part.holder, holder, p, n}
+		case leaving && asked: // there is nobody to take it
+			return 0, nil, ErrStopped
 		default:
 			ask := -1
 			if forwarded {
@@ -97,7 +122,7 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 		n.mu.Unlock()
 		return nil
 	}
-	dead := n.dead()
+	dead, leaving := n.dead(), n.leaving
 	var mine [Partitions]bool
 	for i := range n.parts {
 		mine[i] = n.parts[i].mine
@@ -123,6 +148,7 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 		for k, o := range n.rows.owners.Scan(tx, store.ScanOptions{}) {
 			rows[k.Uint64(0)%Partitions] = o
 		}
+		plan := planOf(found.members)
 		for p, o := range rows {
 			holder, alive := found.members[o.node]
 			alive = alive && holder.Incarnation == o.incarnation
@@ -133,7 +159,7 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 				found.holders[p] = o.node
 				continue
 			}
-			if w := wanted(p, found.members); w != n.o.ID && p != asked {
+			if w := plan[p]; leaving || w != n.o.ID && p != asked {
 				found.holders[p] = w
 				continue
 			}
@@ -167,7 +193,7 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 	n.announce()
 	if took > 0 {
 		n.log.Debug("took partitions", "node", n.o.ID, "number", took, "members", len(found.members))
-		n.o.Bell.ring(n)
+		n.tellOthers()
 	}
 	return nil
 }
@@ -214,11 +240,11 @@ func (n *Node) balance(ctx context.Context, s *session) error {
 	n.mu.Lock()
 	missing, extra := len(n.dead()) > 0, false
 	for p := range n.parts {
-		mine, should := n.parts[p].mine, wanted(p, n.members) == n.o.ID
+		mine, should := n.parts[p].mine, n.plan[p] == n.o.ID && !n.leaving
 		missing = missing || should && !mine
 		extra = extra || mine && !should
 	}
-	members, looks := n.members, n.looks
+	plan, looks := n.plan, n.looks
 	n.mu.Unlock()
 	if missing {
 		if err := n.take(ctx, s, -1, looks); err != nil {
@@ -226,14 +252,22 @@ func (n *Node) balance(ctx context.Context, s *session) error {
 		}
 	}
 	if extra {
-		return n.release(ctx, s, false, func(p int) bool { return wanted(p, members) != n.o.ID })
+		return n.release(ctx, s, staying, func(p int) bool { return plan[p] != n.o.ID })
 	}
 	return nil
 }
 
-// release gives up the partitions that which chooses, once all that was written to them is durable; leaving, the node's
-// membership too.
-func (n *Node) release(ctx context.Context, s *session, leaving bool, which func(p int) bool) error {
+// intent is why partitions are released.
+type intent int
+
+const (
+	staying intent = iota
+	leaving        // the node takes none any more
+	gone           // nor is it a member
+)
+
+// release gives up the partitions that which chooses, once all that was written to them is durable.
+func (n *Node) release(ctx context.Context, s *session, why intent, which func(p int) bool) error {
 	select {
 	case n.turn <- struct{}{}:
 		defer func() { <-n.turn }()
@@ -278,7 +312,8 @@ func (n *Node) release(ctx context.Context, s *session, leaving bool, which func
 		return err
 	}
 	err := n.insist(ctx, s, "owner.release", func(tx *store.Tx) error {
-		if m, ok := n.rows.members.Get(tx, n.o.ID); ok && m.Incarnation != s.incarnation {
+		m, ok := n.rows.members.Get(tx, n.o.ID)
+		if ok && m.Incarnation != s.incarnation {
 			return errLost
 		}
 		for p, epoch := range epochs {
@@ -290,8 +325,12 @@ func (n *Node) release(ctx context.Context, s *session, leaving bool, which func
 				n.rows.owners.Set(tx, owned{epoch: epoch}, uint16(p))
 			}
 		}
-		if leaving {
+		switch {
+		case why == gone:
 			n.rows.members.Delete(tx, n.o.ID)
+		case why == leaving && ok:
+			m.Leaving = true
+			n.rows.members.Set(tx, m, n.o.ID)
 		}
 		return nil
 	})
@@ -301,14 +340,20 @@ func (n *Node) release(ctx context.Context, s *session, leaving bool, which func
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.session == s {
+		plan := n.plan
+		if why != staying {
+			others := maps.Clone(n.members)
+			delete(others, n.o.ID)
+			plan = planOf(others)
+		}
 		for p, epoch := range epochs {
 			if epoch != 0 {
-				n.parts[p] = partition{holder: wanted(p, n.members)}
+				n.parts[p] = partition{holder: plan[p]}
 			}
 		}
 	}
 	n.announce()
 	n.log.Debug("released partitions", "node", n.o.ID, "number", number)
-	n.o.Bell.ring(n)
+	n.tellOthers()
 	return nil
 }

@@ -13,6 +13,7 @@ type rows struct {
 	terms   store.Table[term]   // node id → the fence of its commits; rises for ever
 	marks   store.Table[mark]   // node id → its last commit
 	owners  store.Table[owned]  // partition → whose it is
+	format  store.Table[format] // what all this is written in
 }
 
 func newRows(s store.Space) rows {
@@ -21,6 +22,7 @@ func newRows(s store.Space) rows {
 		terms:   store.NewTable[term](s, 2, "term", store.Global),
 		marks:   store.NewTable[mark](s, 3, "mark", store.Global),
 		owners:  store.NewTable[owned](s, 4, "own", store.Global),
+		format:  store.NewTable[format](s, 5, "format", store.Global),
 	}
 }
 
@@ -30,6 +32,10 @@ type member struct {
 	Incarnation uint64 `cbor:"1,keyasint"`
 	Address     string `cbor:"2,keyasint"`
 	Beat        uint64 `cbor:"3,keyasint"` // rises while the node lives
+	Version     string `cbor:"4,keyasint"`
+	Newest      uint32 `cbor:"5,keyasint"` // format it knows
+	Oldest      uint32 `cbor:"6,keyasint"`
+	Leaving     bool   `cbor:"7,keyasint"` // owns nothing and takes nothing any more
 }
 
 // term is a fence: the epoch that store.Fence compares.
