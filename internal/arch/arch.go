@@ -8,8 +8,8 @@ package arch
 var Layers = [][]string{
 	{"aws", "lang/..."},
 	{"model", "store/...", "blob/...", "datadir", "clock", "compute/...", "sigv4"},
-	{"api/...", "task", "timer", "owner", "auth", "telemetry/..."},
-	{"call", "wire/..."},
+	{"api/...", "task", "timer", "owner", "auth", "telemetry/...", "shelf"},
+	{"call", "wire/...", "snapshot", "transfer"},
 	{"delivery", "eventsource", "resource/...", "proxy"},
 	{"service/...", "gateway/...", "console", "localstack"},
 	{"platform"},

@@ -98,6 +98,12 @@ func (e *Engine) copy() *tree {
 	return e.live.Copy()
 }
 
+// Fork is an engine of its own that begins with what is committed here: it shares with this one what neither changes, so it
+// takes no time, however much that is.
+func (e *Engine) Fork() *Engine {
+	return &Engine{live: e.copy()}
+}
+
 // View is store.Engine's.
 func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
 	if err := e.ready(ctx); err != nil {

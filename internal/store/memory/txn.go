@@ -177,6 +177,8 @@ func apply(t *tree, ops []op) {
 		case o.before == nil:
 			pivot.key = o.key
 			t.Delete(&pivot)
+		case len(o.key) == 0 && coversAll(t, o.before):
+			t.Clear()
 		default:
 			var rows []*row
 			scan(t, store.Range{Lo: o.key, Hi: o.before}, func(r *row) bool {
@@ -188,4 +190,10 @@ func apply(t *tree, ops []op) {
 			}
 		}
 	}
+}
+
+// coversAll reports whether all keys of t are before hi.
+func coversAll(t *tree, hi []byte) bool {
+	last, ok := t.Max()
+	return !ok || bytes.Compare(last.key, hi) < 0
 }
