@@ -16,8 +16,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 

@@ -16,6 +16,7 @@ import (
 type cborReader struct {
 	reader
 	millis bool // timestamps are milliseconds: x-amz-cbor-1.1
+	asIs   bool // texts need not be UTF-8: they come from another node
 }
 
 // Major types of CBOR.
@@ -138,7 +139,7 @@ func (r *cborReader) text() (string, bool) {
 		return "", r.fail("")
 	}
 	s, ok := r.chunk(major, info, n)
-	if ok && !utf8.ValidString(s) {
+	if ok && !r.asIs && !utf8.ValidString(s) {
 		return "", r.fail("")
 	}
 	return s, ok
@@ -507,6 +508,7 @@ func (r *cborReader) document(depth int) (any, bool) {
 type cborWriter struct {
 	b      []byte
 	millis bool
+	asIs   bool // texts need not be UTF-8: they go to another node
 }
 
 func (w *cborWriter) head(major byte, n uint64) {
@@ -525,7 +527,7 @@ func (w *cborWriter) head(major byte, n uint64) {
 }
 
 func (w *cborWriter) text(s string) {
-	if !utf8.ValidString(s) {
+	if !w.asIs && !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	w.head(cborText, uint64(len(s)))
@@ -701,6 +703,7 @@ func (m *Match) readCBOR(body []byte, found *findings, fn func(*cborReader) bool
 	why := r.err
 	found.take(&r.trail)
 	r.reader.begin("")
+	r.asIs = false
 	m.w.memory.cbors.Put(r)
 	if !ok {
 		return serialization.New("%s", why)
