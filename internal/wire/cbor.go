@@ -220,7 +220,7 @@ func (r *cborReader) value(n *node, p place) bool {
 			return r.unexpected(major, "String")
 		}
 		s, ok := r.chunk(major, info, size)
-		if !ok || !utf8.ValidString(s) {
+		if !ok || !r.asIs && !utf8.ValidString(s) {
 			return r.fail("")
 		}
 		*n.present(p).str() = s
