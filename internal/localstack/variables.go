@@ -159,7 +159,7 @@ func (r *reading) names() {
 	for _, name := range []string{"LOCALSTACK_HOST", "LOCALSTACK_HOSTNAME", "HOSTNAME_EXTERNAL"} {
 		host, _, _ := strings.Cut(r.given[name], ":") // an IPv6 address is answered anyway
 		if host != "" && !strings.ContainsAny(host, "[]") && !slices.Contains(hosts, host) {
-			hosts, from = append(hosts, host), name
+			hosts, from = append(hosts, host, "*."+host), name // sqs.REGION.HOST too
 		}
 	}
 	if len(hosts) > 0 {
