@@ -1,6 +1,8 @@
 // Command e2e runs real, unmodified AWS clients against a real obidos process: each plays the same scenario in its own
 // language (test/e2e). What a client needs is installed into a cache folder from its own registry; a client whose language is
-// not on this machine is left out, and that is said.
+// not on this machine is left out, and that is said. Then it runs the image that is shipped in the homes where people will run it
+// (test/homes): docker run, compose, Testcontainers, a service container, a pod. They take a Docker daemon; root starts one, and
+// installs Debian's if need be.
 //
 //	go run ./cmd/e2e -obidos bin/obidos [-run python]
 package main
@@ -52,6 +54,20 @@ func run(ctx context.Context, obidos, only string) error {
 	}
 	passed, skipped := 0, 0
 	var failed []string
+	tell := func(name string, took time.Duration, err error) {
+		var missing errMissing
+		switch {
+		case errors.As(err, &missing):
+			skipped++
+			fmt.Printf("%-28s left out: %v\n", name, err)
+		case err != nil:
+			failed = append(failed, name)
+			fmt.Printf("%-28s FAILED: %v\n", name, err)
+		default:
+			passed++
+			fmt.Printf("%-28s passed in %v\n", name, took.Round(100*time.Millisecond))
+		}
+	}
 	for _, c := range clients {
 		if !wanted.MatchString(c.name) {
 			continue
@@ -65,18 +81,10 @@ func run(ctx context.Context, obidos, only string) error {
 		}
 		begin := time.Now()
 		err := c.play(ctx, obidos, w)
-		var missing errMissing
-		switch {
-		case errors.As(err, &missing):
-			skipped++
-			fmt.Printf("%-28s left out: %v\n", c.name, err)
-		case err != nil:
-			failed = append(failed, c.name)
-			fmt.Printf("%-28s FAILED: %v\n", c.name, err)
-		default:
-			passed++
-			fmt.Printf("%-28s passed in %v\n", c.name, time.Since(begin).Round(100*time.Millisecond))
-		}
+		tell(c.name, time.Since(begin), err)
+	}
+	if err := playHomes(ctx, wanted, tell); err != nil {
+		return err
 	}
 	fmt.Printf("%d passed, %d failed, %d skipped\n", passed, len(failed), skipped)
 	if len(failed) > 0 {

@@ -19,8 +19,9 @@ import (
 	"github.com/obidos-cloud/obidos/internal/localstack"
 )
 
-// containerData is where state is kept in a container.
-const containerData = "/var/lib/obidos"
+// containerData is where state is kept in a container: below the volume, which belongs to whoever mounted it, in a directory that
+// can be private.
+const containerData = "/var/lib/obidos/data"
 
 // asCalled are the arguments for c of a program that may have been called by another of its names: by that of the entry point
 // of LocalStack's image, it starts; by "awslocal", it is that.

@@ -29,6 +29,7 @@ func main() {
 	flag.StringVar(&b.source, "source", filepath.Join("..", ".."), "obidos' own sources")
 	flag.StringVar(&b.out, "out", filepath.Join("..", "..", "dist", "image"), "directory to write to")
 	flag.StringVar(&b.version, "version", "", "version to build (default: what git describes)")
+	flag.StringVar(&b.repository, "name", "obidos", "the image's name")
 	flag.StringVar(&b.push, "push", "", "also push to this reference, with the credentials of `docker login`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -41,23 +42,24 @@ func main() {
 
 // build is one run: what is asked for, and what all its platforms share.
 type build struct {
-	full    bool
-	source  string
-	out     string
-	version string
-	push    string
+	full       bool
+	source     string
+	out        string
+	version    string
+	repository string
+	push       string
 
 	revision string
 	created  time.Time // of every file and of the image
 	cache    string
 }
 
-// name is the image's, without a registry: who pushes it knows where to.
-func (b *build) name() string {
+// tag tells the kinds of image apart.
+func (b *build) tag() string {
 	if b.full {
-		return "obidos:full"
+		return "full"
 	}
-	return "obidos:latest"
+	return "latest"
 }
 
 func (b *build) run(ctx context.Context, platforms string) error {

@@ -62,7 +62,10 @@ func (b *build) assemble(ctx context.Context, arch string) (platformImage, error
 			return none, err
 		}
 	}
-	image, err = mutate.ConfigFile(image, b.config(image, arch, debs))
+	if image, err = mutate.ConfigFile(image, b.config(image, arch, debs)); err != nil {
+		return none, err
+	}
+	image, err = impatient(image)
 	return platformImage{arch, image}, err
 }
 
@@ -111,12 +114,12 @@ func (b *build) config(image v1.Image, arch string, debs []deb) *v1.ConfigFile {
 
 // write puts the images into the output directory, and says what there is and how large.
 func (b *build) write(ctx context.Context, images []platformImage) error {
-	kind := strings.ReplaceAll(b.name(), ":", "-")
+	kind := b.repository + "-" + b.tag()
 	oci := filepath.Join(b.out, kind+"-oci")
 	if err := os.RemoveAll(oci); err != nil {
 		return err
 	}
-	tag, err := name.NewTag(b.name())
+	tag, err := name.NewTag(b.repository + ":" + b.tag())
 	if err != nil {
 		return err
 	}
@@ -134,7 +137,7 @@ func (b *build) write(ctx context.Context, images []platformImage) error {
 		}
 	}
 	outer := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: index, Descriptor: v1.Descriptor{
-		Annotations: map[string]string{"org.opencontainers.image.ref.name": strings.TrimPrefix(b.name(), "obidos:")},
+		Annotations: map[string]string{"org.opencontainers.image.ref.name": b.tag()},
 	}})
 	if _, err := layout.Write(oci, outer); err != nil {
 		return err
