@@ -51,7 +51,7 @@ func root() *cobra.Command {
 	}
 	c.SetVersionTemplate("obidos {{.Version}}\n")
 	c.AddCommand(
-		startCommand(), waitCommand(), stopCommand(), statusCommand(), healthCommand(),
+		startCommand(), waitCommand(), stopCommand(), statusCommand(), healthCommand(), awslocalCommand(),
 		envCommand(), execCommand(), clockCommand(), resetCommand(), trustCommand(),
 		doctorCommand(), configCommand(), demoCommand(), versionCommand(),
 	)

@@ -10,8 +10,8 @@ var Layers = [][]string{
 	{"model", "store/...", "blob/...", "datadir", "clock", "compute/...", "sigv4"},
 	{"api/...", "task", "timer", "owner", "auth", "telemetry/...", "shelf"},
 	{"call", "wire/...", "snapshot", "transfer"},
-	{"delivery", "eventsource", "resource/...", "proxy"},
-	{"service/...", "gateway/...", "console", "localstack"},
+	{"delivery", "eventsource", "resource/...", "proxy", "peer"},
+	{"service/...", "gateway/...", "console", "localstack", "awslocal"},
 	{"platform"},
 }
 
