@@ -124,6 +124,12 @@ func (d *draft) check(q *queue, batch bool) error {
 // validText reports whether a body has only characters that XML has.
 func validText(s string) bool {
 	for i := 0; i < len(s); {
+		for i+8 <= len(s) && printable(s[i:i+8]) {
+			i += 8
+		}
+		if i == len(s) {
+			break
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
 			if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
@@ -139,6 +145,15 @@ func validText(s string) bool {
 		i += n
 	}
 	return true
+}
+
+// printable reports whether eight bytes are all ASCII and none of them a control character.
+func printable(s string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	_ = s[7]
+	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	return (w|(w-ones*' '))&highs == 0
 }
 
 // readAttributes checks message attributes and puts them in the order of their names. length is what they count.

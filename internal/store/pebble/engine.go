@@ -76,6 +76,7 @@ type Engine struct {
 	synced  uint64 // the last commit known to be durable
 	syncing bool   // the sync loop is at work, or was told to be
 	isLate  bool   // late was signalled and not yet served
+	fences  fences
 }
 
 // Open opens the engine in dir, which it makes if there is none.
@@ -152,7 +153,7 @@ func (e *Engine) commit(ctx context.Context, o store.UpdateOptions, fn func(stor
 	t := newTxn(e.db, o.Owned)
 	defer t.close()
 	if len(o.Fences) > 0 {
-		err = store.CheckFences(t, o.Fences)
+		err = store.CheckFences(fenceReader{t, &e.fences}, o.Fences)
 	}
 	if err == nil {
 		err = fn(t)
@@ -194,6 +195,7 @@ func (e *Engine) apply(t *txn) error {
 	if e.failure.Load() != nil { // nobody knows what of t a restart will find
 		return e.unknown()
 	}
+	e.fences.forget(t.ops)
 	e.applied++
 	e.appliedNo.Store(e.applied)
 	return nil
