@@ -157,7 +157,7 @@ func protocolTests(t *testing.T) string {
 		t.Skip("no pip: ", err)
 	}
 	tmp := t.TempDir()
-	run(t, ".", "python3", "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", "--no-binary=:all:", "--dest", tmp, "botocore=="+botocore)
+	run(t, ".", "python3", "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=botocore", "--dest", tmp, "botocore=="+botocore)
 	if err := os.MkdirAll("testdata", 0o755); err != nil {
 		t.Fatal(err)
 	}
