@@ -67,12 +67,12 @@ func (n *Node) Others() []string {
 	return ids
 }
 
-// At is where a member is reached, and which of its processes that is; false where there is none of that id, as far as this node knows.
-func (n *Node) At(id string) (address string, incarnation uint64, ok bool) {
+// At is where a member is reached; false where there is none of that id, as far as this node knows.
+func (n *Node) At(id string) (address string, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	m, ok := n.members[id]
-	return m.Address, m.Incarnation, ok
+	return m.Address, ok
 }
 
 // Holder is which member this node takes for the owner of partition p; empty where it does not know.

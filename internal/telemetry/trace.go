@@ -159,6 +159,12 @@ func (t Trace) XRay() string {
 // Known reports whether there is a trace at all.
 func (t Trace) Known() bool { return t.ID != TraceID{} }
 
+// Inside is t as the place of an operation of ours that is under way, on another node.
+func (t Trace) Inside() Trace {
+	t.inside = t.Known()
+	return t
+}
+
 type traceKey struct{}
 
 // carried is a context with the trace a request came in with.

@@ -1,0 +1,4 @@
+package peer
+
+// ReadAnswer is what reads what another node answers.
+var ReadAnswer = readAnswer
