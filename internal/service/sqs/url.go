@@ -36,8 +36,8 @@ func (s *Service) queueURL(ctx context.Context, scope aws.Scope, name string) st
 	if shape == URLDynamic {
 		shape = came
 	}
-	if isIP(bare) {
-		shape = URLPath // nothing goes before an address
+	if standsAlone(bare) {
+		shape = URLPath
 	}
 	switch shape {
 	case URLStandard:
@@ -92,7 +92,12 @@ func hostRegion(host string) string {
 	return ""
 }
 
-func isIP(host string) bool {
+// standsAlone reports whether nothing can go before a host: it is an address, or a name of one label, as neighbours in a compose
+// file have it, below which no names are known (and none are answered, for they could be anybody's).
+func standsAlone(host string) bool {
+	if name, _, _ := strings.Cut(host, ":"); name != "localhost" && !strings.Contains(name, ".") {
+		return true
+	}
 	if _, err := netip.ParseAddrPort(host); err == nil {
 		return true
 	}

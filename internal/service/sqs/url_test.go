@@ -34,6 +34,7 @@ func TestURLsAreUnderstoodAsTheyWereHandedOut(t *testing.T) {
 		{sqs.URLStandard, "http://sqs.us-east-1.localhost.localstack.cloud:4566", "eu-west-1", "http://sqs.eu-west-1.localhost.localstack.cloud:4566/111111111111/q"},
 		{sqs.URLStandard, "http://127.0.0.1:4566", "eu-west-1", "http://127.0.0.1:4566/queue/eu-west-1/111111111111/q"},
 		{sqs.URLStandard, "http://[::1]:4566", "eu-west-1", "http://[::1]:4566/queue/eu-west-1/111111111111/q"},
+		{sqs.URLStandard, "http://localstack:4566", "eu-west-1", "http://localstack:4566/queue/eu-west-1/111111111111/q"},
 		{sqs.URLDomain, "http://localhost.localstack.cloud:4566", "us-east-1", "http://queue.localhost.localstack.cloud:4566/111111111111/q"},
 		{sqs.URLDomain, "http://queue.localhost.localstack.cloud:4566", "us-east-2", "http://us-east-2.queue.localhost.localstack.cloud:4566/111111111111/q"},
 		{sqs.URLDomain, "http://localhost:4566", "us-east-1", "http://us-east-1.queue.localhost:4566/111111111111/q"},
