@@ -65,8 +65,9 @@ func (l Ledger) Taken(ctx context.Context, p Pending, delivery string) (note str
 	}
 	state, err := store.View(ctx, l.space, ask)
 	if err == nil && state == gone {
-		// The newest durable state may be older than a task that was written lazily.
-		state, err = store.Update(ctx, l.space, ask)
+		// The newest durable state may be older than a task that was written lazily. Lazily read, too: the object's lock is
+		// held, and must not be for as long as a sync takes. What is answered on that is forgotten with what was read.
+		state, err = store.UpdateWith(ctx, l.space, store.UpdateOptions{Name: "task.taken", Lazy: true}, ask)
 	}
 	return note, state != open, err
 }

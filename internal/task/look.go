@@ -78,7 +78,11 @@ func (r *Runner) look(l *lane) {
 	r.drive(l)
 }
 
-// learn takes what a look found into memory.
+// learn takes what a look found into memory. The look read the store without the lock: commits have offered tasks since, and
+// tasks have ended. So a row is taken in only where it is neither known nor finished meanwhile, and of each ordering key only
+// from its front: the first row of a key that nothing in memory holds begins a turn (hold), those behind wait in it (next),
+// and where a row cannot be told to be the front, the key is left to be looked at again (leave, miss) rather than run out
+// of turn. What was asked for by its place (due) and is gone has ended.
 func (r *Runner) learn(l *lane, q question, g glance) {
 	if q.scan {
 		if l.from = g.upTo; g.atEnd {

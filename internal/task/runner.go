@@ -5,7 +5,8 @@
 // What it promises:
 //
 //   - At least once; and for tasks that record their own end ([Queue.Done], [Queue.Continue]) or whose targets keep a
-//     [Ledger], their effect exactly once, across crashes and nodes.
+//     [Ledger], their effect exactly once, across crashes and nodes. Where a partition passes to another node, a task under
+//     way is not waited for: for a moment both may run it, and only the new one's commits about it count.
 //   - Tasks of one queue and target with the same ordering key run one at a time, in the order of their commits; those
 //     that owners write in batches, which read nothing, in the order of their nodes' clocks. A task that fails holds up
 //     those behind it with its key, and no others.

@@ -27,6 +27,8 @@
 //     are preferred only if they were sent since the queue was loaded.
 //   - A FIFO queue looks for open groups among its first 20,000 messages.
 //   - KMS keys are kept and answered, and encrypt nothing.
+//   - Query requests are answered in XML, also where they ask for JSON with an Accept header: AWS then has an old JSON form that
+//     its documentation does not describe and its SDKs never asked for.
 package sqs
 
 import (
