@@ -150,6 +150,32 @@ func TestSameInputInBothProtocols(t *testing.T) {
 	}
 }
 
+// Maps and lists of tags, as the query clients of before JSON write them (Java, Go v1, boto3).
+func TestTagsInQueryRequests(t *testing.T) {
+	w := wire.New(api.All()...)
+	tags := map[string]string{"team": "a b", "empty": ""}
+	for name, c := range map[string]struct {
+		params string
+		want   any
+	}{
+		"create": {
+			"Action=CreateQueue&QueueName=q&Tag.1.Key=team&Tag.1.Value=a%20b&Tag.2.Key=empty&Tag.2.Value=&Attribute.1.Name=DelaySeconds&Attribute.1.Value=3",
+			&sqsapi.CreateQueueInput{QueueName: "q", Tags: tags, Attributes: map[sqsapi.QueueAttributeName]string{"DelaySeconds": "3"}},
+		},
+		"tag":          {"Action=TagQueue&QueueUrl=q&Tag.2.Value=a+b&Tag.2.Key=team&Tag.1.Key=empty&Tag.1.Value=", &sqsapi.TagQueueInput{QueueUrl: "q", Tags: tags}},
+		"tag, a gap":   {"Action=TagQueue&QueueUrl=q&Tag.1.Key=team&Tag.1.Value=a+b&Tag.12.Key=empty&Tag.12.Value=", &sqsapi.TagQueueInput{QueueUrl: "q", Tags: tags}},
+		"untag":        {"Action=UntagQueue&QueueUrl=q&TagKey.1=team&TagKey.2=empty", &sqsapi.UntagQueueInput{QueueUrl: "q", TagKeys: []string{"team", "empty"}}},
+		"untag, tenth": {"Action=UntagQueue&QueueUrl=q&TagKey.10=last&TagKey.2=first", &sqsapi.UntagQueueInput{QueueUrl: "q", TagKeys: []string{"first", "last"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, in, rec := exchange(t, w, request("POST", "/", c.params+"&Version=2012-11-05", form, signed("sqs")))
+			if !reflect.DeepEqual(in, c.want) {
+				t.Errorf("decoded %+v, want %+v; %s", in, c.want, rec.Body)
+			}
+		})
+	}
+}
+
 // What came to replace AttributeNames has a name of its own, beside the old one.
 func TestBothNamesOfAttributesToReceive(t *testing.T) {
 	w := wire.New(api.All()...)
