@@ -3,8 +3,9 @@
 //
 //	FORMAT   "obidos data directory, format 1"
 //	LOCK     locked by the process that uses it; PID says which
-//	store/   the engine's
+//	store/   the engine's; or store.2/ …, the one that the file STORE names
 //	blobs/   bytes too large for it
+//	snapshots/NAME/store/   the engine's at an earlier time; SNAPSHOT beside it says when
 //
 // A directory of an earlier format is brought up to date when it is opened, one step after the other. One of a later
 // format is refused and left as it is.
@@ -43,6 +44,8 @@ type Dir struct {
 	fs   vfs.FS
 	path string
 	lock io.Closer
+
+	store string // the name of the engine's directory
 }
 
 // LockedError says that another process uses the directory.
@@ -74,7 +77,7 @@ func (e *NewerError) Error() string {
 func Open(path string, o Options) (*Dir, error) { return open(path, o, steps) }
 
 func open(path string, o Options, steps []step) (*Dir, error) {
-	d := &Dir{fs: o.FS, path: path}
+	d := &Dir{fs: o.FS, path: path, store: "store"}
 	if d.fs == nil {
 		d.fs = vfs.Default
 	}
@@ -124,6 +127,12 @@ func (d *Dir) prepare(steps []step) error {
 			return err
 		}
 	}
+	if err := errors.Join(d.findStore(), d.tidySnapshots()); err != nil {
+		return err
+	}
+	if err := d.DropStores(); err != nil {
+		return err
+	}
 	for _, sub := range []string{d.Store(), d.Blobs()} {
 		if err := d.fs.MkdirAll(sub, 0o700); err != nil {
 			return fmt.Errorf("make %s: %w", sub, err)
@@ -134,9 +143,6 @@ func (d *Dir) prepare(steps []step) error {
 
 // Path is the directory itself.
 func (d *Dir) Path() string { return d.path }
-
-// Store is the engine's directory.
-func (d *Dir) Store() string { return d.fs.PathJoin(d.path, "store") }
 
 // Blobs is the directory of blobs.
 func (d *Dir) Blobs() string { return d.fs.PathJoin(d.path, "blobs") }

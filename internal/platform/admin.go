@@ -70,7 +70,7 @@ func (p *Platform) Health() gateway.Health {
 	if p.dir != nil {
 		h.Data = p.dir.Path()
 	}
-	if e, ok := p.engine.(interface{ Room() error }); ok {
+	if e, ok := p.current().(interface{ Room() error }); ok {
 		if err := e.Room(); err != nil {
 			h.Trouble = err.Error()
 		}
@@ -115,25 +115,6 @@ func (p *Platform) Advance(ctx context.Context, d time.Duration) error {
 		return errNotRunning
 	}
 	return l.advance(ctx, d)
-}
-
-// Reset forgets everything and begins anew.
-func (p *Platform) Reset(ctx context.Context) error {
-	if p.o.Neighbours != nil {
-		return errors.New("other nodes share the store: it cannot be emptied under them")
-	}
-	asked := make(chan error, 1)
-	select {
-	case p.reset <- asked:
-	case <-p.ending:
-		return errNotRunning
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := <-asked; err != nil {
-		return err
-	}
-	return p.Ready(ctx)
 }
 
 // Stop implements gateway.Platform.

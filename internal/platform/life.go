@@ -25,6 +25,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/service/sqs"
 	"github.com/obidos-cloud/obidos/internal/service/sts"
 	"github.com/obidos-cloud/obidos/internal/service/tagging"
+	"github.com/obidos-cloud/obidos/internal/shelf"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
 	"github.com/obidos-cloud/obidos/internal/telemetry"
@@ -39,6 +40,7 @@ type life struct {
 	node     *owner.Node
 	tasks    *task.Runner
 	timers   *timer.Timers
+	shelf    *shelf.Shelf
 	door     *call.Door
 	recorder *telemetry.Recorder
 	server   *gateway.Server
@@ -85,6 +87,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 	l.tasks = task.NewRunner(st.Space("task"), l.clock, tasks)
 	l.timers = timer.New(st.Space("timer"), l.clock, timers)
+	l.shelf = shelf.New(st.Space(shelf.SpaceName), p.blobs, shelf.Options{Oldest: p.oldest, Alone: !l.shared, Log: p.log})
 	ledger := task.NewLedger(st.Space("task"))
 	l.recorder = telemetry.New(telemetry.Options{Clock: l.clock, Archive: telemetry.NewArchive(st.Space("telemetry")), Log: p.log})
 	l.door = call.New(call.Options{Mode: auth.Open, Limits: p.o.EnforceLimits, Telemetry: l.recorder, Log: p.log})
@@ -113,6 +116,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 		{"timer", l.timers.Run},
 		{"task", l.tasks.Run},
 		{"owner", l.node.Run}, // its end is that of long polls
+		{"shelf", l.shelf.Run},
 		{"telemetry", l.recorder.Run},
 	}
 	if hints != nil {

@@ -20,6 +20,7 @@ type LocalStack struct {
 func (p *Platform) endpoints() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/_obidos/", gateway.NewAdmin(p))
+	p.stateEndpoints(mux)
 	mux.Handle("/_localstack/", &localstack.Endpoints{
 		Platform: asLocalStack{p}, Hooks: p.o.LocalStack.Hooks, Eager: p.o.LocalStack.Eager,
 		Session: telemetry.NewRequestID(), Started: p.started,

@@ -2,7 +2,8 @@
 // rules of any of them.
 //
 // A platform has one engine and, over it, one [life] after another: the services, what runs them, and the clock. Resetting
-// ends a life, empties the engine and begins the next, inside the process and while it listens.
+// ends a life, empties the engine and begins the next, inside the process and while it listens; setting the state back to a
+// snapshot does, too, with another engine.
 package platform
 
 import (
@@ -17,11 +18,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/obidos-cloud/obidos/internal/blob"
 	"github.com/obidos-cloud/obidos/internal/datadir"
 	"github.com/obidos-cloud/obidos/internal/gateway"
+	"github.com/obidos-cloud/obidos/internal/snapshot"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
-	"github.com/obidos-cloud/obidos/internal/store/pebble"
 	"github.com/obidos-cloud/obidos/internal/telemetry/otlp"
 )
 
@@ -32,7 +34,7 @@ type Options struct {
 	SyncDelay     time.Duration // added to each sync: for benchmarks
 	EnforceLimits bool          // AWS's throttling and waits
 	PublicURL     string        // what URLs begin with; where empty, what each request was sent to
-	QueueURLs     string         // their shape, by LocalStack's names: "standard"; plain where empty
+	QueueURLs     string        // their shape, by LocalStack's names: "standard"; plain where empty
 	Access        gateway.Access
 	TLSCert       string
 	TLSKey        string
@@ -53,15 +55,17 @@ type Options struct {
 type Platform struct {
 	o            Options
 	log          *slog.Logger
-	engine       store.Engine
-	dir          *datadir.Dir // nil in memory
+	engine       store.Engine    // changed under mu, by Run alone
+	dir          *datadir.Dir    // nil in memory
+	keeper       snapshot.Keeper // nil where the engine is not ours
+	blobs        blob.Store
 	certificates *gateway.Certificates
 	admin        http.Handler
 	started      time.Time
 
-	life   atomic.Pointer[life] // nil before Run, after it, and while being reset
-	reset  chan chan error      // asks Run for a new life
-	ending chan struct{}        // closed when Run is about to return
+	life    atomic.Pointer[life] // nil before Run, after it, and while being reset
+	changes chan *change         // what is to be done between this life and the next
+	ending  chan struct{}        // closed when Run is about to return
 
 	mu      sync.Mutex    // guards what follows
 	begun   chan struct{} // closed when a life begins, and replaced when it ends
@@ -77,7 +81,7 @@ var ErrBroken = errors.New("the store cannot be written any more")
 func Open(o Options) (*Platform, error) {
 	p := &Platform{
 		o: o, log: o.Logger, started: time.Now(),
-		reset: make(chan chan error), ending: make(chan struct{}), begun: make(chan struct{}),
+		changes: make(chan *change), ending: make(chan struct{}), begun: make(chan struct{}),
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -96,6 +100,9 @@ func Open(o Options) (*Platform, error) {
 			return nil, err
 		}
 	}
+	if err := p.openState(); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	p.admin = p.endpoints()
 	if o.Neighbours != nil {
 		o.Neighbours.join(p.o.Node, p)
@@ -108,12 +115,8 @@ func (p *Platform) openData() (err error) {
 		return err
 	}
 	p.certificates.Dir = p.dir.Path()
-	options := pebble.Options{Logger: p.log, Relaxed: p.o.Relaxed}
-	if p.o.SyncDelay > 0 {
-		options.FS = slowed(p.o.SyncDelay)
-	}
-	if p.engine, err = pebble.Open(p.dir.Store(), options); err != nil {
-		return errors.Join(fmt.Errorf("open the store in %s: %w", p.dir.Store(), err), p.dir.Close())
+	if p.engine, err = p.openStore(p.dir.Store()); err != nil {
+		return errors.Join(err, p.dir.Close())
 	}
 	return nil
 }
@@ -189,17 +192,17 @@ func (p *Platform) live(ctx context.Context) error {
 			return err
 		}
 		if err == nil {
-			err = wipe(context.WithoutCancel(ctx), p.engine)
+			err = asked.do(context.WithoutCancel(ctx))
 		}
-		asked <- err
-		if err != nil {
+		asked.done <- err
+		if _, torn := errors.AsType[tornError](err); torn {
 			return err
 		}
 	}
 }
 
 // lead runs a life until ctx ends, or a new one is asked for: then asked is where to tell what came of it.
-func (p *Platform) lead(ctx context.Context, l *life) (asked chan error, err error) {
+func (p *Platform) lead(ctx context.Context, l *life) (asked *change, err error) {
 	living, end := context.WithCancel(ctx)
 	defer end()
 	ended := make(chan error, 1)
@@ -212,7 +215,7 @@ func (p *Platform) lead(ctx context.Context, l *life) (asked chan error, err err
 	}
 	select {
 	case <-ctx.Done():
-	case asked = <-p.reset:
+	case asked = <-p.changes:
 	case err = <-ended:
 		if err == nil {
 			err = errors.New("the services ended by themselves")
@@ -251,14 +254,6 @@ func (p *Platform) leave() {
 
 // waitForLife is how long a request waits for obidos to start or be reset.
 const waitForLife = 5 * time.Second
-
-// wipe deletes every key.
-func wipe(ctx context.Context, e store.Engine) error {
-	return e.Update(ctx, store.UpdateOptions{Name: "platform.reset", Owned: true}, func(tx store.Txn) error {
-		tx.DeleteRange(nil, []byte{0xff, 0xff, 0xff, 0xff})
-		return nil
-	})
-}
 
 // ServeHTTP implements http.Handler.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
