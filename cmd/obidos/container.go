@@ -56,7 +56,7 @@ func become(args []string) error {
 func (c *config) inContainer(set func(f *pflag.Flag, value, origin string)) {
 	c.wishes = localstack.Read(os.Environ(), localstack.Place{Volume: localstack.Volume(), Serves: serves})
 	for _, s := range c.wishes.Settings {
-		if s.Name == "memory" && c.origin["data"] != "" {
+		if s.Name == "memory" && (c.origin["data"] != "" || c.origin["store"] != "") {
 			continue // a place to keep state was named
 		}
 		set(c.flags.Lookup(s.Name), s.Value, "environment "+s.From)

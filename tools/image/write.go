@@ -86,7 +86,8 @@ func (b *build) config(image v1.Image, arch string, debs []deb) *v1.ConfigFile {
 		ExposedPorts: map[string]struct{}{"4566/tcp": {}},
 		Env: []string{
 			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-			"HOME=/tmp", // whichever user it runs as
+			"HOME=/tmp",             // whichever user it runs as
+			"OBIDOS_CONTAINER=true", // for commands that are run beside it: docker exec, the health check
 		},
 		Entrypoint: []string{entrypoint},
 		Volumes:    map[string]struct{}{state: {}},
