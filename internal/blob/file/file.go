@@ -78,10 +78,15 @@ func (s *Store) final(id blob.ID) string { return s.fs.PathJoin(s.place(id), id.
 
 // Create begins a blob.
 func (s *Store) Create(ctx context.Context) (blob.Writer, error) {
+	return s.CreateAs(ctx, blob.NewID())
+}
+
+// CreateAs begins a blob under the id that it has in another store: there is none of it here.
+func (s *Store) CreateAs(ctx context.Context, id blob.ID) (blob.Writer, error) {
 	if err := errors.Join(ctx.Err(), s.room()); err != nil {
 		return nil, err
 	}
-	w := &writer{s: s, id: blob.NewID()}
+	w := &writer{s: s, id: id}
 	f, err := s.fs.Create(s.first(w.id), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return nil, fmt.Errorf("create a blob: %w", s.why(err))
