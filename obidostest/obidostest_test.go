@@ -237,7 +237,7 @@ func TestOurOwnEndpoints(t *testing.T) {
 		contains           string
 	}{
 		{"GET", "/_obidos/health", "", 200, `"status":"running"`},
-		{"GET", "/_localstack/health", "", 200, `"sqs":"running"`},
+		{"GET", "/_localstack/health", "", 200, `"sqs": "running"`},
 		{"GET", "/_obidos/metrics", "", 200, "obidos_tasks_running"},
 		{"GET", "/_obidos/metrics", "", 200, `CreateQueue`},
 		{"GET", "/_obidos/clock", "", 200, `"offset":"0s"`},
