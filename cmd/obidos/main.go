@@ -52,7 +52,7 @@ func root() *cobra.Command {
 	c.SetVersionTemplate("obidos {{.Version}}\n")
 	c.AddCommand(
 		startCommand(), waitCommand(), stopCommand(), statusCommand(), healthCommand(), awslocalCommand(),
-		envCommand(), execCommand(), clockCommand(), resetCommand(), snapshotCommand(), trustCommand(),
+		envCommand(), execCommand(), clockCommand(), resetCommand(), snapshotCommand(), exportCommand(), importCommand(), trustCommand(),
 		doctorCommand(), configCommand(), demoCommand(), versionCommand(),
 	)
 	return c

@@ -182,6 +182,9 @@ func urlOf(a net.Addr) string {
 
 // live runs one life after another until ctx ends.
 func (p *Platform) live(ctx context.Context) error {
+	if err := p.whole(ctx); err != nil {
+		return err
+	}
 	for {
 		l, err := p.begin(ctx)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 // stateEndpoints serve what saves the state and sets it back.
 func (p *Platform) stateEndpoints(mux *http.ServeMux) {
+	mux.HandleFunc("GET /_obidos/export", p.serveExport)
 	mux.HandleFunc("GET /_obidos/snapshots", func(w http.ResponseWriter, _ *http.Request) {
 		list, err := p.Snapshots()
 		if list == nil {
