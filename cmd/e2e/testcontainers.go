@@ -44,7 +44,9 @@ func (s *site) maven(ctx context.Context, project, goal string) (err error) {
 	if err := installed(ctx, "mvn", "maven"); err != nil {
 		return err
 	}
-	_, err = s.output(ctx, dir, []string{withoutReaper}, "mvn", "-q", "-B", "-ntp", goal)
+	// Whether files can be mounted is tried with a small image from a registry, unless another is named.
+	env := []string{withoutReaper, "TESTCONTAINERS_TINYC_CONTAINER_IMAGE=" + s.image}
+	_, err = s.output(ctx, dir, env, "mvn", "-q", "-B", "-ntp", goal)
 	return err
 }
 
