@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -25,13 +24,8 @@ type conn struct {
 
 // setUp makes a fresh connection ready for transactions on the table.
 func (c *conn) setUp(table string, relaxed bool) error {
-	for _, s := range session {
-		if err := c.exec(s); err != nil {
-			if p, ok := errors.AsType[*pgconn.PgError](err); ok && p.Code == codeUnknownSetting {
-				continue // of another version or make
-			}
-			return err
-		}
+	if err := c.exec(setSession()); err != nil {
+		return err
 	}
 	rows, err := c.query(`select coalesce(current_setting('fsync', true), ''), coalesce(current_setting('synchronous_commit', true), ''),
 		coalesce(current_setting('server_version_num', true), '')`)
@@ -66,14 +60,34 @@ func (c *conn) setUp(table string, relaxed bool) error {
 	return c.prepare(table)
 }
 
+// prepare prepares all statements in one round trip.
 func (c *conn) prepare(table string) error {
+	c.extend(1)
+	p := c.pg.StartPipeline(context.Background())
 	for s := range statements {
-		c.extend(1)
-		d, err := c.pg.Prepare(context.Background(), fmt.Sprintf("obidos%d", s), s.sql(table), nil)
+		p.SendPrepare(s.name(), s.sql(table), nil)
+	}
+	err := p.Sync()
+	for s := range statements {
 		if err != nil {
-			return c.failed(err)
+			break
 		}
-		c.prepared[s] = d
+		var result any
+		if result, err = p.GetResults(); err == nil {
+			d, ok := result.(*pgconn.StatementDescription)
+			if !ok {
+				err = fmt.Errorf("prepare: %T", result)
+				break
+			}
+			d.Name = s.name() // which the answer does not say
+			c.prepared[s] = d
+		}
+	}
+	if closing := p.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return c.failed(err)
 	}
 	return nil
 }

@@ -25,7 +25,6 @@ const (
 	codeDivisionByZero  = "22012"
 	codeDiskFull        = "53100"
 	codeReadOnly        = "25006"
-	codeUnknownSetting  = "42704"
 	codeNoTable         = "42P01"
 	codeTableExists     = "42P07"
 	codeUniqueViolation = "23505"
@@ -75,11 +74,9 @@ func explain(c *conn, err error) error {
 	return fmt.Errorf("PostgreSQL: %w", err)
 }
 
-// outcome is explain for a commit that wrote: where the server did not say that it failed, it may have happened.
+// outcome is explain for a commit that wrote: where the server did not say that it failed, it may have happened. pgx's
+// SafeToRetry does not tell: it says so of the "conn closed" that follows a connection's end in the middle of an answer.
 func outcome(c *conn, err error) error {
-	if pgconn.SafeToRetry(err) {
-		return fmt.Errorf("%w: %w", errGone, err)
-	}
 	p, ok := errors.AsType[*pgconn.PgError](err)
 	switch {
 	case ok && p.Code == codeReadOnly:

@@ -39,22 +39,27 @@ func vacuuming(table string) string {
 
 // prepare makes the cluster's table where there is none, and refuses one of a newer obidos.
 func (e *Engine) prepare(ctx context.Context) error {
-	c, err := e.pool.one(ctx, "") // its statements cannot be prepared yet
-	if err != nil {
-		return err
+	for try := 0; ; try++ {
+		c, err := e.pool.one(ctx, "") // its statements cannot be prepared yet
+		if err != nil {
+			return err
+		}
+		err = e.prepareOn(c)
+		c.close()
+		if !errors.Is(err, errGone) || try == 10 {
+			return err
+		}
 	}
-	defer c.close()
+}
+
+func (e *Engine) prepareOn(c *conn) error {
 	for range 10 {
 		rows, err := c.query(`select v from ` + e.table + ` where k = ''`)
-		switch code(err) {
-		case codeNoTable:
+		if code(err) == codeNoTable {
 			if err := e.create(c); err != nil {
 				return err
 			}
 			continue
-		case "":
-		default:
-			return explain(c, err)
 		}
 		if err != nil {
 			return explain(c, err)

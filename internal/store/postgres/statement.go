@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"encoding/binary"
+	"strconv"
 	"strings"
 )
 
@@ -49,18 +50,34 @@ var text = [statements]string{
 
 // session is what each connection is set to: reads go by the index, however small the table is. A scan of the whole table
 // would be in conflict with every write.
-var session = []string{
-	`set enable_seqscan = off`,
-	`set enable_bitmapscan = off`,
-	`set plan_cache_mode = force_generic_plan`,
-	`set jit = off`,
-	`set client_min_messages = warning`,
-	`set statement_timeout = 0`,
-	`set lock_timeout = '100ms'`,                     // then errBlocked
-	`set idle_in_transaction_session_timeout = '5s'`, // of a node that froze
-	`set idle_session_timeout = 0`,                   // PostgreSQL 14
-	`set transaction_timeout = '10min'`,              // PostgreSQL 17
+var session = [][2]string{
+	{"enable_seqscan", "off"},
+	{"enable_bitmapscan", "off"},
+	{"plan_cache_mode", "force_generic_plan"},
+	{"jit", "off"},
+	{"client_min_messages", "warning"},
+	{"statement_timeout", "0"},
+	{"lock_timeout", "100ms"},                     // then errBlocked
+	{"idle_in_transaction_session_timeout", "5s"}, // of a node that froze
+	{"idle_session_timeout", "0"},                 // PostgreSQL 14
+	{"transaction_timeout", "10min"},              // PostgreSQL 17
 }
+
+// setSession sets them, those that the server knows.
+func setSession() string {
+	var b strings.Builder
+	b.WriteString(`select set_config(ours.name, ours.value, false) from (values `)
+	for i, s := range session {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("('" + s[0] + "', '" + s[1] + "')")
+	}
+	b.WriteString(`) as ours (name, value) join pg_settings on pg_settings.name = ours.name`)
+	return b.String()
+}
+
+func (s statement) name() string { return "obidos" + strconv.Itoa(int(s)) }
 
 func (s statement) sql(table string) string { return strings.ReplaceAll(text[s], "@", table) }
 
