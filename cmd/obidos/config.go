@@ -27,6 +27,11 @@ type config struct {
 	data       string
 	memory     bool
 	durability string
+	store      string
+	cluster    string
+	node       string
+	advertise  string
+	blobs      string
 	auth       string
 	limits     string
 	publicURL  string
@@ -71,6 +76,11 @@ func (c *config) settings(command *cobra.Command) {
 	flags.StringVar(&c.data, "data", defaultData(), "`directory` that keeps everything")
 	flags.BoolVar(&c.memory, "memory", false, "keep everything in memory and nothing on disk")
 	flags.StringVar(&c.durability, "durability", "durable", "`durable`: what is answered survives a power cut; relaxed: synced every 100 ms")
+	flags.StringVar(&c.store, "store", "", "`URL` of a store that several nodes share, postgres://user:password@host/database: this is one of them")
+	flags.StringVar(&c.cluster, "cluster", "main", "`name` of the cluster: one database may hold several")
+	flags.StringVar(&c.node, "node", "", "this node's `name`, no other's (default: the host's, and something random)")
+	flags.StringVar(&c.advertise, "advertise", "", "`host:port` under which the other nodes reach this one (default: the address that reaches the store, any free port)")
+	flags.StringVar(&c.blobs, "blobs", "", "`folder` that all nodes see, for what is too large for the store")
 	flags.StringVar(&c.auth, "auth", "open", "`open`: every key is let in")
 	flags.StringVar(&c.limits, "limits", "off", "`enforce`: AWS's throttling and its waits (a deleted queue's name, one purge a minute)")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` that clients reach us under; all URLs handed out begin with it")
@@ -182,6 +192,16 @@ func (c *config) check() error {
 			return fmt.Errorf("%s is %q (from %s); it can be %s", name, value, c.from(name), strings.Join(allowed, " or "))
 		}
 	}
+	if c.store == "" {
+		for _, name := range []string{"cluster", "node", "advertise", "blobs"} {
+			if c.origin[name] != "" {
+				return fmt.Errorf("%s (from %s) is for a node of a cluster, which --store makes it", name, c.from(name))
+			}
+		}
+	}
+	if c.store != "" && c.memory {
+		return errors.New("--store and --memory exclude each other")
+	}
 	if (c.tlsCert == "") != (c.tlsKey == "") {
 		return errors.New("--tls-cert and --tls-key go together")
 	}
@@ -203,7 +223,11 @@ func (c *config) from(name string) string {
 func (c *config) print(w io.Writer) {
 	c.flags.VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
-			fmt.Fprintf(w, "%-16s %-34s %s\n", f.Name, quoted(f.Value.String()), c.from(f.Name))
+			value := f.Value.String()
+			if u, err := url.Parse(value); f.Name == "store" && err == nil {
+				value = u.Redacted() // the password is nobody's who looks on
+			}
+			fmt.Fprintf(w, "%-16s %-34s %s\n", f.Name, quoted(value), c.from(f.Name))
 		}
 	})
 }

@@ -51,7 +51,7 @@ func root() *cobra.Command {
 	}
 	c.SetVersionTemplate("obidos {{.Version}}\n")
 	c.AddCommand(
-		startCommand(), waitCommand(), stopCommand(), statusCommand(), healthCommand(), awslocalCommand(),
+		startCommand(), waitCommand(), stopCommand(), statusCommand(), clusterCommand(), healthCommand(), awslocalCommand(),
 		envCommand(), execCommand(), clockCommand(), resetCommand(), snapshotCommand(), exportCommand(), importCommand(), trustCommand(),
 		doctorCommand(), configCommand(), demoCommand(), versionCommand(),
 	)

@@ -114,8 +114,15 @@ func (c *config) options(log *slog.Logger, stop func()) platform.Options {
 	if c.memory {
 		data = ""
 	}
+	var cluster *platform.Cluster
+	if c.store != "" {
+		data = ""
+		cluster = &platform.Cluster{Store: c.store, Name: c.cluster, Advertise: c.advertise, Blobs: c.blobs}
+	}
 	return platform.Options{
 		Data:          data,
+		Cluster:       cluster,
+		Node:          c.node,
 		Relaxed:       c.durability == "relaxed",
 		SyncDelay:     c.syncDelay,
 		EnforceLimits: c.limits == "enforce",
@@ -208,6 +215,8 @@ func greet(out *os.File, cfg *config, addr net.Addr, log *slog.Logger, trouble s
 // place says where state is kept, and how safely.
 func (c *config) place() string {
 	switch {
+	case c.store != "":
+		return "in the store of cluster " + c.cluster + ", durable before each answer"
 	case c.memory:
 		return "in memory only: gone when it stops"
 	case c.durability == "relaxed":

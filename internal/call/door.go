@@ -252,11 +252,11 @@ func (d *Door) perform(ctx context.Context, o *operation, in any) (any, error) {
 		if time.Now().After(deadline) {
 			return nil, unavailable.New("The node that owns this resource cannot be reached.").Because(err)
 		}
-		if err := sleep(ctx, pause); err != nil {
-			return nil, err
-		}
 		// Ask here again: by now another node may own it, or this one.
 		elsewhere.Doubt()
+		if err := elsewhere.Pause(ctx, pause); err != nil {
+			return nil, err
+		}
 		if out, err = o.Call(ctx, o.service, in); err == nil {
 			return out, nil
 		}

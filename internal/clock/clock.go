@@ -23,6 +23,7 @@ type Clock struct {
 	held   atomic.Int64 // the instant at which Advance holds time still; 0 where time runs
 
 	working atomic.Int64  // Begin less End
+	begun   atomic.Int64  // Begin
 	waiting atomic.Bool   // Advance waits for working to reach 0
 	rested  chan struct{} // it has
 
@@ -75,7 +76,10 @@ func (c *Clock) now() int64 {
 
 // Begin says that work has begun which Advance has to wait for. It must be called before whatever set the work off
 // (a timer's function, a commit's OnCommit, other such work) returns or ends, so that there is no gap between the two.
-func (c *Clock) Begin() { c.working.Add(1) }
+func (c *Clock) Begin() {
+	c.begun.Add(1)
+	c.working.Add(1)
+}
 
 // End says that work has come to rest: it ended, or it waits for a timer.
 func (c *Clock) End() {

@@ -67,6 +67,9 @@ func (p *Platform) Health() gateway.Health {
 		Status: "running", Version: p.o.Version, PID: os.Getpid(), Data: "memory",
 		Uptime: time.Since(p.started).Round(time.Second).String(), Services: map[string]string{},
 	}
+	if c := p.o.Cluster; c != nil {
+		h.Data = "cluster " + c.Name + " in " + redacted(c.Store)
+	}
 	if p.dir != nil {
 		h.Data = p.dir.Path()
 	}
@@ -113,6 +116,9 @@ func (p *Platform) Advance(ctx context.Context, d time.Duration) error {
 	l := p.await(ctx)
 	if l == nil {
 		return errNotRunning
+	}
+	if p.network != nil {
+		return p.network.advance(ctx, l, d)
 	}
 	return l.advance(ctx, d)
 }

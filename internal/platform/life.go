@@ -65,18 +65,29 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	if n != nil {
 		l.clock, l.shared = n.clock, true
 	}
+	others := p.network
 	st := &store.Store{Engine: p.engine, Clock: l.clock, Overrun: p.o.Overrun}
-	if !l.shared {
+	switch {
+	case others != nil:
+		kept, err := readOffset(ctx, st.Space("platform"))
+		if err != nil {
+			return nil, err
+		}
+		l.clock.Keep(kept, func(context.Context, time.Duration) error { return nil }) // whoever leads the clocks has saved it
+	case !l.shared:
 		if err := keepClock(ctx, l.clock, st.Space("platform")); err != nil {
 			return nil, err
 		}
 	}
 
 	// The engine room.
-	node := owner.Options{ID: p.o.Node, Alone: n == nil, Log: p.log}
+	node := owner.Options{ID: p.o.Node, Alone: n == nil && others == nil, Version: p.o.Version, Formats: formats, Log: p.log}
 	tasks, timers := task.RunnerOptions{Grace: grace, Log: p.log}, timer.Options{Grace: grace, Log: p.log}
 	if n != nil {
 		node.Bell = &n.bell
+	}
+	if others != nil {
+		node.Address, node.Lease, node.Tell = others.address, lease, others.look
 	}
 	l.node = owner.New(st.Space("owner"), l.clock, node)
 	var hints *hints
@@ -85,14 +96,22 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 		tasks.Places = places{l.node, hints, (*life).wakeTask}
 		timers.Places = places{l.node, hints, (*life).wakeTimer}
 	}
+	var whispers *whispers
+	if others != nil {
+		whispers = newWhispers(others, l)
+		tasks.Places, timers.Places = spots{l.node, whispers, false}, spots{l.node, whispers, true}
+	}
 	l.tasks = task.NewRunner(st.Space("task"), l.clock, tasks)
 	l.timers = timer.New(st.Space("timer"), l.clock, timers)
-	l.shelf = shelf.New(st.Space(shelf.SpaceName), p.blobs, shelf.Options{Oldest: p.oldest, Alone: !l.shared, Log: p.log})
+	l.shelf = shelf.New(st.Space(shelf.SpaceName), p.blobs, shelf.Options{Oldest: p.oldest, Alone: !l.shared && others == nil, Log: p.log})
 	ledger := task.NewLedger(st.Space("task"))
 	l.recorder = telemetry.New(telemetry.Options{Clock: l.clock, Archive: telemetry.NewArchive(st.Space("telemetry")), Log: p.log})
 	l.door = call.New(call.Options{Mode: auth.Open, Limits: p.o.EnforceLimits, Telemetry: l.recorder, Log: p.log})
 	if n != nil {
 		l.door.Connect(n)
+	}
+	if others != nil {
+		l.door.Connect(others)
 	}
 
 	// The services.
@@ -118,6 +137,10 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 		{"owner", l.node.Run}, // its end is that of long polls
 		{"shelf", l.shelf.Run},
 		{"telemetry", l.recorder.Run},
+	}
+	if whispers != nil {
+		l.runs = append(l.runs, run{"whispers", whispers.run})
+		others.open(l, l.server.Wire)
 	}
 	if hints != nil {
 		l.runs = append(l.runs, run{"hints", hints.run})
@@ -206,22 +229,34 @@ type offset struct {
 	Nanoseconds int64 `cbor:"1,keyasint"`
 }
 
-// keepClock has the clock's offset kept in the store.
-func keepClock(ctx context.Context, c *clock.Clock, space store.Space) error {
+// readOffset is how far the store has the clock moved forward.
+func readOffset(ctx context.Context, space store.Space) (time.Duration, error) {
 	table := store.NewTable[offset](space, 1, "clock", store.Global)
 	kept, err := store.View(ctx, space, func(tx *store.Tx) (offset, error) {
 		o, _ := table.Get(tx)
 		return o, nil
 	})
 	if err != nil {
-		return fmt.Errorf("read the clock's offset: %w", err)
+		return 0, fmt.Errorf("read the clock's offset: %w", err)
 	}
-	c.Keep(time.Duration(kept.Nanoseconds), func(ctx context.Context, d time.Duration) error {
-		_, err := store.Update(ctx, space, func(tx *store.Tx) (struct{}, error) {
-			table.Set(tx, offset{Nanoseconds: int64(d)})
-			return struct{}{}, nil
-		})
-		return err
+	return time.Duration(kept.Nanoseconds), nil
+}
+
+func saveOffset(ctx context.Context, space store.Space, d time.Duration) error {
+	table := store.NewTable[offset](space, 1, "clock", store.Global)
+	_, err := store.Update(ctx, space, func(tx *store.Tx) (struct{}, error) {
+		table.Set(tx, offset{Nanoseconds: int64(d)})
+		return struct{}{}, nil
 	})
+	return err
+}
+
+// keepClock has the clock's offset kept in the store.
+func keepClock(ctx context.Context, c *clock.Clock, space store.Space) error {
+	kept, err := readOffset(ctx, space)
+	if err != nil {
+		return err
+	}
+	c.Keep(kept, func(ctx context.Context, d time.Duration) error { return saveOffset(ctx, space, d) })
 	return nil
 }

@@ -45,8 +45,9 @@ type Options struct {
 	LocalStack    LocalStack     // what is done for those who come from there
 
 	Engine     store.Engine // used instead of Data, and not closed: for tests, and for nodes that share one
-	Node       string       // this node's id among those that share Engine; "node" where empty
-	Neighbours *Neighbours  // the other nodes; nil where there are none
+	Node       string       // this node's id among those that share the store; where empty, "node", or in a cluster one that no other has
+	Neighbours *Neighbours  // the other nodes in this process; nil where there are none
+	Cluster    *Cluster     // the other nodes, each a process of its own; nil where there are none
 
 	Overrun func(name string, keys int, took time.Duration) // is told of transactions that hold everybody up, see store.Store; may be nil
 }
@@ -59,6 +60,7 @@ type Platform struct {
 	dir          *datadir.Dir    // nil in memory
 	keeper       snapshot.Keeper // nil where the engine is not ours
 	blobs        blob.Store
+	network      *network // nil without Options.Cluster
 	certificates *gateway.Certificates
 	admin        http.Handler
 	started      time.Time
@@ -86,13 +88,22 @@ func Open(o Options) (*Platform, error) {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	if p.o.Node == "" {
+	switch {
+	case p.o.Node != "":
+	case o.Cluster != nil:
+		p.o.Node = nodeName()
+	default:
 		p.o.Node = "node"
 	}
+	opening := context.Background()
 	p.certificates = &gateway.Certificates{CertFile: o.TLSCert, KeyFile: o.TLSKey}
 	switch {
 	case o.Engine != nil:
 		p.engine = o.Engine
+	case o.Cluster != nil:
+		if err := p.openShared(opening); err != nil {
+			return nil, err
+		}
 	case o.Data == "":
 		p.engine = memory.New(memory.Options{})
 	default:
@@ -104,6 +115,12 @@ func Open(o Options) (*Platform, error) {
 		return nil, errors.Join(err, p.Close())
 	}
 	p.admin = p.endpoints()
+	if o.Cluster != nil {
+		if err := p.openNetwork(opening); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		p.admin = p.amongAll(p.admin)
+	}
 	if o.Neighbours != nil {
 		o.Neighbours.join(p.o.Node, p)
 	}
@@ -129,6 +146,9 @@ func (p *Platform) Close() error {
 	}
 	if p.dir != nil {
 		err = errors.Join(err, p.dir.Close())
+	}
+	if p.network != nil {
+		p.network.listener.Close()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,10 +182,22 @@ func (p *Platform) Run(ctx context.Context, l net.Listener) error {
 			}
 		})
 	}
+	var reached error
+	var found sync.WaitGroup
+	beside, apart := context.WithCancel(context.WithoutCancel(ctx)) // the other nodes are served until the last life is over
+	defer apart()
+	if p.network != nil {
+		found.Go(func() {
+			defer cancel()
+			reached = p.network.run(beside)
+		})
+	}
 	lived := p.live(ctx)
 	cancel()
+	apart()
+	found.Wait()
 	all.Wait()
-	return errors.Join(lived, served, told)
+	return errors.Join(lived, served, told, reached)
 }
 
 // urlOf is where this machine reaches an address that is listened on.
@@ -231,9 +263,16 @@ func (p *Platform) lead(ctx context.Context, l *life) (asked *change, err error)
 		}
 		return nil, err // without waiting for what may be stuck
 	}
+	if p.network != nil {
+		p.network.leave(ctx, l)
+	}
 	p.leave() // requests from now on wait for the next life
 	end()
 	err = <-ended
+	if p.network != nil {
+		p.network.Open(nil)
+		p.network.Close() // the long polls that others hold for clients here
+	}
 	l.requests.drain()
 	return asked, err
 }

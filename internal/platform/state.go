@@ -58,7 +58,7 @@ func (p *Platform) current() store.Engine {
 
 // Reset forgets everything but the snapshots, and begins anew.
 func (p *Platform) Reset(ctx context.Context) error {
-	if p.o.Neighbours != nil {
+	if p.o.Neighbours != nil || p.network != nil {
 		return errors.New("other nodes share the store: it cannot be emptied under them")
 	}
 	return p.between(ctx, func(ctx context.Context) error { return snapshot.Empty(ctx, p.over(p.engine)) })
@@ -152,6 +152,8 @@ func (p *Platform) exchange(ctx context.Context, s *snapshot.Staged, ready func(
 // openState opens what keeps snapshots and blobs. The engine is open.
 func (p *Platform) openState() error {
 	switch {
+	case p.o.Cluster != nil:
+		return p.openSharedBlobs()
 	case p.o.Engine != nil:
 		return p.openBlobs("blobs", file.Options{FS: vfs.NewMem()})
 	case p.dir == nil:
