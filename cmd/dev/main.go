@@ -85,6 +85,7 @@ func check([]string) error {
 		{"go.mod is tidy", tidy},
 		{"cross-compilation", crossCompile},
 		{"official wire vectors", vectors},
+		{"image", func() error { return goRun([]string{"-C", "tools/image", "test", "./..."}, nil) }},
 		{"lint", lint},
 		{"known vulnerabilities", vulnerabilities},
 	}
@@ -110,7 +111,7 @@ func generated() error {
 }
 
 func tidy() error {
-	for _, dir := range []string{".", "tools", "test/wire"} {
+	for _, dir := range []string{".", "tools", "tools/image", "tools/deploy", "test/wire", "contrib/testcontainers-go"} {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
 			continue
 		}

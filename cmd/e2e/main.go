@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -26,7 +27,7 @@ func main() {
 	obidos := flag.String("obidos", "bin/obidos", "the binary to test")
 	only := flag.String("run", "", "only clients whose name matches this regular expression")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *obidos, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
