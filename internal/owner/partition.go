@@ -316,14 +316,16 @@ func (n *Node) release(ctx context.Context, s *session, why intent, which func(p
 		if ok && m.Incarnation != s.incarnation {
 			return errLost
 		}
-		for p, epoch := range epochs {
-			if epoch == 0 {
-				continue
-			}
+		var mine []uint16
+		for k, o := range n.rows.owners.Scan(tx, store.ScanOptions{}) { // at once: they may be far away
+			p := uint16(k.Uint64(0) % Partitions)
 			// Not so where an earlier try was committed unheard: another may have taken it since.
-			if o, _ := n.rows.owners.Get(tx, uint16(p)); o == (owned{epoch, s.incarnation, n.o.ID}) {
-				n.rows.owners.Set(tx, owned{epoch: epoch}, uint16(p))
+			if epochs[p] != 0 && o == (owned{epochs[p], s.incarnation, n.o.ID}) {
+				mine = append(mine, p)
 			}
+		}
+		for _, p := range mine {
+			n.rows.owners.Set(tx, owned{epoch: epochs[p]}, p)
 		}
 		switch {
 		case why == gone:

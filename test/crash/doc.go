@@ -1,5 +1,5 @@
 // Package crash proves, on the whole product, what obidos promises of what it has answered: callers use queues through the
-// API, over HTTP, while processes are killed, the power is cut, nodes are taken over and the disk fills up; and what they
+// API, over HTTP, while processes are killed, the power is cut, nodes of a process and of a PostgreSQL are taken over and the disk fills up; and what they
 // are told and given afterwards is held against what they were told before.
 //
 // It keeps no code that runs: [history] in its tests is the model, callers the load, and each test a way to die.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,6 +26,7 @@ import (
 const (
 	serveVariable  = "OBIDOS_CRASH_SERVE"
 	listenVariable = "OBIDOS_CRASH_LISTEN"
+	storeVariable  = "OBIDOS_CRASH_STORE" // then it is a node of a cluster over that, of the name that serveVariable says
 	smallVariable  = "OBIDOS_CRASH_SMALL" // it counts the disk as full with less than smallRoom MiB free
 	smallRoom      = 32
 )
@@ -49,6 +51,12 @@ func serve(dir, address string) error {
 		return err
 	}
 	o := platform.Options{Data: dir}
+	if store := os.Getenv(storeVariable); store != "" {
+		o = platform.Options{
+			Node: dir, Cluster: &platform.Cluster{Name: "crash", Store: store},
+			Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		}
+	}
 	if os.Getenv(smallVariable) != "" {
 		e, err := pebble.Open(dir, pebble.Options{
 			Room: pebble.RoomOptions{Free: smallRoom << 20, Percent: -1, Ballast: 4 << 20}, MemTable: 1 << 20,
@@ -69,7 +77,8 @@ func serve(dir, address string) error {
 
 // server is a process with obidos in it, one after the other over the same directory and at the same address.
 type server struct {
-	data    string
+	data    string // the data directory; of a node its name
+	store   string // of a node, where it keeps everything
 	small   bool
 	address string
 	cmd     *exec.Cmd
@@ -92,6 +101,9 @@ func (s *server) start(t *testing.T) {
 	t.Helper()
 	if binary := os.Getenv("OBIDOS_BIN"); binary != "" && !s.small {
 		s.cmd = exec.Command(binary, "start", "--listen", s.address, "--data", s.data)
+		if s.store != "" {
+			s.cmd = exec.Command(binary, "start", "--listen", s.address, "--store", s.store, "--cluster", "crash", "--node", s.data)
+		}
 	} else {
 		self, err := os.Executable()
 		if err != nil {
@@ -99,6 +111,9 @@ func (s *server) start(t *testing.T) {
 		}
 		s.cmd = exec.Command(self)
 		s.cmd.Env = append(os.Environ(), serveVariable+"="+s.data, listenVariable+"="+s.address)
+		if s.store != "" {
+			s.cmd.Env = append(s.cmd.Env, storeVariable+"="+s.store)
+		}
 		if s.small {
 			s.cmd.Env = append(s.cmd.Env, smallVariable+"=1")
 		}
