@@ -38,7 +38,7 @@ func test(args []string) error {
 // run without the race detector, which would change what happens at once.
 func crash(args []string) error {
 	flags := flag.NewFlagSet("crash", flag.ExitOnError)
-	rounds := flags.Int("rounds", 1000, "simulated power cuts; a tenth as many real kills")
+	rounds := flags.Int("rounds", 1000, "simulated power cuts; a tenth as many real kills, a twentieth as many of clusters")
 	binary := flags.String("obidos", "bin/obidos", "the binary to kill")
 	if err := flags.Parse(args); err != nil {
 		return err
