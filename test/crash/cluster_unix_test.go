@@ -113,6 +113,9 @@ func killCluster(t *testing.T, seed uint64, worst map[string]time.Duration) (mes
 		d.lead(clusterURL, clients[i])
 		s.ready(ctx, t, d)
 	}
+	for _, client := range clients {
+		client.Timeout = time.Minute // nothing is stopped any more, and much falls due
+	}
 	c.verify(ctx, t, nodes[0].pass(ctx, t, c.door))
 	if t.Failed() {
 		for _, s := range nodes {
