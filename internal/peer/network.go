@@ -177,6 +177,9 @@ func (n *Network) bounded(ctx context.Context) (context.Context, context.CancelF
 	}
 }
 
+// lost answers for a request that was under way on a node when that was lost. Clients try again.
+var lost = &aws.ErrorShape{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Receiver: true}
+
 // errEnded answers for requests to another node that this node's end has cut off.
 var errEnded = errors.New("peer: this node is stopping")
 
@@ -201,7 +204,7 @@ func (n *Network) post(ctx context.Context, id, address, path string, message []
 	case !connected.Load():
 		return nil, fmt.Errorf("%w: node %s at %s: %w", door.ErrUnreachable, id, address, err)
 	}
-	return nil, fmt.Errorf("peer: node %s at %s was lost: %w", id, address, err)
+	return nil, lost.New("The node that was asked went away meanwhile: whether it did what was asked is not known.").Because(fmt.Errorf("peer: node %s at %s was lost: %w", id, address, err))
 }
 
 func (n *Network) exchange(client *http.Client, r *http.Request) ([]byte, error) {
