@@ -142,6 +142,7 @@ type partition struct {
 	releasing bool
 	epoch     uint64 // where mine: how often it was taken, by whomever
 	holder    string // where not mine: who should be asked; "" = the store has to be
+	doubted   bool   // the holder is said not to be it: the store has to be asked first
 	next      *atomic.Uint64
 	unsettled uint64 // objects of it were dropped whose writes, up to this group, were not durable yet
 }

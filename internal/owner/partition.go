@@ -27,7 +27,7 @@ func (e *ElsewhereError) Doubt() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p := &n.parts[e.Partition]; p.holder == e.Node {
-		p.holder = ""
+		p.doubted = true
 	}
 }
 
@@ -57,7 +57,7 @@ func (n *Node) own(ctx context.Context, p uint16) (epoch uint64, next *atomic.Ui
 	for asked := false; ; asked = true {
 		n.mu.Lock()
 		s, part, changed, looks := n.session, n.parts[p], n.changed, n.looks
-		stopped, trouble, holder, known := n.stopped, n.trouble, n.members[part.holder].Address, part.holder != ""
+		stopped, trouble, holder, known := n.stopped, n.trouble, n.members[part.holder].Address, part.holder != "" && !part.doubted
 		leaving := n.leaving
 		n.mu.Unlock()
 		switch {
@@ -179,18 +179,23 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 	}
 	n.looks++
 	n.remember(found.members)
-	took := 0
+	took, moved := 0, false
 	for p := range n.parts {
-		switch {
-		case n.parts[p].mine:
+		switch part := &n.parts[p]; {
+		case part.mine:
 		case found.epochs[p] != 0:
-			n.parts[p] = partition{mine: true, epoch: found.epochs[p], next: new(atomic.Uint64)}
+			*part = partition{mine: true, epoch: found.epochs[p], next: new(atomic.Uint64)}
 			took++
 		default:
-			n.parts[p].holder = found.holders[p]
+			moved = moved || part.holder != found.holders[p]
+			part.holder, part.doubted = found.holders[p], false
 		}
 	}
-	n.announce()
+	// Nothing is said where the store only says again what was doubted: whoever waits for a dead node's partitions would
+	// look, and so wake all the others, without end.
+	if took > 0 || moved {
+		n.announce()
+	}
 	if took > 0 {
 		n.log.Debug("took partitions", "node", n.o.ID, "number", took, "members", len(found.members))
 		n.tellOthers()
