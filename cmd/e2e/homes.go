@@ -35,9 +35,7 @@ var homes = []home{
 	{"home-pod", pod},
 	{"home-localstack-compose", localstackCompose},
 	{"home-testcontainers-python", testcontainersPython},
-	{"home-testcontainers-java", testcontainersJava},
 	{"home-contrib-go", contribGo},
-	{"home-contrib-java", contribJava},
 }
 
 // installed sees that a program is there, from Debian's package if need be.

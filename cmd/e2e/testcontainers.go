@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 )
@@ -21,32 +20,6 @@ func testcontainersPython(ctx context.Context, s *site) error {
 		return err
 	}
 	_, err := s.output(ctx, w.cache, []string{withoutReaper}, filepath.Join(w.cache, "venv", "bin", "python"), filepath.Join(s.sources, "python", "homes.py"))
-	return err
-}
-
-// testcontainersJava does the same from Java.
-func testcontainersJava(ctx context.Context, s *site) error {
-	return s.maven(ctx, filepath.Join(s.sources, "java"), "test")
-}
-
-// contribJava tests the module in contrib.
-func contribJava(ctx context.Context, s *site) error {
-	return s.maven(ctx, filepath.Join(s.root, "contrib", "testcontainers-java"), "test")
-}
-
-// maven runs a goal in a copy of a project, so that nothing is left beside its sources.
-func (s *site) maven(ctx context.Context, project, goal string) (err error) {
-	dir := filepath.Join(s.cache, "maven-"+filepath.Base(project))
-	if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(project))); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := installed(ctx, "mvn", "maven"); err != nil {
-		return err
-	}
-	// Whether files can be mounted is tried with a small image from a registry, unless another is named.
-	env := []string{withoutReaper, "TESTCONTAINERS_TINYC_CONTAINER_IMAGE=" + s.image}
-	_, err = s.output(ctx, dir, env, "mvn", "-q", "-B", "-ntp", goal)
 	return err
 }
 
