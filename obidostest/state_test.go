@@ -63,7 +63,7 @@ func TestStateIsSetBack(t *testing.T) {
 			}
 			send("after")
 			// The handle of the message that is no more must not stand for the one sent in its place.
-			queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: q.QueueUrl, ReceiptHandle: aws.String(stale)}) //nolint:errcheck // either way
+			queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: q.QueueUrl, ReceiptHandle: aws.String(stale)}) // either way
 			if body, _ := receive(); body != "after" {
 				t.Errorf("received %q, want what was sent after", body)
 			}

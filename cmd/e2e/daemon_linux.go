@@ -66,14 +66,14 @@ func startDaemon(ctx context.Context) (daemon, error) {
 		err := cmd.Process.Signal(syscall.SIGTERM)
 		if err == nil {
 			select {
-			case <-ended:
+			case err = <-ended:
 			case <-time.After(30 * time.Second):
 				err = errors.Join(errors.New("dockerd did not stop within 30 s"), cmd.Process.Kill())
-				<-ended
+				err = errors.Join(err, <-ended)
 			}
 		}
 		if !bridged {
-			exec.Command("ip", "link", "delete", "docker0").Run() // it may not have come that far
+			_ = exec.Command("ip", "link", "delete", "docker0").Run() // it may not have come that far
 		}
 		return errors.Join(err, os.RemoveAll(dir))
 	}

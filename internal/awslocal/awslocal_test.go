@@ -95,10 +95,14 @@ func TestRequests(t *testing.T) {
 		{[]string{"sqs", "create-queue", "--queue-name", "q", "--attributes", "VisibilityTimeout=5"}, `CreateQueue{"QueueName":"q","Attributes":{"VisibilityTimeout":"5"}}`},
 		{[]string{"sqs", "create-queue", "--queue-name", "q.fifo", "--attributes", "file://" + file}, `CreateQueue{"QueueName":"q.fifo","Attributes":{"FifoQueue":"true"}}`},
 		{[]string{"sqs", "create-queue", "--queue-name", "q", "--attributes", `{"DelaySeconds":"1"}`, "--tags", `a="x,y"`}, `CreateQueue{"QueueName":"q","Attributes":{"DelaySeconds":"1"},"tags":{"a":"x,y"}}`},
-		{[]string{"sqs", "receive-message", "--queue-url", "u", "--max-number-of-messages", "3", "--attribute-names", "All", "--message-attribute-names", "a", "b"},
-			`ReceiveMessage{"QueueUrl":"u","AttributeNames":["All"],"MessageAttributeNames":["a","b"],"MaxNumberOfMessages":3}`},
-		{[]string{"sqs", "send-message-batch", "--queue-url", "u", "--entries", "Id=1,MessageBody=one", `Id=2,MessageBody="a,b=c",DelaySeconds=4`},
-			`SendMessageBatch{"QueueUrl":"u","Entries":[{"Id":"1","MessageBody":"one"},{"Id":"2","MessageBody":"a,b=c","DelaySeconds":4}]}`},
+		{
+			[]string{"sqs", "receive-message", "--queue-url", "u", "--max-number-of-messages", "3", "--attribute-names", "All", "--message-attribute-names", "a", "b"},
+			`ReceiveMessage{"QueueUrl":"u","AttributeNames":["All"],"MessageAttributeNames":["a","b"],"MaxNumberOfMessages":3}`,
+		},
+		{
+			[]string{"sqs", "send-message-batch", "--queue-url", "u", "--entries", "Id=1,MessageBody=one", `Id=2,MessageBody="a,b=c",DelaySeconds=4`},
+			`SendMessageBatch{"QueueUrl":"u","Entries":[{"Id":"1","MessageBody":"one"},{"Id":"2","MessageBody":"a,b=c","DelaySeconds":4}]}`,
+		},
 		{[]string{"sqs", "send-message", "--cli-input-json", `{"QueueUrl":"u","MessageBody":"b"}`, "--message-body", "--", "--delay-seconds", "2"}, ""},
 		{[]string{"sqs", "send-message", "--cli-input-json", `{"QueueUrl":"u","MessageBody":"b"}`, "--message-body", "mine"}, `SendMessage{"QueueUrl":"u","MessageBody":"mine"}`},
 	} {

@@ -12,7 +12,7 @@ var Everything = Range{Hi: []byte{0xff, 0xff, 0xff, 0xff}}
 // Empty deletes every record in one transaction, however many there are, but what keep writes: it sees what was there, may
 // run again as any transaction's function, and touches only what it is given.
 func (s *Store) Empty(ctx context.Context, name string, keep func(tx *Tx, w *Writes) error) error {
-	var a = attempt{buf: newBuffers()}
+	a := attempt{buf: newBuffers()}
 	a.root = Tx{&a, aws.RequestOf(ctx).Scope}
 	defer a.end()
 	return s.Engine.Update(ctx, UpdateOptions{Name: name, Owned: true, Frees: true}, func(txn Txn) error {

@@ -237,7 +237,6 @@ type txn struct {
 	writes writes
 	bounds store.Bounds
 	bytes  int
-	lazy   bool
 }
 
 func newTxn(e *Engine, ctx context.Context, o store.UpdateOptions) *txn {
