@@ -196,7 +196,7 @@ func (n *network) answer(ctx context.Context, l *life, subject string, body []by
 		l.node.Look()
 		return nil, nil
 	case "wake":
-		var list []whisper
+		var list []hint
 		if err := json.Unmarshal(body, &list); err != nil {
 			return nil, err
 		}
@@ -225,81 +225,16 @@ func (n *network) answer(ctx context.Context, l *life, subject string, body []by
 	return nil, fmt.Errorf("this version knows no %s", subject)
 }
 
-// whisper has the node that serves a partition look at a task or a timer there. It is a hint that saves it a look: whoever takes
-// a partition over reads what is there.
-type whisper struct {
-	Timer     bool   `json:"t,omitempty"`
-	Partition uint16 `json:"p"`
-	What      uint64 `json:"w"`
-}
-
-func (w whisper) wake(l *life) bool {
-	if w.Timer {
-		return l.wakeTimer(w.Partition, w.What)
-	}
-	return l.wakeTask(w.Partition, w.What)
-}
-
-// whispers are on their way to other nodes. Whoever adds one does not wait for them, but who moves the clock does.
-type whispers struct {
-	n    *network
-	l    *life
-	some chan struct{}
-
-	mu      sync.Mutex // guards what follows
-	waiting []whisper
-	over    bool
-}
-
-func newWhispers(n *network, l *life) *whispers {
-	return &whispers{n: n, l: l, some: make(chan struct{}, 1)}
-}
-
-func (h *whispers) add(w whisper) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.over {
-		return
-	}
-	h.l.clock.Begin()
-	h.waiting = append(h.waiting, w)
-	select {
-	case h.some <- struct{}{}:
-	default:
-	}
-}
-
-// run tells them until ctx ends. What is not told then is found by who takes this node's place.
-func (h *whispers) run(ctx context.Context) error {
-	for done := false; !done; {
-		select {
-		case <-h.some:
-		case <-ctx.Done():
-			done = true
-		}
-		h.mu.Lock()
-		now := h.waiting
-		h.waiting, h.over = nil, done
-		h.mu.Unlock()
-		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
-		h.tell(asking, now)
-		cancel()
-		for range now {
-			h.l.clock.End()
-		}
-	}
-	return ctx.Err()
-}
-
-// tell tells each to the node that should serve its partition, and where that does not, to all.
-func (h *whispers) tell(ctx context.Context, list []whisper) {
-	at := map[string][]whisper{}
-	for _, w := range list {
-		at[h.l.node.Holder(w.Partition)] = append(at[h.l.node.Holder(w.Partition)], w)
+// hint tells each to the node that should serve its partition, and where that does not, to all.
+func (n *network) hint(ctx context.Context, l *life, list []hint) {
+	at := map[string][]hint{}
+	for _, one := range list {
+		holder := l.node.Holder(one.Partition)
+		at[holder] = append(at[holder], one)
 	}
 	rest := at[""]
 	for id, list := range at {
-		if id == "" || id == h.n.p.o.Node {
+		if id == "" || id == n.p.o.Node {
 			continue // where it has become this node, it has read what is there
 		}
 		body, err := json.Marshal(list)
@@ -307,7 +242,7 @@ func (h *whispers) tell(ctx context.Context, list []whisper) {
 			continue
 		}
 		var served []bool
-		answer, err := h.n.Ask(ctx, id, "wake", body)
+		answer, err := n.Ask(ctx, id, "wake", body)
 		if err != nil || json.Unmarshal(answer, &served) != nil || len(served) != len(list) {
 			rest = append(rest, list...)
 			continue
@@ -319,19 +254,9 @@ func (h *whispers) tell(ctx context.Context, list []whisper) {
 		}
 	}
 	if body, err := json.Marshal(rest); err == nil && len(rest) > 0 {
-		h.n.toAll(ctx, h.l, "wake", body) //nolint:errcheck // whoever serves it later reads what is there
+		n.toAll(ctx, l, "wake", body) //nolint:errcheck // whoever serves it later reads what is there
 	}
 }
-
-// spots are places as the other nodes of the network have them.
-type spots struct {
-	*owner.Node
-	whispers *whispers
-	timer    bool
-}
-
-// Wake implements task.Places and timer.Places.
-func (s spots) Wake(p uint16, what uint64) { s.whispers.add(whisper{s.timer, p, what}) }
 
 // nodeName is this process's name where nobody gives one.
 func nodeName() string {

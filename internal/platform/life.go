@@ -91,15 +91,14 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 	l.node = owner.New(st.Space("owner"), l.clock, node)
 	var hints *hints
-	if n != nil {
-		hints = newHints(p.o.Node, n)
-		tasks.Places = places{l.node, hints, (*life).wakeTask}
-		timers.Places = places{l.node, hints, (*life).wakeTimer}
+	switch {
+	case n != nil:
+		hints = newHints(n.clock, n.tell(p.o.Node))
+	case others != nil:
+		hints = newHints(l.clock, func(ctx context.Context, list []hint) { others.hint(ctx, l, list) })
 	}
-	var whispers *whispers
-	if others != nil {
-		whispers = newWhispers(others, l)
-		tasks.Places, timers.Places = spots{l.node, whispers, false}, spots{l.node, whispers, true}
+	if hints != nil {
+		tasks.Places, timers.Places = places{l.node, hints, false}, places{l.node, hints, true}
 	}
 	l.tasks = task.NewRunner(st.Space("task"), l.clock, tasks)
 	l.timers = timer.New(st.Space("timer"), l.clock, timers)
@@ -138,12 +137,11 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 		{"shelf", l.shelf.Run},
 		{"telemetry", l.recorder.Run},
 	}
-	if whispers != nil {
-		l.runs = append(l.runs, run{"whispers", whispers.run})
-		others.open(l, l.server.Wire)
-	}
 	if hints != nil {
 		l.runs = append(l.runs, run{"hints", hints.run})
+	}
+	if others != nil {
+		others.open(l, l.server.Wire)
 	}
 	if e := p.o.Exporter; e != nil {
 		follower := l.recorder.Follow()

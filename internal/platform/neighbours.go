@@ -78,79 +78,17 @@ func (n *Neighbours) Forward(ctx context.Context, node string, op *model.Operati
 	return l.door.Accept(owner.Forwarded(ctx), op, in)
 }
 
-// places has tasks and timers worked on by the node that owns their partition. What is told to the others is only a hint that
-// saves them a look: whoever takes a partition over reads what is there.
-type places struct {
-	*owner.Node
-	hints *hints
-	wake  func(l *life, p uint16, what uint64) bool // has another node look
-}
-
-// Wake implements task.Places and timer.Places.
-func (x places) Wake(p uint16, what uint64) { x.hints.add(hint{x.wake, p, what}) }
-
-// hint is something to be told to whichever node serves a partition.
-type hint struct {
-	wake func(l *life, p uint16, what uint64) bool
-	p    uint16
-	what uint64
-}
-
-// hints are on their way to other nodes. Whoever adds one does not wait for them, but who moves the clock does.
-type hints struct {
-	id         string
-	neighbours *Neighbours
-	some       chan struct{}
-
-	mu      sync.Mutex // guards what follows
-	waiting []hint
-	over    bool
-}
-
-func newHints(id string, n *Neighbours) *hints {
-	return &hints{id: id, neighbours: n, some: make(chan struct{}, 1)}
-}
-
-func (h *hints) add(one hint) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.over {
-		return
-	}
-	h.neighbours.clock.Begin()
-	h.waiting = append(h.waiting, one)
-	select {
-	case h.some <- struct{}{}:
-	default:
-	}
-}
-
-// run tells them until ctx ends. What is not told then is found by who takes this node's place.
-func (h *hints) run(ctx context.Context) error {
-	for done := false; !done; {
-		select {
-		case <-h.some:
-		case <-ctx.Done():
-			done = true
-		}
-		h.mu.Lock()
-		now := h.waiting
-		h.waiting, h.over = nil, done
-		h.mu.Unlock()
-		others := h.neighbours.others(h.id)
-		for _, one := range now {
+// tell implements hints for one of the nodes.
+func (n *Neighbours) tell(id string) func(context.Context, []hint) {
+	return func(_ context.Context, list []hint) {
+		others := n.others(id)
+		for _, one := range list {
 			// Where no node says that it serves the partition, one is about to, and will read what this is about.
 			for _, l := range others {
-				if one.wake(l, one.p, one.what) {
+				if one.wake(l) {
 					break
 				}
 			}
-			h.neighbours.clock.End()
 		}
 	}
-	return ctx.Err()
 }
-
-func (l *life) wakeTask(_ uint16, lane uint64) bool { return l.tasks.Wake(lane) }
-
-func (l *life) wakeTimer(p uint16, at uint64) bool { return l.timers.Wake(p, at) }
