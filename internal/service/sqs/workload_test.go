@@ -32,15 +32,17 @@ type witness struct {
 	mu      sync.Mutex
 	life    int             // which run of the service; what is answered by one that is over counts for nothing
 	sent    map[string]bool // acknowledged
+	done    map[string]bool // a delete was asked for, or whether it was sent is not known
 	deleted map[string]bool // acknowledged
 	seen    map[string]bool
-	last    map[string]int // of a group, the highest number that was deleted
-	next    map[string]int
+	next    map[string]int // of a group, the last number that was sent
+	low     map[string]int // of a group, up to which all are done
 }
 
 func newWitness(t testing.TB, fifo bool) *witness {
 	return &witness{
-		t: t, fifo: fifo, sent: map[string]bool{}, deleted: map[string]bool{}, seen: map[string]bool{}, last: map[string]int{}, next: map[string]int{},
+		t: t, fifo: fifo, sent: map[string]bool{}, done: map[string]bool{}, deleted: map[string]bool{}, seen: map[string]bool{}, next: map[string]int{},
+		low: map[string]int{},
 	}
 }
 
@@ -71,7 +73,11 @@ func (w *witness) work(ctx context.Context, p *platform, url string, seed uint64
 				w.mu.Unlock()
 				out, err := p.SendMessageBatch(ctx, in)
 				w.mu.Lock()
-				if err == nil && w.life == life {
+				if err != nil {
+					for _, e := range in.Entries {
+						w.done[e.MessageBody] = true
+					}
+				} else if w.life == life {
 					for _, s := range out.Successful {
 						n, _ := strconv.Atoi(s.Id)
 						w.sent[in.Entries[n].MessageBody] = true
@@ -110,11 +116,16 @@ func (w *witness) consume(ctx context.Context, p *platform, url string, life int
 	}
 	w.mu.Lock()
 	if w.life == life {
+		here := map[string]bool{}
 		for _, m := range out.Messages {
 			w.seen[m.Body.V] = true
 			if before[m.Body.V] {
 				w.t.Errorf("%s came again after it was deleted", m.Body.V)
 			}
+			if w.fifo {
+				w.inOrder(m.Body.V, here)
+			}
+			here[m.Body.V] = true
 		}
 	}
 	w.mu.Unlock()
@@ -125,23 +136,34 @@ func (w *witness) consume(ctx context.Context, p *platform, url string, life int
 			}
 			continue
 		}
+		w.mu.Lock()
+		w.done[m.Body.V] = true
+		w.mu.Unlock()
 		if _, err := p.DeleteMessage(ctx, &sqsapi.DeleteMessageInput{QueueUrl: url, ReceiptHandle: m.ReceiptHandle.V}); err != nil {
 			break
 		}
 		w.mu.Lock()
 		if w.life == life {
 			w.deleted[m.Body.V] = true
-			if group, number, _ := strings.Cut(m.Body.V, "-"); w.fifo {
-				n, _ := strconv.Atoi(number)
-				if n < w.last[group] {
-					w.t.Errorf("%s came after %d of its group", m.Body.V, w.last[group])
-				}
-				w.last[group] = n
-			}
 		}
 		w.mu.Unlock()
 	}
 	return len(out.Messages)
+}
+
+// inOrder sees that a message comes only when all before it in its group are done with, or came with it, which here says.
+// (In what order deletes are answered means nothing: one that was under way while its node died is answered late.)
+func (w *witness) inOrder(body string, here map[string]bool) {
+	group, number, _ := strings.Cut(body, "-")
+	n, _ := strconv.Atoi(number)
+	for i := w.low[group] + 1; i < n; i++ {
+		switch b := group + "-" + strconv.Itoa(i); {
+		case w.done[b] && i == w.low[group]+1:
+			w.low[group]++
+		case w.sent[b] && !w.done[b] && !here[b]:
+			w.t.Errorf("%s came while %s was neither deleted nor received with it", body, b)
+		}
+	}
 }
 
 // settle consumes what is left and sees that nothing is missing.
