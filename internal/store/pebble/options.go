@@ -40,6 +40,7 @@ func tuned(o Options, fs vfs.FS, log pebble.Logger) *pebble.Options {
 		},
 	}
 	p.Experimental.FileCacheShards = 1
+	p.Experimental.CompactionScheduler = &compactions{}
 	for i := range p.Levels {
 		l := &p.Levels[i]
 		l.BlockSize = 16 << 10
