@@ -165,24 +165,25 @@ func (k *Kind[S]) each(yield func(*object)) {
 	}
 }
 
-// drop ends the object's time in memory. Its lock is held.
+// drop ends the object's time in memory. Its lock is held. Whoever loads it again must know first what is to be waited for:
+// it does so as soon as the Kind has forgotten it.
 func (o *object) drop() {
 	if o.gone {
 		return
 	}
 	o.gone = true
-	for w := range o.parked {
-		w.signal()
-	}
-	o.kind.dismiss(o)
 	n := o.node
-	n.alarms.remove(&o.alarm)
-	n.cache.remove(o)
 	if o.joined > n.commits.durable.Load() {
 		n.mu.Lock()
 		n.parts[o.part].unsettled = max(n.parts[o.part].unsettled, o.joined)
 		n.mu.Unlock()
 	}
+	o.kind.dismiss(o)
+	for w := range o.parked {
+		w.signal()
+	}
+	n.alarms.remove(&o.alarm)
+	n.cache.remove(o)
 }
 
 // poison drops the object because its state is ahead of what is or will be in the store. Its lock is held.

@@ -321,6 +321,36 @@ func TestForgottenObjectIsLoadedAnew(t *testing.T) {
 	})
 }
 
+// Whoever comes between the dropping of an object and the commit of its last changes must not load what was before them.
+func TestDroppedObjectIsLoadedOnceItsChangesAreStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := alone(t, memory.New(memory.Options{}))
+		found := make(chan uint64, 1)
+		var dropped *owner.Kind[*counter]
+		dropped = owner.NewKind(c.node, "dropped", c.load, owner.Lost(func(s *counter) {
+			if s.n != 6 {
+				return
+			}
+			go func() {
+				n, _ := owner.Do(scoped(t.Context()), dropped, "x", func(s *counter, _ *owner.Batch) (uint64, error) { return s.n, nil })
+				found <- n
+			}()
+			synctest.Wait() // it has come as far as it can
+		}))
+		if _, err := owner.Do(scoped(t.Context()), dropped, "x", func(s *counter, b *owner.Batch) (int, error) {
+			s.n = 6
+			c.table.Set(b, 7, "x")
+			b.Forget()
+			return 0, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if n := <-found; n != 7 {
+			t.Errorf("found %d: what was there before the change", n)
+		}
+	})
+}
+
 func TestIdleObjectsLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, memory.New(memory.Options{Hostile: memory.Hostile{Seed: 1}}))
