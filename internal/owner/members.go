@@ -44,13 +44,20 @@ func (n *Node) tellOthers() {
 }
 
 func (b *Bell) ring(by *Node) {
+	for _, n := range b.others(by) {
+		n.Look()
+	}
+}
+
+func (b *Bell) others(than *Node) (nodes []*Node) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for n := range b.nodes {
-		if n != by {
-			n.Look()
+		if n != than {
+			nodes = append(nodes, n)
 		}
 	}
+	return nodes
 }
 
 // Look has the node look soon at what has changed in the store. Whoever hears from another node that it came or goes
@@ -68,6 +75,9 @@ type sighting struct {
 	at    time.Time
 	since int // looks at it that found it the same
 }
+
+// beats is how many heartbeats a lease has.
+const beats = 5
 
 // A store that stalls keeps everybody's heartbeat from changing: so a dead node must have looked the same more than once.
 const deadLooks = 3
@@ -100,6 +110,9 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 		if s != nil {
 			s.writing.Wait() // the mark must stay until its commit is settled
+			if errors.Is(err, errLost) {
+				<-s.ended // what is in memory must be dropped before it could be written under the next session
+			}
 		}
 		if errors.Is(err, errLost) {
 			err = n.replaced(s, err)
@@ -175,7 +188,7 @@ func (n *Node) stay(ctx context.Context, s *session) error {
 	defer timer.Stop()
 	failing := false // which is told once
 	for number := uint64(1); ; number++ {
-		wait := n.o.Lease / 4
+		wait := n.o.Lease / beats
 		err := n.beat(ctx, s, number)
 		if err == nil {
 			err = n.balance(ctx, s)
@@ -187,7 +200,7 @@ func (n *Node) stay(ctx context.Context, s *session) error {
 			}
 		}
 		failing = err != nil
-		timer.Reset(wait)
+		timer.Reset(min(wait, n.untilDeath()))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -283,14 +296,16 @@ func (n *Node) remember(all map[string]member) {
 	for id, m := range all {
 		same = same && n.members[id].Incarnation == m.Incarnation && n.members[id].Leaving == m.Leaving
 	}
-	n.members = all
-	if !same {
-		n.plan = planOf(all)
+	if same {
+		n.members = all // their heartbeats
+	} else {
+		n.plan, n.unseen = planOf(all), true
 		for i := range n.parts {
-			if !n.parts[i].mine {
-				n.parts[i].holder = ""
+			if p := &n.parts[i]; !p.mine && (p.holder == "" || all[p.holder].Incarnation != n.members[p.holder].Incarnation) {
+				p.holder = ""
 			}
 		}
+		n.members = all
 		n.tell()
 	}
 }
@@ -304,6 +319,19 @@ func (n *Node) dead() map[string]member {
 		}
 	}
 	return dead
+}
+
+// untilDeath is how long it takes until a member is dead whose heartbeat does not change: then it is looked at again at once.
+func (n *Node) untilDeath() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	soonest := n.o.Lease
+	for id, s := range n.seen {
+		if left := n.o.Lease - time.Since(s.at); id != n.o.ID && left > 0 {
+			soonest = min(soonest, left)
+		}
+	}
+	return soonest
 }
 
 func (r rows) all(tx *store.Tx) map[string]member {
@@ -343,7 +371,6 @@ func (n *Node) depose(s *session) {
 	kinds := n.kinds
 	n.announce()
 	n.mu.Unlock()
-	close(s.ended)
 	for _, k := range kinds {
 		k.each(func(o *object) {
 			o.mu.Lock()
@@ -351,6 +378,7 @@ func (n *Node) depose(s *session) {
 			o.mu.Unlock()
 		})
 	}
+	close(s.ended)
 }
 
 // close ends a node whose store is gone.

@@ -76,7 +76,11 @@ type Options struct {
 	Objects int           // how many are kept in memory, where all but these may be dropped; 16,384 where zero
 	Bell    *Bell         // tells nodes of the same process at once what they would read from the store later; may be nil
 	Tell    func()        // has the nodes of other processes Look; it must not wait; may be nil
-	Log     *slog.Logger  // may be nil
+
+	// TellHeirs has the nodes of other processes Inherit, and returns when they have, or ctx ends; may be nil.
+	TellHeirs func(ctx context.Context, heirs Heirs)
+
+	Log *slog.Logger // may be nil
 }
 
 // Node is this process's part in owning objects.
@@ -108,6 +112,8 @@ type Node struct {
 	changed  chan struct{} // closed and replaced when what stands below or above changes
 	looks    uint64        // how often all partitions were looked at
 	parts    [Partitions]partition
+	held     [Partitions]uint64 // the last epoch at which each was this node's
+	unseen   bool               // the members have changed since all partitions were looked at: this node may have been given some
 	members  map[string]member // who was alive when last looked
 	plan     *plan             // for them
 	watchers []*watcher
@@ -116,8 +122,8 @@ type Node struct {
 
 // session is one membership of the node, from joining to being taken for dead.
 type session struct {
-	incarnation uint64 // the term at the joining
-	ended       chan struct{}
+	incarnation uint64                        // the term at the joining
+	ended       chan struct{}                 // closed when nothing of it is in memory any more
 	fences      atomic.Pointer[[]store.Fence] // the term, which every commit checks; raised when an outcome is unknown
 	number      uint64                        // of the last commit; only the leader touches it
 	writing     sync.WaitGroup                // the leader; entered under Node.mu, while this is the session
