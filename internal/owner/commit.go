@@ -533,3 +533,20 @@ func (n *Node) barrier(ctx context.Context) error {
 	b.barrier = true
 	return n.await(ctx, b, n.join(b, true))
 }
+
+// decided returns when everything written before is: it may still be lost, with all that is written after it.
+func (n *Node) decided(ctx context.Context) error {
+	c := &n.commits
+	c.mu.Lock()
+	last := c.last
+	if len(c.queue) > 0 && !c.busy {
+		c.kick()
+	}
+	c.mu.Unlock()
+	b := n.batch(nil, nil)
+	if !n.follow(b, last) {
+		n.recycle(b)
+		return nil
+	}
+	return n.await(ctx, b, false)
+}

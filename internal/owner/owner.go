@@ -114,8 +114,8 @@ type Node struct {
 	parts    [Partitions]partition
 	held     [Partitions]uint64 // the last epoch at which each was this node's
 	unseen   bool               // the members have changed since all partitions were looked at: this node may have been given some
-	members  map[string]member // who was alive when last looked
-	plan     *plan             // for them
+	members  map[string]member  // who was alive when last looked
+	plan     *plan              // for them
 	watchers []*watcher
 	seen     map[string]sighting // when their heartbeats were last seen to change
 }

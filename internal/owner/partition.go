@@ -3,7 +3,6 @@ package owner
 import (
 	"context"
 	"errors"
-	"maps"
 	"sync/atomic"
 	"time"
 
@@ -106,10 +105,12 @@ type takings struct {
 	members map[string]member
 	holders [Partitions]string
 	epochs  [Partitions]uint64 // of those taken
+	heirs   Heirs              // who else got some
 }
 
-// take looks at all partitions, and takes those that nobody holds, or a dead node does, and that should be this node's;
-// and the one asked for, if it is free, -1 for none. It does nothing where somebody else has looked since looks.
+// take looks at all partitions, and gives those that nobody holds, or a dead node does, to who should have them: to this node,
+// which begins with them at once, and to others, which are told. The one asked for, -1 for none, this node takes, if it is free.
+// It does nothing where somebody else has looked since looks.
 func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) error {
 	select {
 	case n.turn <- struct{}{}:
@@ -122,7 +123,7 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 		n.mu.Unlock()
 		return nil
 	}
-	dead, leaving := n.dead(), n.leaving
+	dead, leaving, held := n.dead(), n.leaving, n.held
 	var mine [Partitions]bool
 	for i := range n.parts {
 		mine[i] = n.parts[i].mine
@@ -130,8 +131,8 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 	n.mu.Unlock()
 
 	var found *takings
-	err := n.insist(ctx, s, "owner.take", func(tx *store.Tx) error {
-		found = &takings{members: n.rows.all(tx)}
+	err := n.insist(ctx, s, "owner.take", func(tx *store.Tx, _ bool) error {
+		found = &takings{members: n.rows.all(tx), heirs: Heirs{}}
 		if found.members[n.o.ID].Incarnation != s.incarnation {
 			return errLost
 		}
@@ -155,37 +156,61 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 			switch {
 			case mine[p]:
 				continue
-			case alive && o.node != n.o.ID: // our own: a taking whose outcome we never heard
+			case alive && o.node != n.o.ID:
 				found.holders[p] = o.node
 				continue
-			}
-			if w := plan[p]; leaving || w != n.o.ID && p != asked {
-				found.holders[p] = w
+			case alive && o.epoch > held[p]: // given to us, or a taking whose outcome we never heard
+				found.epochs[p] = o.epoch
 				continue
 			}
-			o = owned{o.epoch + 1, s.incarnation, n.o.ID}
+			to := plan[p]
+			if p == asked && !leaving || alive {
+				to = n.o.ID
+			}
+			if to == "" {
+				continue
+			}
+			o = owned{o.epoch + 1, found.members[to].Incarnation, to}
 			n.rows.owners.Set(tx, o, uint16(p))
-			found.epochs[p] = o.epoch
+			if to == n.o.ID {
+				found.epochs[p] = o.epoch
+			} else {
+				found.holders[p] = to
+				found.heirs.add(uint16(p), o)
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	took, err := n.took(s, found)
+	if err != nil || took+len(found.heirs) == 0 {
+		return err
+	}
+	n.log.Debug("took partitions", "node", n.o.ID, "number", took, "members", len(found.members))
+	n.tellHeirs(ctx, found.heirs)
+	n.tellOthers()
+	return nil
+}
+
+// took takes note of what take did.
+func (n *Node) took(s *session, found *takings) (number int, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.session != s {
-		return errLost
+		return 0, errLost
 	}
 	n.looks++
 	n.remember(found.members)
-	took, moved := 0, false
+	n.unseen = false
+	moved := false
 	for p := range n.parts {
 		switch part := &n.parts[p]; {
 		case part.mine:
 		case found.epochs[p] != 0:
-			*part = partition{mine: true, epoch: found.epochs[p], next: new(atomic.Uint64)}
-			took++
+			n.begin(uint16(p), found.epochs[p])
+			number++
 		default:
 			moved = moved || part.holder != found.holders[p]
 			part.holder, part.doubted = found.holders[p], false
@@ -193,24 +218,22 @@ func (n *Node) take(ctx context.Context, s *session, asked int, looks uint64) er
 	}
 	// Nothing is said where the store only says again what was doubted: whoever waits for a dead node's partitions would
 	// look, and so wake all the others, without end.
-	if took > 0 || moved {
+	if number > 0 || moved {
 		n.announce()
 	}
-	if took > 0 {
-		n.log.Debug("took partitions", "node", n.o.ID, "number", took, "members", len(found.members))
-		n.tellOthers()
-	}
-	return nil
+	return number, nil
 }
 
-// insist commits fn under the node's fence, again until the outcome is certain.
-func (n *Node) insist(ctx context.Context, s *session, name string, fn func(tx *store.Tx) error) error {
+// insist commits fn under the node's fence, again until the outcome is certain; fn is told whether it may have happened before.
+func (n *Node) insist(ctx context.Context, s *session, name string, fn func(tx *store.Tx, perhaps bool) error) error {
+	perhaps := false
 	for {
 		_, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: name, Owned: true, Frees: true, Fences: *s.fences.Load()}, func(tx *store.Tx) (struct{}, error) {
-			return struct{}{}, fn(tx)
+			return struct{}{}, fn(tx, perhaps)
 		})
 		switch {
 		case errors.Is(err, store.ErrUnknown):
+			perhaps = true
 			continue // it changes nothing to do it twice
 		case errors.Is(err, store.ErrFenced):
 			// If it was another node, we are no member any more. Else this node itself raised the term, in the settling
@@ -225,6 +248,9 @@ func (n *Node) insist(ctx context.Context, s *session, name string, fn func(tx *
 				continue
 			}
 			if err != nil {
+				if perhaps {
+					n.depose(s)
+				}
 				return err
 			}
 			if term == 0 {
@@ -233,7 +259,7 @@ func (n *Node) insist(ctx context.Context, s *session, name string, fn func(tx *
 			}
 			s.fence(n, term)
 			continue
-		case errors.Is(err, errLost):
+		case errors.Is(err, errLost), perhaps && err != nil: // what is not known must not be taken for ours
 			n.depose(s)
 		}
 		return err
@@ -243,7 +269,7 @@ func (n *Node) insist(ctx context.Context, s *session, name string, fn func(tx *
 // balance takes what should be this node's and is free, and releases what should be another's.
 func (n *Node) balance(ctx context.Context, s *session) error {
 	n.mu.Lock()
-	missing, extra := len(n.dead()) > 0, false
+	missing, extra := len(n.dead()) > 0 || n.unseen, false
 	for p := range n.parts {
 		mine, should := n.parts[p].mine, n.plan[p] == n.o.ID && !n.leaving
 		missing = missing || should && !mine
@@ -271,7 +297,7 @@ const (
 	gone           // nor is it a member
 )
 
-// release gives up the partitions that which chooses, once all that was written to them is durable.
+// release gives the partitions that which chooses to those who should have them, once all that was written to them is decided.
 func (n *Node) release(ctx context.Context, s *session, why intent, which func(p int) bool) error {
 	select {
 	case n.turn <- struct{}{}:
@@ -285,12 +311,10 @@ func (n *Node) release(ctx context.Context, s *session, why intent, which func(p
 		return errLost
 	}
 	var epochs [Partitions]uint64
-	number := 0
 	for p := range n.parts {
 		if part := &n.parts[p]; part.mine && which(p) {
 			part.releasing = true
 			epochs[p] = part.epoch
-			number++
 		}
 	}
 	kinds := n.kinds
@@ -313,31 +337,51 @@ func (n *Node) release(ctx context.Context, s *session, why intent, which func(p
 			}
 		})
 	}
-	if err := n.barrier(ctx); err != nil {
+	if err := n.decided(ctx); err != nil {
 		return err
 	}
-	err := n.insist(ctx, s, "owner.release", func(tx *store.Tx) error {
-		m, ok := n.rows.members.Get(tx, n.o.ID)
+	var heirs Heirs
+	var rows [Partitions]owned // of those given up
+	err := n.insist(ctx, s, "owner.release", func(tx *store.Tx, perhaps bool) error {
+		heirs, rows = Heirs{}, [Partitions]owned{}
+		members := n.rows.all(tx)
+		m, ok := members[n.o.ID]
 		if ok && m.Incarnation != s.incarnation {
 			return errLost
-		}
-		var mine []uint16
-		for k, o := range n.rows.owners.Scan(tx, store.ScanOptions{}) { // at once: they may be far away
-			p := uint16(k.Uint64(0) % Partitions)
-			// Not so where an earlier try was committed unheard: another may have taken it since.
-			if epochs[p] != 0 && o == (owned{epochs[p], s.incarnation, n.o.ID}) {
-				mine = append(mine, p)
-			}
-		}
-		for _, p := range mine {
-			n.rows.owners.Set(tx, owned{epoch: epochs[p]}, p)
 		}
 		switch {
 		case why == gone:
 			n.rows.members.Delete(tx, n.o.ID)
+			delete(members, n.o.ID)
 		case why == leaving && ok:
 			m.Leaving = true
 			n.rows.members.Set(tx, m, n.o.ID)
+			members[n.o.ID] = m
+		}
+		var now [Partitions]owned
+		if perhaps { // an earlier try may have been committed unheard, and somebody have them since
+			for k, o := range n.rows.owners.Scan(tx, store.ScanOptions{}) {
+				now[k.Uint64(0)%Partitions] = o
+			}
+		}
+		plan := planOf(members) // as it is in this very transaction: who misses them finds them by it
+		for p, epoch := range epochs {
+			if epoch == 0 || why == staying && plan[p] == n.o.ID {
+				continue
+			}
+			o := owned{epoch: epoch}
+			if to := plan[p]; to != "" {
+				o = owned{epoch + 1, members[to].Incarnation, to}
+			}
+			if perhaps && now[p] != (owned{epoch, s.incarnation, n.o.ID}) {
+				o = now[p]
+			} else {
+				n.rows.owners.Set(tx, o, uint16(p))
+			}
+			rows[p] = o
+			if o.node != "" && o.node != n.o.ID {
+				heirs.add(uint16(p), o)
+			}
 		}
 		return nil
 	})
@@ -345,21 +389,17 @@ func (n *Node) release(ctx context.Context, s *session, why intent, which func(p
 		return err
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	number := 0
 	if n.session == s {
-		plan := n.plan
-		if why != staying {
-			others := maps.Clone(n.members)
-			delete(others, n.o.ID)
-			plan = planOf(others)
-		}
-		for p, epoch := range epochs {
-			if epoch != 0 {
-				n.parts[p] = partition{holder: plan[p]}
+		for p, o := range rows {
+			if o.epoch != 0 {
+				n.parts[p] = partition{holder: o.node}
+				number++
 			}
 		}
 	}
-	n.announce()
+	n.mu.Unlock()
+	n.tellHeirs(ctx, heirs) // before who waits here is sent there
 	n.log.Debug("released partitions", "node", n.o.ID, "number", number)
 	n.tellOthers()
 	return nil
