@@ -88,8 +88,8 @@ func open(path string, o Options, steps []step) (*Dir, error) {
 		}
 		d.path = abs
 	}
-	if err := d.fs.MkdirAll(d.path, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
+	if err := d.make(); err != nil {
+		return nil, err
 	}
 	if err := d.acquire(); err != nil {
 		return nil, err
@@ -98,6 +98,26 @@ func open(path string, o Options, steps []step) (*Dir, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// make makes the directory where there is none, so that it is there after a power cut, too.
+func (d *Dir) make() error {
+	var above []string // directories that name a new one
+	for at := d.path; ; at = above[len(above)-1] {
+		if _, err := d.fs.Stat(at); err == nil || d.fs.PathDir(at) == at {
+			break
+		}
+		above = append(above, d.fs.PathDir(at))
+	}
+	if err := d.fs.MkdirAll(d.path, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	for _, at := range above {
+		if err := syncDir(d.fs, at); err != nil && !errors.Is(err, fs.ErrPermission) { // who may not read it made nothing in it
+			return err
+		}
+	}
+	return nil
 }
 
 // prepare sees that the directory is ours, private and of the newest format.
@@ -130,7 +150,7 @@ func (d *Dir) prepare(steps []step) error {
 	if err := errors.Join(d.findStore(), d.tidySnapshots()); err != nil {
 		return err
 	}
-	if err := d.DropStores(); err != nil {
+	if err := d.DropStores(nil); err != nil {
 		return err
 	}
 	for _, sub := range []string{d.Store(), d.Blobs()} {

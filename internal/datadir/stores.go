@@ -52,14 +52,14 @@ func (d *Dir) UseStore(path string) error {
 	return d.sync()
 }
 
-// DropStores removes the engines' directories that do not count.
-func (d *Dir) DropStores() error {
+// DropStores removes the engines' directories that do not count, but those that keep, where not nil, says are to stay.
+func (d *Dir) DropStores(keep func(path string) bool) error {
 	names, err := d.fs.List(d.path)
 	if err != nil {
 		return fmt.Errorf("look into the data directory: %w", err)
 	}
 	for _, name := range names {
-		if _, ok := storeNumber(name); ok && name != d.store {
+		if _, ok := storeNumber(name); ok && name != d.store && (keep == nil || !keep(d.file(name))) {
 			err = errors.Join(err, d.fs.RemoveAll(d.file(name)))
 		}
 	}

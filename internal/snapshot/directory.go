@@ -17,14 +17,15 @@ import (
 type Directory struct {
 	dir    *datadir.Dir
 	open   func(path string) (store.Engine, error)
-	mu     sync.Mutex // one change at a time
+	mu     sync.Mutex      // one change at a time
+	staged map[string]bool // engines' directories that may yet be used
 	listMu sync.Mutex
 	list   map[string]Info // nil until read
 }
 
 // NewDirectory keeps snapshots in dir. open opens an engine as that of dir is opened.
 func NewDirectory(dir *datadir.Dir, open func(path string) (store.Engine, error)) *Directory {
-	return &Directory{dir: dir, open: open}
+	return &Directory{dir: dir, open: open, staged: map[string]bool{}}
 }
 
 // Save implements Keeper.
@@ -142,10 +143,24 @@ func (d *Directory) Stage(name string) (_ *Staged, err error) {
 	if err != nil {
 		return nil, errors.Join(err, drop())
 	}
+	d.staged[path] = true
 	return &Staged{
 		Engine: e,
-		Use:    func() error { return d.dir.UseStore(path) },
-		Drop:   func() error { return errors.Join(e.Close(), drop()) },
+		Use: func() error {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if err := d.dir.UseStore(path); err != nil {
+				return err // nobody knows which counts: both stay
+			}
+			delete(d.staged, path)
+			return nil
+		},
+		Drop: func() error {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			delete(d.staged, path)
+			return errors.Join(e.Close(), drop())
+		},
 	}, nil
 }
 
@@ -153,5 +168,5 @@ func (d *Directory) Stage(name string) (_ *Staged, err error) {
 func (d *Directory) Tidy() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.dir.DropStores()
+	return d.dir.DropStores(func(path string) bool { return d.staged[path] })
 }
