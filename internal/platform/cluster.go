@@ -140,6 +140,13 @@ func (n *network) look() {
 const askTimeout = 2 * time.Second
 
 // toAll puts a question to all other nodes at once.
+// tellHeirs tells the others who was given which partitions.
+func (n *network) tellHeirs(ctx context.Context, l *life, heirs owner.Heirs) {
+	if body, err := json.Marshal(heirs); err == nil {
+		n.toAll(ctx, l, "heirs", body) //nolint:errcheck // who does not hear it looks
+	}
+}
+
 func (n *network) toAll(ctx context.Context, l *life, subject string, body []byte) (answers map[string][]byte, err error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -199,6 +206,13 @@ func (n *network) answer(ctx context.Context, l *life, subject string, body []by
 		var list []hint
 		if err := json.Unmarshal(body, &list); err != nil {
 			return nil, err
+	case "heirs":
+		var heirs owner.Heirs
+		if err := json.Unmarshal(body, &heirs); err != nil {
+			return nil, err
+		}
+		l.node.Inherit(heirs)
+		return nil, nil
 		}
 		served := make([]bool, len(list))
 		for i, w := range list {

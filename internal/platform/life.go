@@ -88,6 +88,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 	if others != nil {
 		node.Address, node.Lease, node.Tell = others.address, lease, others.look
+		node.TellHeirs = func(ctx context.Context, heirs owner.Heirs) { others.tellHeirs(ctx, l, heirs) }
 	}
 	l.node = owner.New(st.Space("owner"), l.clock, node)
 	var hints *hints
