@@ -82,5 +82,5 @@ type places struct {
 	timer bool
 }
 
-// Wake implements task.Places and timer.Places.
+// Wake implements partition.Places.
 func (x places) Wake(p uint16, what uint64) { x.hints.add(hint{x.timer, p, what}) }

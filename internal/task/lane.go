@@ -77,7 +77,7 @@ func (m *missed) atEnd() { m.more, m.back, m.from = m.back, false, m.again }
 // lane is the lane of pos, nil where it must be left to be found later: before Run and after it, for partitions of other
 // nodes, and where memory is full of lanes.
 func (r *Runner) lane(pos position, q *queue) *lane {
-	if r.base == nil || r.stopped || !r.served[partition(pos.lane)] {
+	if r.base == nil || r.stopped || !r.served[partitionOf(pos.lane)] {
 		return nil
 	}
 	if l := r.lanes[pos.lane]; l != nil {
@@ -133,7 +133,7 @@ func (r *Runner) miss(pos position, q *queue) {
 // unlockAndWake ends what began with r.mu locked, and tells the node of pos where that is another: before Run too, when
 // nothing is served here.
 func (r *Runner) unlockAndWake(pos position) {
-	p := partition(pos.lane)
+	p := partitionOf(pos.lane)
 	elsewhere := !r.stopped && !r.served[p]
 	r.mu.Unlock()
 	if elsewhere {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/obidos-cloud/obidos/internal/partition"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -71,7 +72,7 @@ func (r *Runner) look(l *lane) {
 	case !ok:
 	case age == l.age:
 		r.learn(l, q, g)
-	case r.served[partition(l.id)] && !r.stopped: // lost and regained meanwhile
+	case r.served[partitionOf(l.id)] && !r.stopped: // lost and regained meanwhile
 		l.miss(position{lane: l.id})
 	}
 	l.finished = nil
@@ -203,36 +204,7 @@ func (t tables) glance(tx *store.Tx, q question) (g glance) {
 	return g
 }
 
-// read is what fn reads of the newest state, durable or not: a lazy write is found too. It tries until it succeeds; ok is
-// false where the runner ended before.
+// read is what fn reads of the newest state. It tries until it succeeds; ok is false where the runner ended before.
 func read[T any](r *Runner, name string, fn func(tx *store.Tx) T) (v T, ok bool) {
-	for try := 1; ; try++ {
-		v, err := store.UpdateWith(r.base, r.space, store.UpdateOptions{Name: name}, func(tx *store.Tx) (T, error) { return fn(tx), nil })
-		if err == nil {
-			return v, true
-		}
-		if !r.pause(try, "read tasks", err) {
-			return v, false
-		}
-	}
-}
-
-// pause waits before an act on the store that failed is tried again; false means that it must not be.
-func (r *Runner) pause(try int, act string, err error) bool {
-	if r.base.Err() != nil || isFinal(err) {
-		return false
-	}
-	r.log.Warn("the store refuses: trying again", "act", act, "error", err)
-	if atOnce(try, err) {
-		return true
-	}
-	done := make(chan struct{})
-	timer := r.clock.AfterFunc(r.clock.Now().Add(backoff(try, 10*time.Millisecond, 5*time.Second)), func() { close(done) })
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-r.base.Done():
-		return false
-	}
+	return partition.Read(r.base, r.at(), store.UpdateOptions{Name: name}, fn)
 }

@@ -1,14 +1,13 @@
 package task
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/partition"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -26,7 +25,7 @@ func (r *Runner) perform(l *lane, it *item) {
 	defer r.mu.Unlock()
 	l.running--
 	r.running--
-	served := r.served[partition(l.id)] && !r.stopped
+	served := r.served[partitionOf(l.id)] && !r.stopped
 	switch {
 	case o.again && served:
 		l.known[it.pos] = false
@@ -109,10 +108,7 @@ func (r *Runner) conclude(it *item, err error) outcome {
 			buried = true
 			return outcome{}
 		}
-		at := tx.Now()
-		if !atOnce(failures, err) {
-			at = at.Add(backoff(failures, it.queue.o.Backoff, it.queue.o.MaxBackoff))
-		}
+		at := tx.Now().Add(partition.Backoff(failures, err, it.queue.o.Backoff, it.queue.o.MaxBackoff))
 		now.Failures, now.NotBefore, now.Error = failures, at.UnixNano(), brief(err)
 		r.tables.rows.Set(tx, now, it.pos.parts()...)
 		return outcome{at: at}
@@ -134,44 +130,10 @@ func (r *Runner) conclude(it *item, err error) outcome {
 // the task runs again, as it would had the cut come a moment earlier.
 func (r *Runner) commit(it *item, fn func(tx *store.Tx) outcome) outcome {
 	ctx := aws.WithRequest(r.base, &aws.Request{Scope: it.row.scope()})
-	p := partition(it.pos.lane)
-	for try := 1; ; try++ {
-		fence, owned := r.places.Owned(p) // asked each time: an owner may raise its own fence
-		if !owned {
-			return outcome{}
-		}
-		o := store.UpdateOptions{Name: "task." + it.queue.name, Partition: p, Lazy: true, Frees: true}
-		if fence.Key != nil {
-			o.Fences = []store.Fence{fence}
-		}
-		out, err := store.UpdateWith(ctx, r.space, o, func(tx *store.Tx) (outcome, error) { return fn(tx), nil })
-		if err == nil {
-			return out
-		}
-		if !r.pause(try, "settle a task", err) {
-			return outcome{}
-		}
-	}
+	o := store.UpdateOptions{Name: "task." + it.queue.name, Partition: partitionOf(it.pos.lane), Lazy: true, Frees: true}
+	out, _ := partition.Commit(ctx, r.at(), o, fn)
+	return out
 }
-
-// isFinal reports whether an error of the store means that it will take nothing more.
-func isFinal(err error) bool {
-	return errors.Is(err, store.ErrClosed) || errors.Is(err, context.Canceled)
-}
-
-// backoff is how long to wait before the next try: twice as long each time, and up to a half less, so that those that failed
-// together do not come back together.
-func backoff(failures int, first, most time.Duration) time.Duration {
-	d := most
-	if shift := failures - 1; shift < 30 && first<<shift > 0 {
-		d = min(first<<shift, most)
-	}
-	return d - rand.N(d/2+1)
-}
-
-// atOnce reports whether what failed so many times is tried again without a pause: what is of unknown outcome may have
-// happened, and whoever moves the clock would otherwise be told too early that it has.
-func atOnce(failures int, err error) bool { return failures <= 3 && errors.Is(err, store.ErrUnknown) }
 
 // brief is an error as a row keeps it.
 func brief(err error) string {

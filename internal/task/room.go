@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/clock"
+	"github.com/obidos-cloud/obidos/internal/partition"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -108,7 +109,7 @@ type census struct {
 }
 
 // census reads which lanes of the partitions served have rows, from a position on.
-func (t tables) census(tx *store.Tx, from position, served *[Partitions]bool) (c census) {
+func (t tables) census(tx *store.Tx, from position, served *[partition.Count]bool) (c census) {
 	c.upTo = from
 	for range lanesAtOnce {
 		f, ok := t.first(tx, c.upTo.lane)
@@ -117,11 +118,11 @@ func (t tables) census(tx *store.Tx, from position, served *[Partitions]bool) (c
 			return c
 		}
 		next := f.pos.lane + 1
-		if p := partition(f.pos.lane); served[p] {
+		if p := partitionOf(f.pos.lane); served[p] {
 			c.lanes = append(c.lanes, f)
 		} else {
 			next = firstLane(p + 1)
-			if p == Partitions-1 {
+			if p == partition.Count-1 {
 				next = 0
 			}
 		}

@@ -59,10 +59,10 @@ type position struct {
 	nonce  uint32
 }
 
-func partition(lane uint64) uint16 { return uint16(lane >> 54) }
-func firstLane(p uint16) uint64    { return uint64(p) << 54 }
-func (p position) parts() []any    { return []any{p.lane, p.key, p.serial, p.nonce} }
-func (p position) tail() []any     { return []any{p.key, p.serial, p.nonce} }
+func partitionOf(lane uint64) uint16 { return uint16(lane >> 54) }
+func firstLane(p uint16) uint64      { return uint64(p) << 54 }
+func (p position) parts() []any      { return []any{p.lane, p.key, p.serial, p.nonce} }
+func (p position) tail() []any       { return []any{p.key, p.serial, p.nonce} }
 func positionOf(k store.Key) position {
 	return position{k.Uint64(0), k.Uint64(1), k.Uint64(2), uint32(k.Uint64(3))}
 }

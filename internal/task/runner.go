@@ -29,33 +29,16 @@ import (
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/clock"
+	"github.com/obidos-cloud/obidos/internal/partition"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
-// Partitions is how many there are. It never changes: it is part of where every task is.
-const Partitions = 1024
-
-// Places says which partitions this node serves.
-type Places interface {
-	// Owned is whether this node serves partition p now, and the fence that commits about it must hold; a zero Fence
-	// where none is needed.
-	Owned(p uint16) (store.Fence, bool)
-
-	// Watch has fn called for every partition served now, and from then on for each that is gained or lost. It is called
-	// again for one served already where a Wake about it may have been lost, because the node that should have sent it died.
-	Watch(fn func(p uint16, served bool))
-
-	// Wake has the node that serves p, which is not this one, call its runner's Wake with the lane; until one answers that
-	// it does serve p, or this node comes to. It does not wait for that.
-	Wake(p uint16, lane uint64)
-}
-
 // RunnerOptions are choices for a Runner. The zero value serves a node alone.
 type RunnerOptions struct {
-	Places      Places        // nil: this node serves everything
-	Concurrency int           // tasks under way at once, all lanes together; 8,192 where zero
-	Grace       time.Duration // how long tasks under way may go on when Run is to end; 10 s where zero
-	Log         *slog.Logger  // may be nil
+	Places      partition.Places // nil: this node serves everything
+	Concurrency int              // tasks under way at once, all lanes together; 8,192 where zero
+	Grace       time.Duration    // how long tasks under way may go on when Run is to end; 10 s where zero
+	Log         *slog.Logger     // may be nil
 }
 
 // What is kept in memory, at most.
@@ -76,7 +59,7 @@ const lookPause = 15 * time.Second
 type Runner struct {
 	space  store.Space
 	clock  *clock.Clock
-	places Places
+	places partition.Places
 	o      RunnerOptions
 	log    *slog.Logger
 	tables tables
@@ -90,7 +73,7 @@ type Runner struct {
 	base    context.Context // of the tasks; nil until Run
 	stopped bool
 	work    sync.WaitGroup // tasks and looks under way; only added to while not stopped
-	served  [Partitions]bool
+	served  [partition.Count]bool
 	lanes   map[uint64]*lane
 	idle    map[*lane]struct{} // of these, those that only wait for tasks to be tried again
 	line    []*lane            // have tasks ready and wait for the runner's own limit
@@ -112,7 +95,7 @@ func NewRunner(space store.Space, c *clock.Clock, o RunnerOptions) *Runner {
 		nonce: rand.Uint32(), queues: map[string]*queue{}, lanes: map[uint64]*lane{}, idle: map[*lane]struct{}{}, unknown: map[string]bool{},
 	}
 	if r.places == nil {
-		r.places = alone{}
+		r.places = partition.Alone()
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -120,31 +103,28 @@ func NewRunner(space store.Space, c *clock.Clock, o RunnerOptions) *Runner {
 	return r
 }
 
-// alone is the place of a node that has no others beside it.
-type alone struct{}
-
-func (alone) Owned(uint16) (store.Fence, bool) { return store.Fence{}, true }
-func (alone) Wake(uint16, uint64)              {}
-
-func (alone) Watch(fn func(p uint16, served bool)) {
-	for p := range uint16(Partitions) {
-		fn(p, true)
-	}
+// at is where the runner's rows are.
+func (r *Runner) at() partition.Rows {
+	return partition.Rows{Space: r.space, Clock: r.clock, Places: r.places, Log: r.log}
 }
 
 // Run runs tasks until ctx ends: those left over from earlier first, then each as it is added. All queues must have been
 // made. When ctx ends no more are begun; those under way may finish, for Options.Grace, before their context ends too.
 func (r *Runner) Run(ctx context.Context) error {
-	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
+	partition.Run(ctx, r.o.Grace, &r.work, r.open, r.shut)
+	return nil
+}
+
+func (r *Runner) open(base context.Context) {
 	r.mu.Lock()
 	r.base = base
 	r.mu.Unlock()
-
 	r.places.Watch(r.serve)
-	<-ctx.Done()
+}
 
+func (r *Runner) shut() {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.stopped = true
 	for _, l := range r.lanes {
 		r.forget(l)
@@ -153,12 +133,6 @@ func (r *Runner) Run(ctx context.Context) error {
 	if r.room.alarm != nil {
 		r.room.alarm.Stop()
 	}
-	r.mu.Unlock()
-	grace, end := context.WithTimeout(base, r.o.Grace) // by the machine's time: the clock may be held
-	defer end()
-	defer context.AfterFunc(grace, cancel)()
-	r.work.Wait()
-	return nil
 }
 
 // serve is told that a partition is ours now, or no longer; or that it is still, and must be looked through again.
@@ -172,7 +146,7 @@ func (r *Runner) serve(p uint16, served bool) {
 		return
 	}
 	for id, l := range r.lanes {
-		if partition(id) == p {
+		if partitionOf(id) == p {
 			r.forget(l)
 			r.drive(l)
 		}
@@ -184,7 +158,7 @@ func (r *Runner) serve(p uint16, served bool) {
 func (r *Runner) Wake(lane uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.base == nil || r.stopped || !r.served[partition(lane)] {
+	if r.base == nil || r.stopped || !r.served[partitionOf(lane)] {
 		return false
 	}
 	r.clock.Begin()

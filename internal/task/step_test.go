@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/obidos-cloud/obidos/internal/partition"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
 	"github.com/obidos-cloud/obidos/internal/task"
@@ -136,7 +137,7 @@ func TestEachStepHasAnIdOfItsOwn(t *testing.T) {
 // nodes is two or more runners over one store, and who serves which partition.
 type nodes struct {
 	mu      sync.Mutex
-	owner   [task.Partitions]int
+	owner   [partition.Count]int
 	runners []*task.Runner
 	fns     []func(p uint16, served bool)
 	waking  sync.WaitGroup
@@ -219,7 +220,7 @@ func TestTwoNodes(t *testing.T) {
 						return err
 					}, task.Options{Once: true}))
 				}
-				for p := range task.Partitions {
+				for p := range partition.Count {
 					all.owner[p] = p % 2
 				}
 				for _, r := range all.runners {
@@ -231,7 +232,7 @@ func TestTwoNodes(t *testing.T) {
 						queues[v%2].Add(tx, v, task.Add{Target: fmt.Sprint(v % 5), Key: fmt.Sprint(v % 10)})
 					})
 					if v%20 == 0 { // partitions change hands under load
-						for p := range uint16(task.Partitions) {
+						for p := range uint16(partition.Count) {
 							all.hand(p, (int(p)+v)/20%2)
 						}
 					}
@@ -265,7 +266,7 @@ func TestTakeoverFindsWhatNobodyWasToldOf(t *testing.T) {
 		w.update(func(tx *store.Tx) { queues[1].Add(tx, "it", task.Add{}) })
 		pass(time.Hour)
 		d.expect(t)
-		for p := range uint16(task.Partitions) {
+		for p := range uint16(partition.Count) {
 			all.fns[0](p, true) // node 1 has died: what it should have told is read
 		}
 		synctest.Wait()
@@ -304,7 +305,7 @@ func (f *fenced) Owned(uint16) (store.Fence, bool) {
 }
 
 func (f *fenced) Watch(fn func(p uint16, served bool)) {
-	for p := range uint16(task.Partitions) {
+	for p := range uint16(partition.Count) {
 		fn(p, true)
 	}
 }

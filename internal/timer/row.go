@@ -8,6 +8,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/partition"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -104,7 +105,7 @@ func (t tables) read(tx *store.Tx, q question) answer {
 			continue
 		}
 		scans++
-		inhabited = Partitions // unless the scan finds another
+		inhabited = partition.Count // unless the scan finds another
 		for k, e := range t.dues.Scan(tx, store.ScanOptions{From: []any{p}}) {
 			at, when := entryOf(k)
 			if inhabited = at.partition; inhabited != p {
@@ -132,8 +133,8 @@ func (t tables) read(tx *store.Tx, q question) answer {
 	return a
 }
 
-// partition is where a timer is. It is part of keys on disk: it never changes.
-func partition(s aws.Scope, set, key string) uint16 {
+// partitionOf is where a timer is. It is part of keys on disk: it never changes.
+func partitionOf(s aws.Scope, set, key string) uint16 {
 	f := fnv.New64a()
 	for _, s := range []string{s.Account, s.Region, set, key} {
 		f.Write([]byte(s))

@@ -48,7 +48,7 @@ func (s Set[T]) At(w store.Writer, t time.Time, key string, v T) {
 	if err != nil { // v's type is the service's own: what CBOR cannot hold is a bug
 		panic(fmt.Sprintf("timer: %s: %v", s.name, err))
 	}
-	ts, at := s.timers, place{w.Scope(), s.name, key, partition(w.Scope(), s.name, key)}
+	ts, at := s.timers, place{w.Scope(), s.name, key, partitionOf(w.Scope(), s.name, key)}
 	s.clear(w, at)
 	ts.tables.put(w, at, row{At: t.UTC(), Stamp: rand.Uint64(), Body: body})
 	nano := nanoseconds(t)
@@ -58,7 +58,7 @@ func (s Set[T]) At(w store.Writer, t time.Time, key string, v T) {
 
 // Cancel makes the timer key fire no more, if it was set.
 func (s Set[T]) Cancel(w store.Writer, key string) {
-	at := place{w.Scope(), s.name, key, partition(w.Scope(), s.name, key)}
+	at := place{w.Scope(), s.name, key, partitionOf(w.Scope(), s.name, key)}
 	s.clear(w, at)
 	s.timers.tables.rows.Delete(w, at.parts()...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/clock"
+	"github.com/obidos-cloud/obidos/internal/partition"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
 	"github.com/obidos-cloud/obidos/internal/timer"
@@ -399,7 +400,7 @@ func (s seat) Watch(fn func(p uint16, served bool)) {
 	s.fns[s.node] = fn
 	owner := s.owner
 	s.mu.Unlock()
-	for p := range uint16(timer.Partitions) {
+	for p := range uint16(partition.Count) {
 		fn(p, owner == s.node)
 	}
 }
@@ -415,7 +416,7 @@ func (s *places) hand(to int) {
 	from := s.owner
 	s.owner = to
 	s.mu.Unlock()
-	for p := range uint16(timer.Partitions) {
+	for p := range uint16(partition.Count) {
 		s.fns[from](p, false)
 		s.fns[to](p, true)
 	}

@@ -21,32 +21,15 @@ import (
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/clock"
+	"github.com/obidos-cloud/obidos/internal/partition"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
-// Partitions is how many there are. It never changes: it is part of where every timer is.
-const Partitions = 1024
-
-// Places says which partitions this node serves.
-type Places interface {
-	// Owned is whether this node serves partition p now, and the fence that commits about it must hold; a zero Fence
-	// where none is needed.
-	Owned(p uint16) (store.Fence, bool)
-
-	// Watch has fn called for every partition served now, and from then on for each that is gained or lost. It is called
-	// again for one served already where a Wake about it may have been lost, because the node that should have sent it died.
-	Watch(fn func(p uint16, served bool))
-
-	// Wake has the node that serves p, which is not this one, call its timers' Wake with these; until one answers that it
-	// does serve p, or this node comes to. It does not wait for that.
-	Wake(p uint16, at uint64)
-}
-
 // Options are choices for Timers. The zero value serves a node alone.
 type Options struct {
-	Places Places        // nil: this node serves everything
-	Grace  time.Duration // how long functions under way may go on when Run is to end; 10 s where zero
-	Log    *slog.Logger  // may be nil
+	Places partition.Places // nil: this node serves everything
+	Grace  time.Duration    // how long functions under way may go on when Run is to end; 10 s where zero
+	Log    *slog.Logger     // may be nil
 }
 
 const (
@@ -69,7 +52,7 @@ const (
 type Timers struct {
 	space  store.Space
 	clock  *clock.Clock
-	places Places
+	places partition.Places
 	o      Options
 	log    *slog.Logger
 	tables tables
@@ -80,8 +63,8 @@ type Timers struct {
 	base    context.Context // of the functions; nil until Run
 	stopped bool
 	work    sync.WaitGroup
-	served  [Partitions]bool
-	next    [Partitions]int64 // not later than the partition's first timer is due
+	served  [partition.Count]bool
+	next    [partition.Count]int64 // not later than the partition's first timer is due
 	alarm   *clock.Timer
 	armed   int64 // what alarm is set to; never where it is not
 	reading bool
@@ -102,7 +85,7 @@ func New(space store.Space, c *clock.Clock, o Options) *Timers {
 		sets: map[string]*set{}, unknown: map[string]bool{}, armed: never, running: map[place]*firing{},
 	}
 	if ts.places == nil {
-		ts.places = alone{}
+		ts.places = partition.Alone()
 	}
 	if ts.log == nil {
 		ts.log = slog.New(slog.DiscardHandler)
@@ -110,41 +93,32 @@ func New(space store.Space, c *clock.Clock, o Options) *Timers {
 	return ts
 }
 
-// alone is the place of a node that has no others beside it.
-type alone struct{}
-
-func (alone) Owned(uint16) (store.Fence, bool) { return store.Fence{}, true }
-func (alone) Wake(uint16, uint64)              {}
-
-func (alone) Watch(fn func(p uint16, served bool)) {
-	for p := range uint16(Partitions) {
-		fn(p, true)
-	}
+// at is where the timers' rows are.
+func (ts *Timers) at() partition.Rows {
+	return partition.Rows{Space: ts.space, Clock: ts.clock, Places: ts.places, Log: ts.log}
 }
 
 // Run fires timers until ctx ends: first those that came due earlier. All sets must have been made. When ctx ends no more
 // are fired; functions under way may finish, for Options.Grace, before their context ends too.
 func (ts *Timers) Run(ctx context.Context) error {
-	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
+	partition.Run(ctx, ts.o.Grace, &ts.work, ts.open, ts.shut)
+	return nil
+}
+
+func (ts *Timers) open(base context.Context) {
 	ts.mu.Lock()
 	ts.base = base
 	ts.mu.Unlock()
-
 	ts.places.Watch(ts.serve)
-	<-ctx.Done()
+}
 
+func (ts *Timers) shut() {
 	ts.mu.Lock()
+	defer ts.mu.Unlock()
 	ts.stopped = true
 	if ts.alarm != nil {
 		ts.alarm.Stop()
 	}
-	ts.mu.Unlock()
-	grace, end := context.WithTimeout(base, ts.o.Grace) // by the machine's time: the clock may be held
-	defer end()
-	defer context.AfterFunc(grace, cancel)()
-	ts.work.Wait()
-	return nil
 }
 
 // serve is told that a partition is ours now, or no longer; or that it is still, and must be read again.
@@ -160,7 +134,7 @@ func (ts *Timers) serve(p uint16, served bool) {
 func (ts *Timers) Wake(p uint16, at uint64) bool {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if ts.base == nil || ts.stopped || p >= Partitions || !ts.served[p] {
+	if ts.base == nil || ts.stopped || p >= partition.Count || !ts.served[p] {
 		return false
 	}
 	ts.expect(p, int64(min(at, never)))
@@ -226,7 +200,7 @@ func (ts *Timers) ring() {
 	q := ts.question()
 	ts.mu.Unlock()
 
-	found, ok := ts.read(q)
+	found, ok := partition.Read(ts.base, ts.at(), store.UpdateOptions{Name: "timer.read", Lazy: true}, func(tx *store.Tx) answer { return ts.tables.read(tx, q) })
 
 	ts.mu.Lock()
 	ts.reading = false
