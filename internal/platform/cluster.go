@@ -202,10 +202,6 @@ func (n *network) answer(ctx context.Context, l *life, subject string, body []by
 	case "look":
 		l.node.Look()
 		return nil, nil
-	case "wake":
-		var list []hint
-		if err := json.Unmarshal(body, &list); err != nil {
-			return nil, err
 	case "heirs":
 		var heirs owner.Heirs
 		if err := json.Unmarshal(body, &heirs); err != nil {
@@ -213,6 +209,10 @@ func (n *network) answer(ctx context.Context, l *life, subject string, body []by
 		}
 		l.node.Inherit(heirs)
 		return nil, nil
+	case "wake":
+		var list []hint
+		if err := json.Unmarshal(body, &list); err != nil {
+			return nil, err
 		}
 		served := make([]bool, len(list))
 		for i, w := range list {
