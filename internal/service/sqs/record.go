@@ -263,7 +263,7 @@ func (r record) parse() (message, error) {
 		if n > uint64(len(p.rest)/4+1) { // an attribute has four bytes at least
 			p.fail()
 		}
-		if !p.bad {
+		if !p.bad && n > 0 {
 			m.attributes = make([]attribute, 0, n)
 		}
 		for range n {

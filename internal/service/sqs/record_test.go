@@ -92,6 +92,9 @@ func FuzzParseRecord(f *testing.F) {
 		f.Add(whole[:n])
 	}
 	f.Add(whole)
+	none := (&message{bodyMD5: [16]byte{1}}).appendTo(nil)
+	none[1] |= hasAttributes
+	f.Add(append(none, 0))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var r record
 		if err := r.ParseRecord(raw); err != nil {
