@@ -186,6 +186,28 @@ func TestAFrozenTransactionIsEnded(t *testing.T) {
 	}
 }
 
+// Nodes that start while somebody has the table for a while (another that makes it, an administrator) wait for it.
+func TestOpensWhenTheTableIsLockedForAWhile(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	open(t, server.URL(), postgres.Options{})
+	var holding sync.WaitGroup
+	holding.Go(func() {
+		server.SQL("begin; lock table obidos_main in access exclusive mode; select pg_sleep(1); commit")
+	})
+	defer holding.Wait()
+	for server.SQL("select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted and relation = 'obidos_main'::regclass") == "0" {
+		time.Sleep(10 * time.Millisecond)
+	}
+	e, err := postgres.Open(t.Context(), server.URL(), postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)

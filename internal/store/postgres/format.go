@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -39,6 +41,7 @@ func vacuuming(table string) string {
 
 // prepare makes the cluster's table where there is none, and refuses one of a newer obidos.
 func (e *Engine) prepare(ctx context.Context) error {
+	deadline := time.Now().Add(2 * e.options.Patience)
 	for try := 0; ; try++ {
 		c, err := e.pool.one(ctx, "") // its statements cannot be prepared yet
 		if err != nil {
@@ -46,7 +49,11 @@ func (e *Engine) prepare(ctx context.Context) error {
 		}
 		err = e.prepareOn(c)
 		c.close()
-		if !errors.Is(err, errGone) || try == 10 {
+		if err == nil || !retryable(err) || time.Now().After(deadline) {
+			return err
+		}
+		// Nodes that start at once make the table at once, and wait for each other.
+		if err := pause(ctx, rand.N(10*time.Millisecond<<min(try, 4))); err != nil {
 			return err
 		}
 	}
