@@ -281,7 +281,7 @@ func (s *Service) move(ctx context.Context, q *queue, b *owner.Batch) (more bool
 			to, _ := aws.ParseARN(msg.source)
 			msg.id, msg.sent, msg.source = newID(), now, ""
 			msg.receives, msg.first = 0, 0
-			s.tables.arrived.Set(b, s.encode(msg), numbers[i], q.ids.Next())
+			q.sendOff(b, numbers[i], msg)
 			if !told[to] {
 				told[to] = true
 				s.work.Add(b, work{Queue: to.String(), Number: numbers[i]}, task.Add{Target: to.String()})

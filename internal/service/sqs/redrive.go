@@ -218,7 +218,13 @@ func (q *queue) moveTo(b *owner.Batch, to uint64, m *message, f *flight, source 
 	if q.set.fifo {
 		m.sent = b.Now().UnixMilli() // its retention begins anew there; in standard queues it does not
 	}
-	q.svc.tables.arrived.Set(b, q.svc.encode(m), to, q.ids.Next())
+	q.sendOff(b, to, m)
+}
+
+// sendOff has the queue to take in a message. Numbers of one queue say nothing of those of another: so each source counts for
+// itself.
+func (q *queue) sendOff(w store.Writer, to uint64, m *message) {
+	q.svc.tables.arrived.Set(w, q.svc.encode(m), to, q.record.Number, q.ids.Next())
 }
 
 // takeIn gives the messages that were moved to a queue their place in it.
@@ -235,15 +241,15 @@ func (s *Service) takeIn(ctx context.Context, name string) error {
 				return false, nil
 			}
 			type row struct {
-				n   uint64
-				rec record
+				from, n uint64
+				rec     record
 			}
 			var rows []row
 			more, err := store.View(ctx, s.space, func(tx *store.Tx) (bool, error) {
 				bytes := 0
 				rows = rows[:0]
 				for k, r := range s.tables.arrived.Scan(tx, store.ScanOptions{Limit: 100}, q.record.Number) {
-					rows = append(rows, row{k.Uint64(1), r})
+					rows = append(rows, row{k.Uint64(1), k.Uint64(2), r})
 					if bytes += len(r); bytes > pageBytes {
 						return true, nil
 					}
@@ -259,7 +265,7 @@ func (s *Service) takeIn(ctx context.Context, name string) error {
 				return false, nil
 			}
 			for _, r := range rows {
-				s.tables.arrived.Delete(b, q.record.Number, r.n)
+				s.tables.arrived.Delete(b, q.record.Number, r.from, r.n)
 				m, err := r.rec.parse()
 				if err != nil {
 					continue

@@ -114,6 +114,34 @@ func (p *platform) closeEngine() {
 	}
 }
 
+// Many queues may give one dead-letter queue their messages at the same time.
+func TestManySourcesOfOneDeadLetterQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, ctx := Start(t), t.Context()
+		dead := p.create(ctx, "dead")
+		policy := `{"deadLetterTargetArn":"arn:aws:sqs:` + region + ":" + account + `:dead","maxReceiveCount":1}`
+		const sources = 100
+		var all sync.WaitGroup
+		for i := range sources {
+			url := p.create(ctx, fmt.Sprint("work-", i), "VisibilityTimeout", "0", "RedrivePolicy", policy)
+			p.send(ctx, url, strconv.Itoa(i))
+			p.receive(ctx, url, 1)
+			all.Go(func() { p.receive(ctx, url, 1) })
+		}
+		all.Wait()
+		synctest.Wait()
+		if got := p.counts(ctx, dead); got != [3]int{sources, 0, 0} {
+			t.Errorf("the dead-letter queue counts %v, want %d messages", got, sources)
+		}
+		came := p.drain(ctx, dead, 2*sources)
+		slices.Sort(came)
+		if !slices.Equal(came, upTo(sources)) {
+			t.Errorf("%d messages came out of the dead-letter queue, want %d once each", len(came), sources)
+		}
+		p.stop()
+	})
+}
+
 func TestRedriveOnHostileEngine(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run("seed "+strconv.Itoa(int(seed)), func(t *testing.T) {
