@@ -251,6 +251,9 @@ func (r *cborReader) value(n *node, p place) bool {
 	case model.Map:
 		return r.mapping(n, p)
 	case model.Structure:
+		if n.form == model.Pointer && !r.trail.take(n.st.size) {
+			return r.fail("")
+		}
 		return r.structure(n.st, n.present(p))
 	case model.Document:
 		v, ok := r.document(r.trail.depth)
@@ -293,6 +296,9 @@ func (r *cborReader) list(n *node, p place) bool {
 	i := 0
 	ok = r.entries(info, size, func() bool {
 		i++
+		if !r.trail.take(int(n.stride)) {
+			return r.fail("")
+		}
 		r.trail.index(i)
 		if n.elem.kind != model.Document && r.null() {
 			if n.elem.form != model.Plain {
@@ -325,6 +331,9 @@ func (r *cborReader) mapping(n *node, p place) bool {
 		key, ok := r.text()
 		if !ok {
 			return false
+		}
+		if !r.trail.take(int(n.elem.size) + perEntry) {
+			return r.fail("")
 		}
 		r.trail.key(key)
 		switch {
@@ -452,7 +461,7 @@ func (r *cborReader) timestamp(n *node, p place) bool {
 
 // document decodes any value as encoding/json would have it.
 func (r *cborReader) document(depth int) (any, bool) {
-	if depth > maxDepth || r.i >= len(r.s) {
+	if depth > maxDepth || r.i >= len(r.s) || !r.trail.take(perValue) {
 		return nil, r.fail("")
 	}
 	if r.null() {

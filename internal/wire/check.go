@@ -16,6 +16,7 @@ type checker struct {
 	loose    bool
 	steps    []step
 	problems []string
+	said     int // bytes of problems
 }
 
 // check holds the input at p to its model.
@@ -38,7 +39,9 @@ func (m *Match) check(p place, found *findings) *aws.Error {
 	c := checker{findings: *found, loose: m.s.quirks.loose, steps: room[:0]}
 	c.structure(st, p)
 	for _, path := range found.nulls {
-		c.problems = append(c.problems, "Value null at '"+path+"' failed to satisfy constraint: Member must not be null")
+		if !c.enough() {
+			c.add("Value null at '" + path + "' failed to satisfy constraint: Member must not be null")
+		}
 	}
 	if len(c.problems) == 0 {
 		return nil
@@ -64,28 +67,24 @@ func lacks(f *field, p place, found *findings, path string) bool {
 	return !ok
 }
 
-func (c *checker) path() string {
-	var b strings.Builder
-	for _, s := range c.steps {
-		if b.Len() > 0 {
-			b.WriteByte('.')
-		}
-		switch {
-		case s.f != nil:
-			b.WriteString(s.f.lower)
-		case s.i > 0:
-			b.WriteString(strconv.Itoa(s.i))
-			b.WriteString(".member")
-		default:
-			b.WriteString(s.k)
-			b.WriteString(".member")
-		}
-	}
-	return b.String()
+func (c *checker) path() string { return pathOf(c.steps) }
+
+// What an answer says at most of what is wrong: there may be as many mistakes as a body has bytes.
+const (
+	maxProblems = 64 << 10 // bytes of the answer, from which on nothing more is looked for
+	maxShown    = 16 << 10 // bytes of one value
+)
+
+func (c *checker) add(problem string) {
+	c.problems = append(c.problems, problem)
+	c.said += len(problem)
 }
 
+// enough is whether it is no use to look further.
+func (c *checker) enough() bool { return c.said > maxProblems }
+
 func (c *checker) structure(st *structure, p place) {
-	if !st.checked {
+	if !st.checked || c.enough() {
 		return
 	}
 	if st.Union && !st.EventStream {
@@ -96,7 +95,7 @@ func (c *checker) structure(st *structure, p place) {
 			}
 		}
 		if set != 1 {
-			c.problems = append(c.problems, "Value at '"+c.path()+"' failed to satisfy constraint: Exactly one member must be set")
+			c.add("Value at '" + c.path() + "' failed to satisfy constraint: Exactly one member must be set")
 		}
 	}
 	c.steps = append(c.steps, step{})
@@ -115,7 +114,7 @@ func (c *checker) structure(st *structure, p place) {
 				continue // filled in
 			}
 			if f.Required {
-				c.problems = append(c.problems, "Value null at '"+c.path()+"' failed to satisfy constraint: Member must not be null")
+				c.add("Value null at '" + c.path() + "' failed to satisfy constraint: Member must not be null")
 			}
 			continue
 		}
@@ -144,6 +143,9 @@ func (c *checker) value(n *node, p place) {
 			c.steps = append(c.steps, step{})
 			last := len(c.steps) - 1
 			for i := range p.length() {
+				if c.enough() {
+					break
+				}
 				c.steps[last] = step{i: i + 1}
 				if at, ok := n.elem.find(p.item(i, n.elem.size)); ok {
 					c.value(n.elem, at)
@@ -178,7 +180,7 @@ func (c *checker) value(n *node, p place) {
 			c.steps[last] = step{k: key}
 			at, ok := n.elem.find(elem)
 			switch {
-			case !ok:
+			case !ok || c.enough():
 			case deep(n.elem):
 				c.value(n.elem, at)
 			default:
@@ -209,7 +211,7 @@ func (c *checker) problem(n *node, p place, constraint string) {
 	b.WriteString(c.path())
 	b.WriteString("' failed to satisfy constraint: ")
 	b.WriteString(constraint)
-	c.problems = append(c.problems, b.String())
+	c.add(b.String())
 }
 
 // broken lists the constraints that the value at p does not satisfy.
@@ -294,9 +296,15 @@ func (c *checker) all(v *model.Value) (list []string) {
 	return list
 }
 
-// show writes a value as Java's toString does.
+// show writes a value as Java's toString does, or the beginning of it where it is long.
 func show(b *strings.Builder, n *node, p place) {
+	if b.Len() > maxShown {
+		return
+	}
 	switch n.kind {
+	case model.String:
+		s := *p.str()
+		b.WriteString(s[:min(len(s), maxShown)])
 	case model.Structure:
 		b.WriteString(n.typ.Name())
 		b.WriteByte('(')
@@ -318,6 +326,9 @@ func show(b *strings.Builder, n *node, p place) {
 	case model.List:
 		b.WriteByte('[')
 		for i := range p.length() {
+			if b.Len() > maxShown {
+				break
+			}
 			if i > 0 {
 				b.WriteString(", ")
 			}
@@ -331,10 +342,13 @@ func show(b *strings.Builder, n *node, p place) {
 	case model.Map:
 		b.WriteByte('{')
 		n.ordered(p, func(i int, key string, elem place) {
+			if b.Len() > maxShown {
+				return
+			}
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(key)
+			b.WriteString(key[:min(len(key), maxShown)])
 			b.WriteByte('=')
 			if at, ok := n.elem.find(elem); ok {
 				show(b, n.elem, at)

@@ -15,6 +15,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/wire/uri"
+	"github.com/obidos-cloud/obidos/internal/wire/xmltext"
 )
 
 // The other side: requests made and answers read, from the same plans.
@@ -311,18 +312,18 @@ func (m *Match) queryResult(r *xmlReader, root string, at place) bool {
 	if m.Protocol == model.EC2 || wrapper == "" {
 		return r.structure(m.op.out, at, root, nil)
 	}
-	if r.closed {
+	if r.Closed {
 		return true
 	}
 	for {
-		child, ok := r.next(root)
+		child, ok := r.Next(root)
 		if !ok {
-			return !r.bad
+			return !r.Failed()
 		}
-		if local(child) == wrapper {
+		if xmltext.Local(child) == wrapper {
 			ok = r.structure(m.op.out, at, child, nil)
 		} else {
-			ok = r.skip(child, 0)
+			ok = r.Skip(child, maxDepth)
 		}
 		if !ok {
 			return false
@@ -458,17 +459,17 @@ type xmlFault struct{ code, message string }
 func (f *xmlFault) read(r *xmlReader, root string) bool {
 	return inError(r, root, func(name string) bool {
 		for {
-			child, ok := r.next(name)
+			child, ok := r.Next(name)
 			if !ok {
-				return !r.bad
+				return !r.Failed()
 			}
-			switch local(child) {
+			switch xmltext.Local(child) {
 			case "Code":
-				f.code, ok = r.text(child)
+				f.code, ok = r.Text(child)
 			case "Message", "message":
-				f.message, ok = r.text(child)
+				f.message, ok = r.Text(child)
 			default:
-				ok = r.skip(child, 0)
+				ok = r.Skip(child, maxDepth)
 			}
 			if !ok {
 				return false
@@ -479,23 +480,23 @@ func (f *xmlFault) read(r *xmlReader, root string) bool {
 
 // inError finds the Error element: the root itself, or inside ErrorResponse, or inside Response and Errors.
 func inError(r *xmlReader, name string, fn func(name string) bool) bool {
-	if local(name) == "Error" {
-		return r.closed || fn(name)
+	if xmltext.Local(name) == "Error" {
+		return r.Closed || fn(name)
 	}
-	if r.closed {
-		r.closed = false
+	if r.Closed {
+		r.Closed = false
 		return true
 	}
 	for {
-		child, ok := r.next(name)
+		child, ok := r.Next(name)
 		if !ok {
-			return !r.bad
+			return !r.Failed()
 		}
-		switch local(child) {
+		switch xmltext.Local(child) {
 		case "Error", "Errors":
 			ok = inError(r, child, fn)
 		default:
-			ok = r.skip(child, 0)
+			ok = r.Skip(child, maxDepth)
 		}
 		if !ok {
 			return false

@@ -415,6 +415,9 @@ func (r *jsonReader) value(n *node, p place) bool {
 	case model.Map:
 		return r.mapping(n, p)
 	case model.Structure:
+		if n.form == model.Pointer && !r.trail.take(n.st.size) {
+			return r.fail(malformedJSON)
+		}
 		return r.structure(n.st, n.present(p), n.st.fields)
 	case model.Document:
 		v, ok := r.document(r.trail.depth)
@@ -439,6 +442,9 @@ func (r *jsonReader) list(n *node, p place) bool {
 		return true
 	}
 	for i := 1; ; i++ {
+		if !r.trail.take(int(n.stride)) {
+			return r.fail(malformedJSON)
+		}
 		r.trail.index(i)
 		if r.next() == 'n' && n.elem.kind != model.Document {
 			if !r.word("null") {
@@ -478,6 +484,9 @@ func (r *jsonReader) mapping(n *node, p place) bool {
 		key, ok := r.key()
 		if !ok {
 			return false
+		}
+		if !r.trail.take(int(n.elem.size) + perEntry) {
+			return r.fail(malformedJSON)
 		}
 		r.trail.key(key)
 		switch c := r.next(); {
@@ -646,7 +655,7 @@ func (r *jsonReader) timestamp(n *node, p place, c byte) bool {
 
 // document decodes any value as encoding/json would.
 func (r *jsonReader) document(depth int) (any, bool) {
-	if depth > maxDepth {
+	if depth > maxDepth || !r.trail.take(perValue) {
 		return nil, r.fail(malformedJSON)
 	}
 	switch r.next() {

@@ -48,6 +48,7 @@ type field struct {
 // structure is the plan of a struct type.
 type structure struct {
 	*model.Struct
+	size     int // of the Go struct
 	fields   []*field
 	byWire   map[string]int32
 	byXML    map[string]int32
@@ -111,7 +112,7 @@ func (b *planner) compile(s *model.Struct) *structure {
 	if st, ok := b.done[s.Go]; ok {
 		return st
 	}
-	st := &structure{Struct: s, byWire: map[string]int32{}, byXML: map[string]int32{}, byQuery: map[string]int32{}}
+	st := &structure{Struct: s, size: int(s.Go.Size()), byWire: map[string]int32{}, byXML: map[string]int32{}, byQuery: map[string]int32{}}
 	if b.done == nil {
 		b.done = map[reflect.Type]*structure{}
 	}

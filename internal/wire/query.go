@@ -76,6 +76,9 @@ func (r *queryReader) structure(st *structure, p place, lo, hi, off int) bool {
 func (r *queryReader) value(n *node, p place, lo, hi, off int) bool {
 	switch n.kind {
 	case model.Structure:
+		if n.form == model.Pointer && !r.trail.take(n.st.size) {
+			return r.fail("")
+		}
 		at := n.present(p)
 		if len(r.params[lo].Key) == off {
 			lo++ // "Foo=": an empty structure
@@ -153,6 +156,9 @@ func (r *queryReader) list(n *node, p place, lo, hi, off int) bool {
 	}
 	var few [16]numbered
 	for i, e := range r.entries(few[:0], lo, hi, off) {
+		if !r.trail.take(int(n.stride)) {
+			return r.fail("")
+		}
 		r.trail.index(i + 1)
 		if !r.value(n.elem, n.push(p), e.lo, e.hi, e.off) {
 			return false
@@ -173,6 +179,9 @@ func (r *queryReader) mapping(n *node, p place, lo, hi, off int) bool {
 	}
 	var few [16]numbered
 	for _, e := range r.entries(few[:0], lo, hi, off) {
+		if !r.trail.take(int(n.elem.size) + perEntry) {
+			return r.fail("")
+		}
 		key, from, to := "", 0, 0
 		for i := e.lo; i < e.hi; {
 			seg := r.segment(i, e.off+1)

@@ -196,7 +196,8 @@ func (f *field) parseHeader(p place, values []string) bool {
 	}
 	if f.JSON && f.kind == model.Document {
 		b, err := base64.StdEncoding.DecodeString(v)
-		r := jsonReader{reader: reader{s: string(b)}}
+		var r jsonReader
+		r.reader.begin(string(b))
 		doc, ok := r.document(0)
 		*p.document() = doc
 		return err == nil && ok && r.end()
@@ -258,7 +259,8 @@ func (m *Match) decodePayload(r *http.Request, f *field, at place, body []byte, 
 		return nil
 	}
 	if f.kind == model.Document {
-		j := jsonReader{reader: reader{s: string(body)}}
+		var j jsonReader
+		j.reader.begin(string(body))
 		doc, ok := j.document(0)
 		*at.document() = doc
 		if !ok || !j.end() {
@@ -332,17 +334,17 @@ func (m *Match) readXML(body []byte, found *findings, fn func(*xmlReader, string
 	if r == nil {
 		r = &xmlReader{}
 	}
-	r.reader.begin(string(body))
+	r.reader.begin("")
+	r.Begin(string(body))
 	ok := utf8.Valid(body)
 	if ok {
 		var root string
-		root, ok = r.root()
-		ok = ok && fn(r, root) && r.finished()
+		root, ok = r.Root()
+		ok = ok && fn(r, root) && r.Finished()
 	}
 	why := r.err
 	found.take(&r.trail)
-	r.reader.begin("")
-	clear(r.attrs)
+	r.Begin("")
 	m.w.memory.xmls.Put(r)
 	if !ok {
 		return m.malformed(why)

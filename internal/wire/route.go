@@ -72,7 +72,7 @@ func (m *Match) routeSmithy(r *http.Request, protocol string) (Match, *aws.Error
 		return *m, unknownOperation.New("")
 	}
 	s := m.w.targets[name]
-	if s == nil {
+	if s == nil || !s.speaks[model.CBOR] {
 		return *m, unknownOperation.New("")
 	}
 	return m.named(s, op)
@@ -102,7 +102,9 @@ func (m *Match) routeTarget(r *http.Request, target string) (Match, *aws.Error) 
 	}
 	switch {
 	case cbor:
-		m.Protocol = model.CBOR11
+		if m.Protocol = model.CBOR11; !s.speaks[model.CBOR11] {
+			return *m, unknownOperation.New("")
+		}
 	case s.speaks[model.JSON11] && !s.speaks[model.JSON10] || !s.speaks[model.JSON10] && !s.speaks[model.JSON11]:
 		m.Protocol = model.JSON11
 	default:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -18,9 +19,11 @@ import (
 func (m *Match) Decode(r *http.Request, body []byte) (any, *aws.Error) {
 	in := m.Operation.New()
 	at := placeOf(in)
-	body, err := unpack(r, body, m.MaxBody())
-	if err != nil {
-		return nil, err
+	var err *aws.Error
+	if !m.Query() { // whose parameters have been read
+		if body, err = unpack(r, body, m.MaxBody()); err != nil {
+			return nil, err
+		}
 	}
 	var found findings
 	switch m.Protocol {
@@ -68,15 +71,30 @@ func (r *reader) begin(s string) {
 	r.trail.reset()
 }
 
+// How many parameters a query request may have, and how many there may have been for their memory to be used again.
+const (
+	maxParams  = 1 << 18
+	keepParams = 1 << 10
+)
+
 func (m *Match) decodeQuery(hr *http.Request, at place, found *findings) *aws.Error {
 	r, _ := m.w.memory.queries.Get().(*queryReader)
 	if r == nil {
 		r = &queryReader{}
 	}
+	defer func() {
+		clear(r.params)
+		if cap(r.params) > keepParams {
+			r.params = nil
+		}
+		m.w.memory.queries.Put(r)
+	}()
 	r.reader.begin("")
+	if strings.Count(m.query, "&") > maxParams {
+		return malformedInput.New("The request has more than %d parameters", maxParams)
+	}
 	var ok bool
 	if r.params, ok = uri.ParseForm(r.params[:0], m.query); !ok {
-		m.w.memory.queries.Put(r)
 		return malformedQuery.New("Keys may not contain malformed percent encodings")
 	}
 	for _, p := range r.params {
@@ -89,12 +107,9 @@ func (m *Match) decodeQuery(hr *http.Request, at place, found *findings) *aws.Er
 	}
 	r.sort()
 	ok = r.structure(m.op.in, at, 0, len(r.params), 0)
-	why := r.err
 	found.take(&r.trail)
-	clear(r.params)
-	m.w.memory.queries.Put(r)
 	if !ok {
-		return malformedInput.New("%s", why)
+		return malformedInput.New("%s", r.err)
 	}
 	return nil
 }

@@ -12,7 +12,18 @@ type trail struct {
 	steps   [maxDepth + 1]step
 	lacking map[string]bool // paths of required members that were not there
 	nulls   []string        // paths of entries that were null and may not be
+	room    int             // how many bytes what is decoded may still take, beside its texts
 }
+
+// A few bytes of a body can ask for a structure of hundreds.
+const (
+	maxRoom  = 128 << 20 // bytes that the lists, maps and structures of one body may take
+	perEntry = 48        // bytes that an entry of a map takes, beside its value
+	perValue = 64        // bytes that a value of a document takes
+
+	maxLacking = 1000 // paths of members and entries inside others that are remembered: the request is refused for the first
+	maxKey     = 1024 // bytes of a key that a path shows
+)
 
 // step is one of: a member, an entry's number, a key.
 type step struct {
@@ -29,6 +40,12 @@ func (t *trail) in() bool {
 	return true
 }
 
+// take is whether there is room for n bytes more.
+func (t *trail) take(n int) bool {
+	t.room -= n
+	return t.room >= 0
+}
+
 func (t *trail) out()           { t.depth-- }
 func (t *trail) field(f *field) { t.steps[t.depth] = step{f: f} }
 func (t *trail) index(i int)    { t.steps[t.depth] = step{i: i} }
@@ -36,7 +53,7 @@ func (t *trail) key(k string)   { t.steps[t.depth] = step{k: k} }
 
 // reset forgets all but the memory.
 func (t *trail) reset() {
-	t.depth, t.lacking, t.nulls = 0, nil, nil
+	t.depth, t.lacking, t.nulls, t.room = 0, nil, nil, maxRoom
 	for i := range t.steps {
 		if t.steps[i] == (step{}) && i > 0 {
 			break
@@ -50,6 +67,9 @@ func (t *trail) lack(st *structure, bits uint64) {
 	if t.lacking == nil {
 		t.lacking = map[string]bool{}
 	}
+	if t.depth > 1 && len(t.lacking) >= maxLacking {
+		return
+	}
 	t.depth--
 	path := t.path()
 	t.depth++
@@ -61,7 +81,11 @@ func (t *trail) lack(st *structure, bits uint64) {
 }
 
 // null notes that the entry the decoder is at was null.
-func (t *trail) null() { t.nulls = append(t.nulls, t.path()) }
+func (t *trail) null() {
+	if len(t.nulls) < maxLacking {
+		t.nulls = append(t.nulls, t.path())
+	}
+}
 
 func join(path, name string) string {
 	if path == "" {
@@ -70,10 +94,12 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// path is the way as Coral writes it: "targets.1.member.id".
-func (t *trail) path() string {
+func (t *trail) path() string { return pathOf(t.steps[1 : t.depth+1]) }
+
+// pathOf is a way as Coral writes it: "targets.1.member.id".
+func pathOf(steps []step) string {
 	var b strings.Builder
-	for _, s := range t.steps[1 : t.depth+1] {
+	for _, s := range steps {
 		if b.Len() > 0 {
 			b.WriteByte('.')
 		}
@@ -84,7 +110,7 @@ func (t *trail) path() string {
 			b.WriteString(strconv.Itoa(s.i))
 			b.WriteString(".member")
 		default:
-			b.WriteString(s.k)
+			b.WriteString(s.k[:min(len(s.k), maxKey)])
 			b.WriteString(".member")
 		}
 	}

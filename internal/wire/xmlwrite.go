@@ -1,9 +1,8 @@
 package wire
 
 import (
-	"unicode/utf8"
-
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/xmltext"
 )
 
 // xmlWriter encodes places as XML: the answers of the query protocols, and the bodies of restXml.
@@ -28,7 +27,7 @@ func (w *xmlWriter) close(name string) {
 // element writes a whole element with a text in it.
 func (w *xmlWriter) element(name, text string) {
 	w.open(name)
-	w.b = appendXML(w.b, text)
+	w.b = xmltext.Append(w.b, text)
 	w.close(name)
 }
 
@@ -43,7 +42,7 @@ func (w *xmlWriter) begin(name, ns, prefix string, st *structure, p place) {
 			w.b = append(w.b, prefix...)
 		}
 		w.b = append(w.b, `="`...)
-		w.b = appendXML(w.b, ns)
+		w.b = xmltext.Append(w.b, ns)
 		w.b = append(w.b, '"')
 	}
 	if st != nil {
@@ -131,48 +130,8 @@ func (w *xmlWriter) mapping(n *node, p place, name string) {
 
 func (w *xmlWriter) scalar(n *node, p place) {
 	if n.kind == model.String {
-		w.b = appendXML(w.b, *p.str())
+		w.b = xmltext.Append(w.b, *p.str())
 		return
 	}
 	w.b = n.appendScalar(w.b, p, w.time)
-}
-
-// appendXML writes s as text of an element or attribute. What XML cannot hold becomes U+FFFD.
-func appendXML(b []byte, s string) []byte {
-	last := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			esc := ""
-			switch {
-			case c == '&':
-				esc = "&amp;"
-			case c == '<':
-				esc = "&lt;"
-			case c == '>':
-				esc = "&gt;"
-			case c == '"':
-				esc = "&quot;"
-			case c == '\r':
-				esc = "&#xD;"
-			case c < 0x20 && c != '\n' && c != '\t':
-				esc = "\uFFFD"
-			}
-			if esc != "" {
-				b = append(b, s[last:i]...)
-				b = append(b, esc...)
-				last = i + 1
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || r == 0xFFFE || r == 0xFFFF {
-			b = append(b, s[last:i]...)
-			b = append(b, "\uFFFD"...)
-			last = i + n
-		}
-		i += n
-	}
-	return append(b, s[last:]...)
 }
