@@ -258,7 +258,7 @@ func (s *Shelf) settle(ctx context.Context) error {
 func (s *Shelf) left(ctx context.Context) ([]blob.ID, error) {
 	s.begin.Lock()
 	defer s.begin.Unlock()
-	pending, err := s.blobs.Pending(ctx)
+	pending, err := s.blobs.Pending(ctx, 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pending = slices.DeleteFunc(pending, func(id blob.ID) bool { return s.begun[id] })

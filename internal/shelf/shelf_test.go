@@ -165,7 +165,7 @@ func TestWhatIsTakenIsFreed(t *testing.T) {
 		t.Error("a blob that is named was freed")
 	}
 	eventually(t, "kept", func() bool {
-		left, err := s.blobs.Pending(t.Context())
+		left, err := s.blobs.Pending(t.Context(), 0)
 		return err == nil && len(left) == 0
 	})
 }
@@ -210,7 +210,7 @@ func TestCrashesLeaveNothing(t *testing.T) {
 		t.Error("a blob that a record names was freed")
 	}
 	s.check(t, "after a crash")
-	if left, err := blobs.Pending(t.Context()); err != nil || len(left) > 0 {
+	if left, err := blobs.Pending(t.Context(), 0); err != nil || len(left) > 0 {
 		t.Errorf("%d blobs are still pending, %v", len(left), err)
 	}
 }

@@ -91,7 +91,7 @@ func isNotThere(t *testing.T, s blob.Store, id blob.ID, when string) {
 
 func pending(t *testing.T, s blob.Store, when string, want ...blob.ID) {
 	t.Helper()
-	got, err := s.Pending(t.Context())
+	got, err := s.Pending(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func unfinishedIsNotThere(t *testing.T, s blob.Store, reopen func() blob.Store) 
 	if reopen != nil {
 		s = reopen()
 		isNotThere(t, s, w.ID(), "unfinished, after a start")
-		for _, id := range must(s.Pending(t.Context())) {
+		for _, id := range must(s.Pending(t.Context(), 0)) {
 			if err := s.Free(t.Context(), id); err != nil {
 				t.Error(err)
 			}

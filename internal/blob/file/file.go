@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -153,16 +154,30 @@ func (s *Store) Free(_ context.Context, ids ...blob.ID) error {
 }
 
 // Pending lists the first names.
-func (s *Store) Pending(context.Context) ([]blob.ID, error) {
+func (s *Store) Pending(_ context.Context, age time.Duration) ([]blob.ID, error) {
 	names, err := s.fs.List(s.fs.PathJoin(s.dir, begun))
 	if err != nil {
 		return nil, fmt.Errorf("list pending blobs: %w", err)
 	}
 	var ids []blob.ID
 	for _, name := range names {
-		if id, err := blob.ParseID(name); err == nil {
-			ids = append(ids, id)
+		id, err := blob.ParseID(name)
+		if err != nil {
+			continue
 		}
+		if age > 0 {
+			info, err := s.fs.Stat(s.first(id))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // kept or freed meanwhile
+			}
+			if err != nil {
+				return nil, fmt.Errorf("list pending blobs: %w", err)
+			}
+			if time.Since(info.ModTime()) < age {
+				continue
+			}
+		}
+		ids = append(ids, id)
 	}
 	return ids, nil
 }

@@ -69,7 +69,7 @@ func TestFullDiskRefusesBlobs(t *testing.T) {
 		t.Errorf("finished: %v", err)
 	}
 	w.Abort()
-	if ids, err := s.Pending(t.Context()); len(ids) > 0 || err != nil {
+	if ids, err := s.Pending(t.Context(), 0); len(ids) > 0 || err != nil {
 		t.Errorf("left: %v, %v", ids, err)
 	}
 }
@@ -186,7 +186,7 @@ func crash(t *testing.T, seed uint64) {
 	wg.Wait()
 
 	s = open(t, "blobs", file.Options{FS: crashed})
-	ids, err := s.Pending(ctx)
+	ids, err := s.Pending(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
