@@ -357,7 +357,6 @@ func (q *queue) add(b *owner.Batch, seq uint64, m *message, delay int64) {
 			if seq > q.purged && !q.behind {
 				q.cursor = max(q.cursor, seq+1)
 			}
-			q.wake(0)
 		})
 		return
 	}

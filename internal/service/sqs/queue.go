@@ -19,7 +19,7 @@ import (
 // Bounds of what a queue keeps in memory.
 const (
 	windowSize  = 8192     // messages of a standard queue that are known to be ready
-	fifoWindow  = 20000    // and of a FIFO queue: as far as it looks for open groups
+	fifoWindow  = 120_000  // and of a FIFO queue: as far as it looks for open groups
 	pageRows    = 256      // messages read at a time
 	pageBytes   = 1 << 20  // and about how much of them
 	cacheBytes  = 32 << 20 // of messages kept until they are received, all queues together

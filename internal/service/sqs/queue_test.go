@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,6 +238,24 @@ func TestManyLongPolls(t *testing.T) {
 	})
 }
 
+// Who waits for the rest of a group is served as soon as what was received of it before, and never deleted, is no longer kept.
+func TestLongPollIsWokenByWhatExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, ctx := Start(t), t.Context()
+		url := p.create(ctx, "brief.fifo", "FifoQueue", "true", "ContentBasedDeduplication", "true", "MessageRetentionPeriod", "60", "VisibilityTimeout", "3600")
+		p.send(ctx, url, "first", group("g"))
+		p.receive(ctx, url, 1)
+		time.Sleep(45 * time.Second)
+		p.send(ctx, url, "second", group("g"))
+		began := time.Now()
+		got := p.receive(ctx, url, 1, func(in *sqsapi.ReceiveMessageInput) { in.WaitTimeSeconds = aws.Some(int32(20)) })
+		if took := time.Since(began); len(got) != 1 || took > 16*time.Second {
+			t.Errorf("received %q after %v, want the second after 15 s", bodies(got), took)
+		}
+		p.stop()
+	})
+}
+
 // In a standard queue with groups, one that sends little does not wait behind one that sends much.
 func TestQuietGroupIsServedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -267,12 +286,15 @@ func TestQuietGroupIsServedFirst(t *testing.T) {
 	})
 }
 
-// A queue holds so many messages in flight and no more.
-func TestInFlightLimits(t *testing.T) {
+// A queue holds so many messages in flight and no more. A FIFO queue does not say so.
+func TestFifoInFlightLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("sends 120,000 messages")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		p, ctx := Start(t), t.Context()
-		url := p.create(ctx, "limited.fifo", "FifoQueue", "true", "ContentBasedDeduplication", "true", "VisibilityTimeout", "3600")
-		p.sendMany(ctx, url, 0, 20_010, 20_010)
+		url := p.create(ctx, "limited.fifo", "FifoQueue", "true", "ContentBasedDeduplication", "true", "VisibilityTimeout", "43200")
+		p.sendMany(ctx, url, 0, 120_010, 120_010)
 		total := 0
 		for {
 			got := p.receive(ctx, url, 10)
@@ -280,7 +302,7 @@ func TestInFlightLimits(t *testing.T) {
 				break
 			}
 		}
-		if total != 20_000 {
+		if total != 120_000 {
 			t.Errorf("%d messages are in flight at a FIFO queue", total)
 		}
 		p.stop()
@@ -382,6 +404,24 @@ func TestTheRequestsTraceGoesWithTheMessage(t *testing.T) {
 			})
 			if len(m) != 1 || m[0].Attributes["AWSTraceHeader"] != want {
 				t.Errorf("received %+v, want the trace %s", m, want)
+			}
+		}
+		p.stop()
+	})
+}
+
+func TestLengthsOfTagsAreInCharacters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, ctx := Start(t), t.Context()
+		url := p.create(ctx, "tagged")
+		for _, step := range []struct {
+			key, value int
+			want       string
+		}{{128, 256, ""}, {129, 1, "Tag keys must be between 1 and 128 characters in length."}, {1, 257, "Tag values must be between 0 and 256 characters in length."}} {
+			tags := map[string]string{strings.Repeat("Ó", step.key): strings.Repeat("ó", step.value)}
+			_, err := p.TagQueue(ctx, &sqsapi.TagQueueInput{QueueUrl: url, Tags: tags})
+			if e, _ := errors.AsType[*aws.Error](err); step.want == "" && err != nil || step.want != "" && (e == nil || e.Message != step.want) {
+				t.Errorf("a key of %d characters with a value of %d: %v, want %q", step.key, step.value, err, step.want)
 			}
 		}
 		p.stop()

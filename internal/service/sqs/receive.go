@@ -93,8 +93,6 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *sqsapi.ReceiveMessageI
 			}
 			if moved != 0 {
 				s.work.Add(b, work{Queue: q.set.deadLetters, Number: moved}, task.Add{Target: q.set.deadLetters})
-			} else if !q.set.fifo {
-				b.Lazy() // a power cut may deliver these again
 			}
 			if len(list) == 0 {
 				if until.IsZero() {
@@ -135,14 +133,15 @@ type picked struct {
 // often it moves to the dead-letter queue, whose number it returns then; those past their retention period it drops.
 func (q *queue) receive(ctx context.Context, b *owner.Batch, limit int, visibility int64) (list []received, moved uint64, err error) {
 	if q.set.fifo {
-		if limit = min(limit, maxInFlightFifo-q.flying); limit <= 0 {
+		if limit = min(limit, maxInFlight-q.flying); limit <= 0 {
 			return nil, 0, nil
 		}
 	}
 	now := b.Now().UnixMilli()
 	redrive := q.set.deadLetters != ""
 	var dead uint64
-	for dropped := 0; len(list) < limit && dropped < 500; {
+	dropped := 0
+	for len(list) < limit && dropped < 500 {
 		picks, err := q.pick(ctx, limit-len(list), redrive)
 		if err == nil && dead == 0 && slices.ContainsFunc(picks, func(p picked) bool { return p.move }) {
 			if dead, err = q.deadLetters(ctx); err != nil || dead == 0 {
@@ -183,6 +182,9 @@ func (q *queue) receive(ctx context.Context, b *owner.Batch, limit int, visibili
 			break
 		}
 		q.save(b)
+	}
+	if dropped == 0 && !q.set.fifo {
+		b.Lazy() // a power cut may deliver these again
 	}
 	return list, moved, nil
 }

@@ -69,6 +69,7 @@ func (s *Service) sweep(ctx context.Context, q *queue, b *owner.Batch) (more boo
 	for _, seq := range f.expired {
 		q.expire(b, seq)
 	}
+	q.wake(len(f.expired)) // a group may be open again, or there is room in flight
 	if !f.more {
 		q.swept = 0
 		if f.low != 0 && !q.state.mixed {

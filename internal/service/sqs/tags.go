@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/owner"
@@ -15,9 +16,9 @@ const maxTags = 50
 func checkTags(queue string, tags map[string]string) error {
 	for k, v := range tags {
 		switch {
-		case k == "" || len(k) > 128:
+		case k == "" || utf8.RuneCountInString(k) > 128:
 			return invalid("Tag keys must be between 1 and 128 characters in length.")
-		case len(v) > 256:
+		case utf8.RuneCountInString(v) > 256:
 			return invalid("Tag values must be between 0 and 256 characters in length.")
 		case strings.HasPrefix(strings.ToLower(k), "aws:"):
 			return invalid("Tag keys must not begin with aws:, which is reserved.")

@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	maxVisibility   = 43200
-	maxInFlight     = 120_000
-	maxInFlightFifo = 20_000
+	maxVisibility = 43200   // seconds
+	maxInFlight   = 120_000 // messages; what is asked of more is refused at a standard queue, and waits at a FIFO queue
 )
 
 // flight is what became of a message that does not simply wait its turn.
