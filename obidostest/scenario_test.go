@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,27 +21,51 @@ import (
 	"github.com/obidos-cloud/obidos/obidostest"
 )
 
+// on is a kind of platform: its nodes, and what is done to them between two calls.
+type on struct {
+	nodes   func() []*obidostest.Platform
+	between func()
+}
+
+func just(p *obidostest.Platform) on {
+	return on{func() []*obidostest.Platform { return []*obidostest.Platform{p} }, func() {}}
+}
+
 // The scenarios of every service, over every protocol it speaks and on every kind of platform there is.
 func TestScenarios(t *testing.T) {
-	where := map[string]func(testing.TB, ...obidostest.Option) []*obidostest.Platform{
-		"memory": func(t testing.TB, o ...obidostest.Option) []*obidostest.Platform {
-			return []*obidostest.Platform{obidostest.Start(t, o...)}
-		},
-		"hostile": func(t testing.TB, o ...obidostest.Option) []*obidostest.Platform {
+	where := map[string]func(testing.TB, ...obidostest.Option) on{
+		"memory": func(t testing.TB, o ...obidostest.Option) on { return just(obidostest.Start(t, o...)) },
+		"hostile": func(t testing.TB, o ...obidostest.Option) on {
 			e := memory.New(memory.Options{Hostile: memory.Hostile{Seed: 1, Unknown: 0.05, Owners: true}})
 			t.Cleanup(func() { e.Close() })
-			return []*obidostest.Platform{obidostest.Start(t, append(o, obidostest.On(e))...)}
+			return just(obidostest.Start(t, append(o, obidostest.On(e))...))
 		},
-		"pebble": func(t testing.TB, o ...obidostest.Option) []*obidostest.Platform {
+		"pebble": func(t testing.TB, o ...obidostest.Option) on {
 			e, err := pebble.Open("data", pebble.Options{FS: vfs.NewMem()})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { e.Close() })
-			return []*obidostest.Platform{obidostest.Start(t, append(o, obidostest.On(e))...)}
+			return just(obidostest.Start(t, append(o, obidostest.On(e))...))
 		},
-		"two nodes": func(t testing.TB, o ...obidostest.Option) []*obidostest.Platform {
-			return obidostest.Cluster(t, 2, o...).Nodes
+		"two nodes": func(t testing.TB, o ...obidostest.Option) on {
+			c := obidostest.Cluster(t, 2, o...)
+			return on{func() []*obidostest.Platform { return c.Nodes }, func() {}}
+		},
+		// Every few calls a node ends, and begins again: so everything changes hands, and nothing that counts is in memory only.
+		"coming and going": func(t testing.TB, o ...obidostest.Option) on {
+			c := obidostest.Cluster(t, 2, o...)
+			calls := 0
+			return on{func() []*obidostest.Platform { return c.Nodes }, func() {
+				if calls++; calls%4 != 0 {
+					return
+				}
+				i := calls / 4 % 2
+				if err := c.Nodes[i].Stop(); err != nil {
+					t.Error(err)
+				}
+				c.Restart(t, i)
+			}}
 		},
 	}
 	variants := map[model.Protocol]string{
@@ -70,13 +95,11 @@ func TestScenarios(t *testing.T) {
 							if strings.HasSuffix(name, "/limits") {
 								options = append(options, obidostest.EnforceLimits())
 							}
-							nodes := start(t, options...)
-							var all []model.Invoker
-							for _, n := range nodes {
-								all = append(all, scenario.HTTP(w, protocol, n.Client, obidostest.URL, aws.Scope{Account: "111111111111", Region: "us-east-1"}))
-							}
-							target := scenario.Direct(service, scenario.Alternating(all...), func(_ context.Context, d time.Duration) error {
-								nodes[0].Advance(t, d)
+							p := &played{on: start(t, options...), through: func(n *obidostest.Platform) model.Invoker {
+								return scenario.HTTP(w, protocol, n.Client, obidostest.URL, aws.Scope{Account: "111111111111", Region: "us-east-1"})
+							}}
+							target := scenario.Direct(service, p, func(_ context.Context, d time.Duration) error {
+								p.nodes()[0].Advance(t, d)
 								return nil
 							}, synctest.Wait)
 							scenario.Play(t.Context(), t, file, target, variant)
@@ -86,4 +109,32 @@ func TestScenarios(t *testing.T) {
 			}
 		}
 	}
+}
+
+// played invokes operations through one node after the other.
+type played struct {
+	on
+	through func(*obidostest.Platform) model.Invoker
+
+	mu      sync.Mutex
+	turn    int
+	waiting int // calls under way: while there are any, nodes are left alone
+}
+
+func (p *played) Invoke(ctx context.Context, op *model.Operation, in any) (any, error) {
+	p.mu.Lock()
+	if p.waiting == 0 {
+		p.between()
+	}
+	nodes := p.nodes()
+	at := p.through(nodes[p.turn%len(nodes)])
+	p.turn++
+	p.waiting++
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.waiting--
+		p.mu.Unlock()
+	}()
+	return at.Invoke(ctx, op, in)
 }

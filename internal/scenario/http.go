@@ -47,21 +47,3 @@ func (h overHTTP) Invoke(ctx context.Context, op *model.Operation, in any) (any,
 	}
 	return h.wire.DecodeResponse(op, h.protocol, resp)
 }
-
-// Alternating invokes through one after the other: nodes of one platform, say.
-func Alternating(invokers ...model.Invoker) model.Invoker {
-	turn := make(chan int, 1)
-	turn <- 0
-	return alternating{invokers, turn}
-}
-
-type alternating struct {
-	invokers []model.Invoker
-	turn     chan int
-}
-
-func (a alternating) Invoke(ctx context.Context, op *model.Operation, in any) (any, error) {
-	i := <-a.turn
-	a.turn <- (i + 1) % len(a.invokers)
-	return a.invokers[i].Invoke(ctx, op, in)
-}

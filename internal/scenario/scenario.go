@@ -1,5 +1,6 @@
 // Package scenario plays recorded conversations with a service: text files of calls and the answers they must have. The
-// same file is played in process, over every protocol the service speaks, on every engine, and against two nodes.
+// same file is played in process, over every protocol the service speaks, on every engine, against two nodes, and while nodes come
+// and go.
 //
 // A file is read line by line. Empty lines and those that begin with # say nothing. The others are:
 //
