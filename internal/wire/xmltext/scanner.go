@@ -22,10 +22,27 @@ type Scanner struct {
 	Closed     bool        // it was empty: <a/>. Who takes that for its end sets it to false
 }
 
-// Begin makes the scanner ready for a document.
+// Begin makes the scanner ready for a document. It has failed already where s holds what no document can.
 func (r *Scanner) Begin(s string) {
 	clear(r.Attributes)
 	r.s, r.i, r.failed, r.Attributes, r.Closed = s, 0, false, r.Attributes[:0], false
+	if !valid(s) {
+		r.fail()
+	}
+}
+
+// valid reports whether s is UTF-8 and made of characters that XML knows: https://www.w3.org/TR/xml/#charsets
+func valid(s string) bool {
+	for i := range len(s) {
+		if !inXML(rune(s[i])) {
+			return false
+		}
+	}
+	return utf8.ValidString(s) && !strings.Contains(s, "\uFFFE") && !strings.Contains(s, "\uFFFF")
+}
+
+func inXML(c rune) bool {
+	return c >= ' ' && c != 0xFFFE && c != 0xFFFF || c == '\t' || c == '\n' || c == '\r'
 }
 
 // Failed reports whether the document is not well formed, as far as it has been read.
@@ -224,7 +241,7 @@ func reference(name string) (rune, bool) {
 		digits, base = h, 16
 	}
 	n, err := strconv.ParseUint(digits, base, 32)
-	if err != nil || n == 0 || n > utf8.MaxRune || 0xD800 <= n && n < 0xE000 {
+	if err != nil || !utf8.ValidRune(rune(n)) || !inXML(rune(n)) {
 		return 0, false
 	}
 	return rune(n), true
@@ -375,7 +392,7 @@ func Append(b []byte, s string) []byte {
 				esc = "&quot;"
 			case c == '\r':
 				esc = "&#xD;"
-			case c < 0x20 && c != '\n' && c != '\t':
+			case !inXML(rune(c)):
 				esc = "\uFFFD"
 			}
 			if esc != "" {
@@ -387,7 +404,7 @@ func Append(b []byte, s string) []byte {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || r == 0xFFFE || r == 0xFFFF {
+		if r == utf8.RuneError && n == 1 || !inXML(r) {
 			b = append(b, s[last:i]...)
 			b = append(b, "\uFFFD"...)
 			last = i + n

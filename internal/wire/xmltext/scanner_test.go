@@ -32,6 +32,7 @@ func TestDocumentsThatAreNone(t *testing.T) {
 	for _, document := range []string{
 		"", " ", "a", "<", "<a", "<a>", "<a></b>", "<a></a", "<a></a>b", "<a></a><b/>", "<a b></a>", "<a b=c></a>", `<a b="c></a>`, `<a b="<"></a>`,
 		"<a/ >", "<a>&</a>x", "<a><t>&amp</t></a>", "<a><t>&nbsp;</t></a>", "<a><t>&#0;</t></a>", "<a><t>&#xD800;</t></a>", "<a><![CDATA[</a>",
+		"<a><t>\x1d</t></a>", "<a><t>\xff</t></a>", "<a><t>\uFFFE</t></a>", "<a><t>&#x1d;</t></a>", "<a><t>&#xFFFF;</t></a>", "<a><t>&#x110000;</t></a>", "<a b='\x00'/>",
 		"<!DOCTYPE a><a/>", "<a><!--</a>", "<a><?b</a>", "<a>" + strings.Repeat("<b>", 20) + strings.Repeat("</b>", 20) + "</a>",
 	} {
 		if text, ok := read(document, "t"); ok {
