@@ -46,10 +46,12 @@ func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
 		defer cancel(nil)
 		defer cut()
 		defer in.Body.Close()
-		d.handler.ServeHTTP(w, in)
-		w.WriteHeader(http.StatusOK)
+		end := d.serve(w, in)
+		if end == nil {
+			w.WriteHeader(http.StatusOK)
+		}
 		hangUp()
-		out.CloseWithError(nil)
+		out.CloseWithError(end)
 	})
 	select {
 	case resp := <-w.ready:
@@ -62,6 +64,20 @@ func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// serve calls the handler. Its error is how the answer breaks off, as the handler wants it.
+func (d *direct) serve(w http.ResponseWriter, r *http.Request) (end error) {
+	defer func() {
+		v := recover()
+		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			end = io.ErrUnexpectedEOF
+		} else if v != nil {
+			panic(v)
+		}
+	}()
+	d.handler.ServeHTTP(w, r)
+	return nil
 }
 
 // answer is the writer that the handler is given. The response is ready when its header is.

@@ -127,11 +127,12 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		*x.buffer = (*x.buffer)[:0]
 		buffers.Put(x.buffer)
 	}
-	if err != nil {
-		x.fail(err)
-	}
+	answered := err == nil || x.fail(err)
 	if !start.IsZero() {
 		x.log(start, err)
+	}
+	if !answered {
+		panic(http.ErrAbortHandler) // to return would answer 200
 	}
 }
 
@@ -234,17 +235,24 @@ func (x *exchange) body() ([]byte, error) {
 	return b, nil
 }
 
+// believed is how much memory is set aside for a body that is announced: anybody can announce, few send.
+const believed = 256 << 10
+
 // readAll appends the body to b. length is what was announced, -1 where nothing was.
 func readAll(b []byte, r io.Reader, length, limit int64) ([]byte, error) {
 	if length > 0 && int64(cap(b)) < length {
-		b = make([]byte, 0, length)
+		b = make([]byte, 0, min(length, believed))
 	}
 	for {
 		if length > 0 && int64(len(b)) == length {
 			return b, nil
 		}
 		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
+			size := 2 * int64(cap(b))
+			if length > 0 {
+				size = min(size, length)
+			}
+			b = append(make([]byte, 0, size), b...)
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -288,12 +296,12 @@ func sourceIP(remote string) string {
 	return remote
 }
 
-// fail answers with an error in the protocol of the request.
-func (x *exchange) fail(err error) {
+// fail answers with an error in the protocol of the request, unless the client has ended it: then nobody knows what became of it.
+func (x *exchange) fail(err error) (answered bool) {
 	var e *aws.Error
 	if !errors.As(err, &e) {
 		if errors.Is(err, context.Canceled) && x.r.Context().Err() != nil {
-			return // nobody is there to hear it
+			return false
 		}
 		e = wire.Failure(err)
 	}
@@ -306,6 +314,7 @@ func (x *exchange) fail(err error) {
 	if err := x.match.WriteError(x.w, x.request.ID, e); err != nil {
 		x.s.Log.Debug("error not sent", "request", x.request.ID, "error", err)
 	}
+	return true
 }
 
 func (x *exchange) operation() string {
