@@ -296,6 +296,11 @@ func (n *Node) remember(all map[string]member) {
 	for id, m := range all {
 		same = same && n.members[id].Incarnation == m.Incarnation && n.members[id].Leaving == m.Leaving
 	}
+	for id, m := range n.members {
+		if id != n.o.ID && all[id].Incarnation != m.Incarnation && !m.Leaving && n.o.Gone != nil {
+			n.o.Gone(id)
+		}
+	}
 	if same {
 		n.members = all // their heartbeats
 	} else {

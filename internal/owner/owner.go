@@ -80,6 +80,10 @@ type Options struct {
 	// TellHeirs has the nodes of other processes Inherit, and returns when they have, or ctx ends; may be nil.
 	TellHeirs func(ctx context.Context, heirs Heirs)
 
+	// Gone is told of each member that is taken for dead: nothing need be waited for that was asked of it. It must
+	// not wait, nor call the node; may be nil.
+	Gone func(id string)
+
 	Log *slog.Logger // may be nil
 }
 

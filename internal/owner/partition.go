@@ -3,6 +3,7 @@ package owner
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -317,7 +318,7 @@ func (n *Node) release(ctx context.Context, s *session, why intent, which func(p
 			epochs[p] = part.epoch
 		}
 	}
-	kinds := n.kinds
+	kinds, known := n.kinds, n.members
 	n.tell()
 	n.mu.Unlock()
 	defer func() { // where it failed, they are still ours
@@ -344,19 +345,23 @@ func (n *Node) release(ctx context.Context, s *session, why intent, which func(p
 	var rows [Partitions]owned // of those given up
 	err := n.insist(ctx, s, "owner.release", func(tx *store.Tx, perhaps bool) error {
 		heirs, rows = Heirs{}, [Partitions]owned{}
-		members := n.rows.all(tx)
+		members := known
+		if m, ok := known[n.o.ID]; why == staying || perhaps || !ok || m.Incarnation != s.incarnation {
+			members = n.rows.all(tx)
+		} // else nothing is read, which nobody can be in conflict with: the fence says that we live
 		m, ok := members[n.o.ID]
 		if ok && m.Incarnation != s.incarnation {
 			return errLost
 		}
+		others := maps.Clone(members)
 		switch {
 		case why == gone:
 			n.rows.members.Delete(tx, n.o.ID)
-			delete(members, n.o.ID)
+			delete(others, n.o.ID)
 		case why == leaving && ok:
 			m.Leaving = true
 			n.rows.members.Set(tx, m, n.o.ID)
-			members[n.o.ID] = m
+			others[n.o.ID] = m
 		}
 		var now [Partitions]owned
 		if perhaps { // an earlier try may have been committed unheard, and somebody have them since
@@ -364,14 +369,15 @@ func (n *Node) release(ctx context.Context, s *session, why intent, which func(p
 				now[k.Uint64(0)%Partitions] = o
 			}
 		}
-		plan := planOf(members) // as it is in this very transaction: who misses them finds them by it
+		// By who is there in this very transaction: who misses any finds them by it. When this node goes, all look once it is gone.
+		plan := planOf(others)
 		for p, epoch := range epochs {
 			if epoch == 0 || why == staying && plan[p] == n.o.ID {
 				continue
 			}
 			o := owned{epoch: epoch}
 			if to := plan[p]; to != "" {
-				o = owned{epoch + 1, members[to].Incarnation, to}
+				o = owned{epoch + 1, others[to].Incarnation, to}
 			}
 			if perhaps && now[p] != (owned{epoch, s.incarnation, n.o.ID}) {
 				o = now[p]
