@@ -80,7 +80,7 @@ func (c *config) settings(command *cobra.Command) {
 	flags.StringVar(&c.cluster, "cluster", "main", "`name` of the cluster: one database may hold several")
 	flags.StringVar(&c.node, "node", "", "this node's `name`, no other's (default: the host's, and something random)")
 	flags.StringVar(&c.advertise, "advertise", "", "`host:port` under which the other nodes reach this one (default: the address that reaches the store, any free port)")
-	flags.StringVar(&c.blobs, "blobs", "", "`folder` that all nodes see, for what is too large for the store")
+	flags.StringVar(&c.blobs, "blobs", "", "`place` for what is too large for the store, the same for all nodes: s3://BUCKET/PREFIX?endpoint=…&region=…, or a folder that they share")
 	flags.StringVar(&c.auth, "auth", "open", "`open`: every key is let in")
 	flags.StringVar(&c.limits, "limits", "off", "`enforce`: AWS's throttling and its waits (a deleted queue's name, one purge a minute)")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` that clients reach us under; all URLs handed out begin with it")
@@ -224,8 +224,12 @@ func (c *config) print(w io.Writer) {
 	c.flags.VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
 			value := f.Value.String()
-			if u, err := url.Parse(value); f.Name == "store" && err == nil {
-				value = u.Redacted() // the password is nobody's who looks on
+			if f.Name == "store" || f.Name == "blobs" { // the password is nobody's who looks on
+				if u, err := url.Parse(value); err == nil {
+					value = u.Redacted()
+				} else {
+					value = "(no URL)"
+				}
 			}
 			fmt.Fprintf(w, "%-16s %-34s %s\n", f.Name, quoted(value), c.from(f.Name))
 		}

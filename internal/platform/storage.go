@@ -2,12 +2,15 @@ package platform
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
+	"strings"
+	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
+	"github.com/obidos-cloud/obidos/internal/blob"
 	"github.com/obidos-cloud/obidos/internal/blob/file"
+	"github.com/obidos-cloud/obidos/internal/blob/s3"
 	"github.com/obidos-cloud/obidos/internal/store/postgres"
 )
 
@@ -30,15 +33,46 @@ func (p *Platform) openShared(ctx context.Context) error {
 }
 
 // openSharedBlobs opens where the nodes of a cluster keep what is too large for the store.
-func (p *Platform) openSharedBlobs() error {
+func (p *Platform) openSharedBlobs() (err error) {
 	where := p.o.Cluster.Blobs
-	if where == "" { // no service that is served yet keeps any
-		return p.openBlobs("blobs", file.Options{FS: vfs.NewMem()})
+	scheme, _, isURL := strings.Cut(where, "://")
+	switch {
+	case where == "":
+		p.blobs = nowhere{}
+	case !isURL:
+		err = p.openBlobs(where, file.Options{})
+	case scheme == "file":
+		var u *url.URL
+		if u, err = url.Parse(where); err == nil {
+			err = p.openBlobs(u.Path, file.Options{})
+		}
+	case scheme == "s3":
+		ctx, cancel := context.WithTimeout(context.Background(), askForBlobs)
+		defer cancel()
+		if p.blobs, err = s3.Open(ctx, where, s3.Options{}); err == nil {
+			return nil
+		}
+	default:
+		err = fmt.Errorf("%s://…: the nodes of a cluster keep blobs in a folder that all of them see, or in s3://BUCKET/PREFIX", scheme)
 	}
-	if u, err := url.Parse(where); err == nil && u.Scheme != "" && u.Scheme != "file" && len(u.Scheme) > 1 {
-		return fmt.Errorf("--blobs %s://…: this version keeps the blobs of a cluster in a folder that all nodes see", u.Scheme)
-	} else if err == nil && u.Scheme == "file" {
-		where = u.Path
+	if err != nil {
+		return fmt.Errorf("open the store of blobs (--blobs): %w", err)
 	}
-	return p.openBlobs(where, file.Options{})
+	return nil
 }
+
+// askForBlobs bounds how long a start waits for a service that does not answer.
+const askForBlobs = 20 * time.Second
+
+// nowhere keeps no blobs: what one node kept for itself the others would not find.
+type nowhere struct{}
+
+var errNowhere = errors.New("this cluster has no place for what is too large for its store: start all nodes with --blobs, the same for each")
+
+func (nowhere) Create(context.Context) (blob.Writer, error)            { return nil, errNowhere }
+func (nowhere) CreateAs(context.Context, blob.ID) (blob.Writer, error) { return nil, errNowhere }
+func (nowhere) Open(context.Context, blob.ID) (blob.Reader, error)     { return nil, errNowhere }
+func (nowhere) Keep(context.Context, ...blob.ID) error                 { return nil }
+func (nowhere) Free(context.Context, ...blob.ID) error                 { return nil }
+
+func (nowhere) Pending(context.Context, time.Duration) ([]blob.ID, error) { return nil, nil }

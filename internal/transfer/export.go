@@ -23,12 +23,15 @@ type head struct {
 	Version string    `json:"version"` // of the obidos that made it
 }
 
-// spaceName is where an import notes how far it is.
-const spaceName = "transfer"
+// spaceName is where an import notes how far it is, and peerSpace where package peer keeps the key that makes nodes a cluster.
+const (
+	spaceName = "transfer"
+	peerSpace = "peer"
+)
 
 // stays reports whether a key belongs to the nodes of its store, and stays there.
 func stays(k []byte) bool {
-	for _, p := range append(shelf.NodePrefixes(), store.SpacePrefix(owner.SpaceName), store.SpacePrefix(spaceName)) {
+	for _, p := range append(shelf.NodePrefixes(), store.SpacePrefix(owner.SpaceName), store.SpacePrefix(spaceName), store.SpacePrefix(peerSpace)) {
 		if bytes.HasPrefix(k, p) {
 			return true
 		}
