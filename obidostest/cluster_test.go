@@ -2,6 +2,7 @@ package obidostest_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,6 +125,35 @@ func TestTakeover(t *testing.T) {
 		out, err := nodes[1].ListQueues(t.Context(), &sqs.ListQueuesInput{QueueNamePrefix: aws.String("q-")})
 		if err != nil || len(out.QueueUrls) != 20 {
 			t.Errorf("the other sees %v, %v", out, err)
+		}
+	})
+}
+
+// Asked at any node, a reset is of all; the clock begins anew with them.
+func TestNodesAreResetTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		c := obidostest.Cluster(t, 3)
+		began := c.Nodes[0].Now()
+		for i, p := range c.Nodes {
+			if _, err := sqs.NewFromConfig(p.Config).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(fmt.Sprint("q", i))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Nodes[1].Advance(t, 24*time.Hour)
+		var all sync.WaitGroup
+		for _, p := range c.Nodes[:2] {
+			all.Go(func() { p.Reset(t) })
+		}
+		all.Wait()
+		for _, p := range c.Nodes {
+			if list, err := sqs.NewFromConfig(p.Config).ListQueues(ctx, &sqs.ListQueuesInput{}); err != nil || len(list.QueueUrls) > 0 {
+				t.Errorf("after a reset there are %v, %v", list, err)
+			}
+			if ahead := p.Now().Sub(began); ahead > time.Hour {
+				t.Errorf("the clock is still ahead by %v", ahead)
+			}
 		}
 	})
 }

@@ -258,21 +258,6 @@ func statusCommand() *cobra.Command {
 	})
 }
 
-func resetCommand() *cobra.Command {
-	var r running
-	return r.command(&cobra.Command{
-		Use:   "reset",
-		Short: "Forget everything: every queue, message and setting, in all accounts",
-		Args:  cobra.NoArgs,
-	}, func(c *cobra.Command, _ []string) error {
-		if err := r.ask(c.Context(), http.MethodPost, "/_obidos/reset", nil, nil); err != nil {
-			return err
-		}
-		fmt.Fprintln(c.OutOrStdout(), "everything is forgotten")
-		return nil
-	})
-}
-
 // clockState is what /_obidos/clock answers.
 type clockState struct {
 	Now    time.Time `json:"now"`

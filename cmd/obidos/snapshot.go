@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/obidos-cloud/obidos/internal/platform"
 	"github.com/obidos-cloud/obidos/internal/snapshot"
@@ -19,14 +21,10 @@ import (
 // either asks the obidos that runs; where none does, it opens the data directory itself for as long as alone takes.
 func (r *running) either(ctx context.Context, asked func() error, alone func(ctx context.Context, p *platform.Platform) error) error {
 	err := asked()
-	if !errors.Is(err, errNobody) || r.memory || r.from("listen") != "default" {
+	if !errors.Is(err, errNobody) || !r.kept() {
 		return err
 	}
-	if _, missing := os.Stat(filepath.Join(r.data, "FORMAT")); missing != nil {
-		return err
-	}
-	log := newLogger(os.Stderr, "warn", r.logFormat)
-	p, err := platform.Open(r.options(log, nil))
+	p, err := r.open()
 	if err != nil {
 		return err
 	}
@@ -38,6 +36,46 @@ func (r *running) either(ctx context.Context, asked func() error, alone func(ctx
 	}
 	end()
 	return errors.Join(err, <-ended, p.Close())
+}
+
+// kept reports whether the settings name a state that is there while no obidos runs: that of a data directory, or of a cluster's
+// store.
+func (r *running) kept() bool {
+	if r.memory || strings.HasPrefix(r.from("listen"), "flag") {
+		return false
+	}
+	_, missing := os.Stat(filepath.Join(r.data, "FORMAT"))
+	return r.store != "" || missing == nil
+}
+
+// open opens that state.
+func (r *running) open() (*platform.Platform, error) {
+	return platform.Open(r.options(newLogger(os.Stderr, "warn", r.logFormat), nil))
+}
+
+func resetCommand() *cobra.Command {
+	var r running
+	c := r.command(&cobra.Command{
+		Use:   "reset",
+		Short: "Forget everything but snapshots: every queue, message and setting, in all accounts",
+		Long: "Forget everything but snapshots: every queue, message and setting, in all accounts, on all nodes.\n\n" +
+			"Where no obidos runs the data directory is emptied, or with --store the cluster's store; also what an import has left half filled.",
+		Args: cobra.NoArgs,
+	}, func(c *cobra.Command, _ []string) error {
+		err := r.ask(c.Context(), http.MethodPost, "/_obidos/reset", nil, nil)
+		if errors.Is(err, errNobody) && r.kept() {
+			var p *platform.Platform
+			if p, err = r.open(); err == nil {
+				err = errors.Join(p.Clear(c.Context()), p.Close())
+			}
+		}
+		if err == nil {
+			fmt.Fprintln(c.OutOrStdout(), "everything is forgotten")
+		}
+		return err
+	})
+	r.config.flags.VisitAll(func(f *pflag.Flag) { f.Hidden = f.Hidden && f.Name != "store" && f.Name != "cluster" })
+	return c
 }
 
 func snapshotCommand() *cobra.Command {

@@ -26,6 +26,7 @@ type format struct {
 	store.Unknown
 	Number  uint32 `cbor:"1,keyasint"`
 	Version string `cbor:"2,keyasint"` // that raised it
+	Emptied uint64 `cbor:"3,keyasint"` // how often the store was, see Renew
 }
 
 func (f *Formats) settle() {

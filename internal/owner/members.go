@@ -130,8 +130,12 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) enter(ctx context.Context) (*session, error) {
 	for try := 0; ; try++ {
 		began := time.Now()
+		var now format
 		term, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: "owner.join", Frees: true}, func(tx *store.Tx) (uint64, error) {
-			now, _ := n.rows.format.Get(tx)
+			now, _ = n.rows.format.Get(tx)
+			if n.emptied != nil && *n.emptied != now.Emptied {
+				return 0, ErrEmptied
+			}
 			all := n.rows.all(tx)
 			if err := n.o.fits(now, all); err != nil {
 				return 0, err
@@ -145,7 +149,7 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 			return t, nil
 		})
 		if err != nil {
-			if _, unfit := errors.AsType[*FormatError](err); unfit || ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+			if _, unfit := errors.AsType[*FormatError](err); unfit || ctx.Err() != nil || errors.Is(err, store.ErrClosed) || errors.Is(err, ErrEmptied) {
 				return nil, err
 			}
 			if try == 0 { // it is tried again until it works, and who asks for something is told meanwhile
@@ -162,6 +166,7 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 			}
 			continue
 		}
+		n.emptied = &now.Emptied
 		s := &session{incarnation: term, ended: make(chan struct{})}
 		s.fence(n, term)
 		n.refresh(began)

@@ -104,6 +104,7 @@ type Node struct {
 	fresh   atomic.Pointer[time.Time] // till when answers from memory need no commit
 	full    shortage
 	tickets atomic.Uint64 // tells who parked first
+	emptied *uint64       // how often the store was when this node joined it, nil before; only Run touches it
 	look    chan struct{} // something has changed in the store; holds one
 	turn    chan struct{} // held while partitions are taken or released; holds one
 

@@ -72,6 +72,14 @@ func OpenAuthority(ctx context.Context, space store.Space) (*Authority, error) {
 	return &Authority{root, signer}, nil
 }
 
+// Keep writes the authority again, in a transaction that empties the store: the nodes go on as a cluster.
+func Keep(tx *store.Tx, w store.Writer, space store.Space) {
+	table := store.NewTable[authority](space, 1, "authority", store.Global)
+	if a, ok := table.Get(tx); ok {
+		table.Set(w, a)
+	}
+}
+
 // validYears is how long certificates are good for. Those of nodes live no longer than the process that had them made.
 const validYears = 50
 

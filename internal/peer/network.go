@@ -58,11 +58,10 @@ type Network struct {
 	own   tls.Certificate
 	local atomic.Pointer[Local] // nil while there is nothing to be found here
 
+	mu     sync.Mutex      // guards what follows
 	ending context.Context // of requests under way to others
 	end    context.CancelFunc
-
-	mu    sync.Mutex
-	links map[string]*link // by the node's id
+	links  map[string]*link // by the node's id
 }
 
 // link is the way to another node.
@@ -70,6 +69,9 @@ type link struct {
 	address string
 	client  *http.Client
 	way     *http.Transport
+	ending  context.Context // of the network, as it was when this was made
+	living  context.Context // of requests under way there
+	cut     context.CancelFunc
 }
 
 // New is a place on the network of the cluster that the authority is of.
@@ -87,7 +89,14 @@ func New(o Options) (*Network, error) {
 }
 
 // Open lets others find l here, or nothing any more where it is nil.
-func (n *Network) Open(l *Local) { n.local.Store(l) }
+func (n *Network) Open(l *Local) {
+	n.mu.Lock()
+	if l != nil && n.ending.Err() != nil { // it was closed: l is another life's
+		n.ending, n.end = context.WithCancel(context.Background())
+	}
+	n.mu.Unlock()
+	n.local.Store(l)
+}
 
 // What a connection between nodes may do.
 const (
@@ -133,24 +142,37 @@ func (n *Network) Serve(ctx context.Context, l net.Listener) error {
 
 // Close ends the requests that are under way to other nodes.
 func (n *Network) Close() {
-	n.end()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.end()
 	for id, l := range n.links {
 		l.way.CloseIdleConnections()
 		delete(n.links, id)
 	}
 }
 
+// Gone ends the requests that are under way to a node that is no member any more: one that has stopped moving answers none, and
+// whoever is answered by it late is answered by nobody's owner.
+func (n *Network) Gone(id string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if l := n.links[id]; l != nil {
+		delete(n.links, id)
+		l.cut()
+		l.way.CloseIdleConnections()
+	}
+}
+
 // to is the way to a node at an address.
-func (n *Network) to(id, address string) *http.Client {
+func (n *Network) to(id, address string) *link {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.links[id]
 	if l != nil && l.address == address {
-		return l.client
+		return l
 	}
 	if l != nil {
+		l.cut()
 		l.way.CloseIdleConnections()
 	}
 	var protocols http.Protocols
@@ -163,15 +185,17 @@ func (n *Network) to(id, address string) *http.Client {
 		DisableCompression:  true,
 		HTTP2:               &http.HTTP2Config{SendPingTimeout: quietBefore, PingTimeout: quietAfter},
 	}
-	n.links[id] = &link{address, &http.Client{Transport: way}, way}
-	return n.links[id].client
+	l = &link{address: address, client: &http.Client{Transport: way}, way: way, ending: n.ending}
+	l.living, l.cut = context.WithCancel(n.ending)
+	n.links[id] = l
+	return l
 }
 
-// bounded is ctx that ends when the network does.
-func (n *Network) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(n.ending, cancel)
-	return ctx, func() {
+// bounded is ctx that ends when the link does.
+func (l *link) bounded(ctx context.Context) (bound context.Context, done context.CancelFunc) {
+	bound, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(l.living, cancel)
+	return bound, func() {
 		stop()
 		cancel()
 	}
@@ -185,21 +209,22 @@ var errEnded = errors.New("peer: this node is stopping")
 
 // post sends a message to a node, and reads the answer. Where the node cannot have begun the error is call.ErrUnreachable.
 func (n *Network) post(ctx context.Context, id, address, path string, message []byte) ([]byte, error) {
-	bound, cancel := n.bounded(ctx)
-	defer cancel()
+	l := n.to(id, address)
+	bound, done := l.bounded(ctx)
+	defer done()
 	var connected atomic.Bool
 	traced := httptrace.WithClientTrace(bound, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	r, err := http.NewRequestWithContext(traced, http.MethodPost, "https://"+address+path, bytes.NewReader(message))
 	if err != nil {
 		return nil, fmt.Errorf("%w: node %s: %w", door.ErrUnreachable, id, err)
 	}
-	answer, err := n.exchange(n.to(id, address), r)
+	answer, err := n.exchange(l.client, r)
 	switch {
 	case err == nil:
 		return answer, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case n.ending.Err() != nil && connected.Load():
+	case l.ending.Err() != nil && connected.Load():
 		return nil, errEnded
 	case !connected.Load():
 		return nil, fmt.Errorf("%w: node %s at %s: %w", door.ErrUnreachable, id, address, err)

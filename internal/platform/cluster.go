@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/clock"
@@ -25,7 +26,7 @@ type Cluster struct {
 	Store     string // the URL of the store, postgres://…; not read where Options.Engine is given
 	Name      string // one database may hold several clusters
 	Advertise string // host:port under which the other nodes reach this one; where it, or part of it, is empty: what fits the store
-	Blobs     string // a folder that all nodes see; none where empty
+	Blobs     string // s3://BUCKET/PREFIX (see package blob/s3), or a folder that all nodes see; none where empty
 }
 
 // lease is how old a node's heartbeat is when the others take its place: within three seconds of its death all is theirs.
@@ -43,6 +44,8 @@ type network struct {
 	address  string // where the others reach it
 
 	looks     chan struct{} // the others are to look at the store; holds one
+	rests     chan rest     // this node is to rest while all are reset; holds one
+	resets    atomic.Int64  // that this node was asked for and are under way
 	advancing chan struct{} // holds the one who leads the clocks
 	moving    chan struct{} // holds the one who moves this node's
 }
@@ -54,7 +57,7 @@ func (p *Platform) openNetwork(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n := &network{p: p, looks: make(chan struct{}, 1), advancing: make(chan struct{}, 1), moving: make(chan struct{}, 1)}
+	n := &network{p: p, looks: make(chan struct{}, 1), rests: make(chan rest, 1), advancing: make(chan struct{}, 1), moving: make(chan struct{}, 1)}
 	if n.listener, err = net.Listen("tcp", listen); err != nil {
 		return fmt.Errorf("listen for the other nodes (--advertise): %w", err)
 	}
@@ -68,7 +71,7 @@ func (p *Platform) openNetwork(ctx context.Context) error {
 	if err := watching.Check(ctx); err != nil {
 		return errors.Join(fmt.Errorf("this node cannot join the cluster: %w", err), n.listener.Close())
 	}
-	authority, err := peer.OpenAuthority(ctx, space("peer"))
+	authority, err := peer.OpenAuthority(ctx, space(peerSpace))
 	if err == nil {
 		n.Network, err = peer.New(peer.Options{ID: p.o.Node, Authority: authority, Log: p.log})
 	}
@@ -110,6 +113,7 @@ func reachedAt(advertise, storeURL string) (listen, host string, err error) {
 // run serves the other nodes, and tells them things, until ctx ends.
 func (n *network) run(ctx context.Context) error {
 	var all sync.WaitGroup
+	all.Go(func() { n.resting(ctx) })
 	all.Go(func() {
 		for {
 			select {
@@ -136,10 +140,6 @@ func (n *network) look() {
 	}
 }
 
-// askTimeout bounds short questions to other nodes.
-const askTimeout = 2 * time.Second
-
-// toAll puts a question to all other nodes at once.
 // tellHeirs tells the others who was given which partitions.
 func (n *network) tellHeirs(ctx context.Context, l *life, heirs owner.Heirs) {
 	if body, err := json.Marshal(heirs); err == nil {
@@ -147,6 +147,10 @@ func (n *network) tellHeirs(ctx context.Context, l *life, heirs owner.Heirs) {
 	}
 }
 
+// askTimeout bounds short questions to other nodes.
+const askTimeout = 2 * time.Second
+
+// toAll puts a question to all other nodes at once.
 func (n *network) toAll(ctx context.Context, l *life, subject string, body []byte) (answers map[string][]byte, err error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -209,6 +213,8 @@ func (n *network) answer(ctx context.Context, l *life, subject string, body []by
 		}
 		l.node.Inherit(heirs)
 		return nil, nil
+	case "rest":
+		return nil, n.toRest(body)
 	case "wake":
 		var list []hint
 		if err := json.Unmarshal(body, &list); err != nil {

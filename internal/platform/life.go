@@ -63,7 +63,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	n := p.o.Neighbours
 	l := &life{clock: clock.New(), ended: make(chan struct{}), requests: newRequests()}
 	if n != nil {
-		l.clock, l.shared = n.clock, true
+		l.clock, l.shared = n.now(), true
 	}
 	others := p.network
 	st := &store.Store{Engine: p.engine, Clock: l.clock, Overrun: p.o.Overrun}
@@ -88,13 +88,14 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 	if others != nil {
 		node.Address, node.Lease, node.Tell = others.address, lease, others.look
+		node.Gone = others.Gone
 		node.TellHeirs = func(ctx context.Context, heirs owner.Heirs) { others.tellHeirs(ctx, l, heirs) }
 	}
 	l.node = owner.New(st.Space("owner"), l.clock, node)
 	var hints *hints
 	switch {
 	case n != nil:
-		hints = newHints(n.clock, n.tell(p.o.Node))
+		hints = newHints(l.clock, n.tell(p.o.Node))
 	case others != nil:
 		hints = newHints(l.clock, func(ctx context.Context, list []hint) { others.hint(ctx, l, list) })
 	}

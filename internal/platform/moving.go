@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/obidos-cloud/obidos/internal/owner"
 	"github.com/obidos-cloud/obidos/internal/transfer"
 )
 
@@ -25,22 +24,17 @@ func (p *Platform) Export(ctx context.Context, w io.Writer) error {
 // Import fills the platform's empty store, before Run: nobody is served by a part of a state. Where it is interrupted, Run
 // refuses, and the same export goes on where it ended.
 func (p *Platform) Import(ctx context.Context, r io.Reader) error {
-	st := p.over(p.engine)
-	members, err := owner.Members(ctx, st.Space(owner.SpaceName))
-	if err != nil {
+	if err := p.deserted(ctx); err != nil {
 		return err
 	}
-	if p.dir == nil && len(members) > 0 {
-		return errors.New("nodes take part in this cluster: stop them all before an import")
-	}
-	return transfer.Import(ctx, st, p.blobs, r)
+	return transfer.Import(ctx, p.over(p.engine), p.blobs, r)
 }
 
 // whole refuses a store that an import has not filled whole.
 func (p *Platform) whole(ctx context.Context) error {
 	unfinished, err := transfer.Unfinished(ctx, p.engine)
 	if err == nil && unfinished {
-		err = errors.New("an import into this store was begun and not finished: run `obidos import` with the same file again")
+		err = errors.New("an import into this store was begun and not finished: run `obidos import` with the same file again, or `obidos reset`")
 	}
 	return err
 }

@@ -15,22 +15,23 @@ import (
 // Neighbours are nodes of one process over one engine. They reach each other by a call instead of the network, and have one
 // clock.
 type Neighbours struct {
-	clock *clock.Clock
-	bell  owner.Bell
+	bell      owner.Bell
+	resetting chan struct{} // holds the one reset under way
 
-	mu    sync.Mutex // guards nodes
+	mu    sync.Mutex // guards what follows
+	clock *clock.Clock
 	nodes map[string]*Platform
 }
 
 // NewNeighbours are nodes, to be opened, that reach engine by ways of their own.
 func NewNeighbours(ctx context.Context, engine store.Engine) (*Neighbours, error) {
-	n := &Neighbours{clock: clock.New(), nodes: map[string]*Platform{}}
+	n := &Neighbours{clock: clock.New(), nodes: map[string]*Platform{}, resetting: make(chan struct{}, 1)}
 	st := &store.Store{Engine: engine, Clock: n.clock}
 	return n, keepClock(ctx, n.clock, st.Space("platform"))
 }
 
 // Close stops the clock. All nodes must have been closed.
-func (n *Neighbours) Close() { n.clock.Close() }
+func (n *Neighbours) Close() { n.now().Close() }
 
 // join makes a platform one of the nodes, under its id.
 func (n *Neighbours) join(id string, p *Platform) {

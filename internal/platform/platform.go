@@ -21,6 +21,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/blob"
 	"github.com/obidos-cloud/obidos/internal/datadir"
 	"github.com/obidos-cloud/obidos/internal/gateway"
+	"github.com/obidos-cloud/obidos/internal/owner"
 	"github.com/obidos-cloud/obidos/internal/snapshot"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
@@ -223,6 +224,13 @@ func (p *Platform) live(ctx context.Context) error {
 			return err
 		}
 		asked, err := p.lead(ctx, l)
+		if errors.Is(err, owner.ErrEmptied) { // by another node, which this one did not hear
+			p.log.Warn("the store was emptied by another node: beginning anew")
+			err = nil
+			if asked == nil {
+				continue
+			}
+		}
 		if asked == nil {
 			return err
 		}
@@ -255,6 +263,10 @@ func (p *Platform) lead(ctx context.Context, l *life) (asked *change, err error)
 		if err == nil {
 			err = errors.New("the services ended by themselves")
 		}
+		if errors.Is(err, owner.ErrEmptied) {
+			p.leave()
+			p.depart(l)
+		}
 		return nil, err
 	case <-broken:
 		err = ErrBroken
@@ -269,12 +281,17 @@ func (p *Platform) lead(ctx context.Context, l *life) (asked *change, err error)
 	p.leave() // requests from now on wait for the next life
 	end()
 	err = <-ended
+	p.depart(l)
+	return asked, err
+}
+
+// depart returns when nobody uses a life any more that has ended.
+func (p *Platform) depart(l *life) {
 	if p.network != nil {
 		p.network.Open(nil)
 		p.network.Close() // the long polls that others hold for clients here
 	}
 	l.requests.drain()
-	return asked, err
 }
 
 // enter begins a life: requests are answered from now on.

@@ -56,14 +56,6 @@ func (p *Platform) current() store.Engine {
 	return p.engine
 }
 
-// Reset forgets everything but the snapshots, and begins anew.
-func (p *Platform) Reset(ctx context.Context) error {
-	if p.o.Neighbours != nil || p.network != nil {
-		return errors.New("other nodes share the store: it cannot be emptied under them")
-	}
-	return p.between(ctx, func(ctx context.Context) error { return snapshot.Empty(ctx, p.over(p.engine)) })
-}
-
 var errNoSnapshots = errors.New("snapshots are kept of a data directory or of memory, not of a store that is shared: `obidos export` and `import` move its state")
 
 // SaveSnapshot implements gateway.States.

@@ -115,14 +115,26 @@ func Succeed(ctx context.Context, old, next *store.Store) error {
 	return nil
 }
 
-// Empty forgets the state of st, but what must not be set back.
-func Empty(ctx context.Context, st *store.Store) error {
+// Empty forgets the state of st in one transaction, but what must not be set back, and what keep writes again, which may also refuse. Nodes that take
+// part can commit nothing of what they have under way, nor join again: see owner.ErrEmptied.
+func Empty(ctx context.Context, st *store.Store, keep ...func(tx *store.Tx, w *store.Writes) error) error {
 	nodes, blobs := st.Space(owner.SpaceName), st.Space(shelf.SpaceName)
-	return st.Empty(ctx, "platform.reset", func(tx *store.Tx, w *store.Writes) error {
-		owner.ReadFloors(tx, nodes).Raise(w, nodes)
-		shelf.Read(tx, blobs).Bury(w, blobs)
-		return nil
-	})
+	for {
+		err := st.Empty(ctx, "platform.reset", func(tx *store.Tx, w *store.Writes) error {
+			owner.ReadFloors(tx, nodes).Raise(w, nodes)
+			owner.Renew(tx, w, nodes)
+			shelf.Read(tx, blobs).Bury(w, blobs)
+			for _, also := range keep {
+				if err := also(tx, w); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if !errors.Is(err, store.ErrUnknown) || ctx.Err() != nil { // twice comes to the same
+			return err
+		}
+	}
 }
 
 // Memory keeps snapshots of memory engines. The zero value is ready.

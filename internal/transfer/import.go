@@ -290,6 +290,7 @@ func (in *filling) finish(ctx context.Context, body []byte) error {
 		in.floors.Join(owner.ReadFloors(tx, nodes))
 		owner.Forget(tx, nodes)
 		in.floors.Raise(tx, nodes)
+		owner.Renew(tx, tx, nodes)
 		return nil, nil
 	}); err != nil {
 		return fmt.Errorf("import: %w", err)
