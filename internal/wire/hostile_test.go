@@ -15,6 +15,9 @@ import (
 // These do not run in parallel: what each allocates is counted.
 
 func TestRequestsThatSwell(t *testing.T) {
+	if raced {
+		t.Skip("the race detector has allocations of its own")
+	}
 	const count = 2 << 20
 	for _, c := range []struct {
 		name     string

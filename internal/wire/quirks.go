@@ -2,22 +2,23 @@ package wire
 
 // quirks are what a service does otherwise than its model and protocol say.
 type quirks struct {
-	own        bool              // its code checks lengths, ranges, patterns and enums itself, with texts of its own
-	loose      bool              // enums and patterns are not checked: what the model says is stricter than what AWS accepts
-	missing    string            // the text for a member that is required and not there; Coral's where empty. With own only scalars are asked for
-	inputShape bool              // the paths of constraint errors begin with the input's shape
-	action     string            // the text for an action that does not exist
-	queueURL   bool              // the path of a query request names the queue where no parameter does
-	crc32      bool              // answers carry the CRC-32 of their body
-	xmlHeader  string            // in front of XML answers
-	xmlType    string            // their content type
-	maxBody    int64             // of request bodies held in memory; 0 = maxBody
-	bareErrors bool              // restXml: the error is the root of the answer
-	hostID     bool              // answers carry x-amz-request-id and x-amz-id-2
-	detail     bool              // query errors have an empty Detail
-	shadowed   map[string]bool   // REST: operations that others of the same URI go before
-	copies     map[string]string // REST: what an operation becomes where X-Amz-Copy-Source is sent
-	result     string            // restXml: what follows the operation name in an answer that the model does not name
+	own        bool               // its code checks lengths, ranges, patterns and enums itself, with texts of its own
+	loose      bool               // enums and patterns are not checked: what the model says is stricter than what AWS accepts
+	missing    string             // the text for a member that is required and not there; Coral's where empty. With own only scalars are asked for
+	inputShape bool               // the paths of constraint errors begin with the input's shape
+	action     string             // the text for an action that does not exist
+	queueURL   bool               // the path of a query request names the queue where no parameter does
+	crc32      bool               // answers carry the CRC-32 of their body
+	xmlHeader  string             // in front of XML answers
+	xmlType    string             // their content type
+	maxBody    int64              // of request bodies held in memory; 0 = maxBody
+	bareErrors bool               // restXml: the error is the root of the answer
+	hostID     bool               // answers carry x-amz-request-id and x-amz-id-2
+	detail     bool               // query errors have an empty Detail
+	oldNames   map[string]oldName // query answers in JSON: members that are not called there as in the model
+	shadowed   map[string]bool    // REST: operations that others of the same URI go before
+	copies     map[string]string  // REST: what an operation becomes where X-Amz-Copy-Source is sent
+	result     string             // restXml: what follows the operation name in an answer that the model does not name
 }
 
 const (
@@ -35,6 +36,7 @@ func quirksOf(service string) quirks {
 	switch service {
 	case "sqs":
 		q.own, q.missing, q.action, q.queueURL, q.xmlHeader, q.detail = true, missingInQuery, notHere, true, plainXML, true
+		q.oldNames = map[string]oldName{"QueueUrls": {"queueUrls", "[]"}, "Messages": {"messages", "null"}}
 	case "ec2":
 		q.loose, q.missing, q.action, q.xmlHeader, q.xmlType = true, missingInQuery, noSuchAction, utf8XML, "text/xml;charset=UTF-8"
 	case "dynamodb", "dynamodbstreams":

@@ -21,7 +21,7 @@ type Match struct {
 	op    *operation
 	path  string // REST: the path the operation's URI matched
 	query string // query protocols: the parameters; in the URL where the body has none
-	mode  string // rpc-v2-cbor: what the answer's Smithy-Protocol says
+	json  bool   // query: the answer is wanted in JSON
 }
 
 // Query reports whether the request came over a query protocol.
@@ -65,7 +65,7 @@ func header(r *http.Request, canonical string) string {
 
 // routeSmithy takes the service and operation from /service/{name}/operation/{name}, whatever stands before.
 func (m *Match) routeSmithy(r *http.Request, protocol string) (Match, *aws.Error) {
-	m.Protocol, m.mode = model.CBOR, protocol
+	m.Protocol = model.CBOR
 	rest, op, ok := cutLast(r.URL.Path, "/operation/")
 	_, name, ok2 := cutLast(rest, "/service/")
 	if !ok || !ok2 || protocol != "rpc-v2-cbor" {
@@ -259,8 +259,15 @@ func (m *Match) routeAction(list []*service, r *http.Request, body func() ([]byt
 	return m.named(best, action)
 }
 
-// parameters finds the parameters of a query request and the action they name.
-func (m *Match) parameters(r *http.Request, body func() ([]byte, error)) (string, *aws.Error) {
+// parameters finds the parameters of a query request, the action they name, and how it wants to be answered.
+func (m *Match) parameters(r *http.Request, body func() ([]byte, error)) (action string, err *aws.Error) {
+	action, err = m.readParameters(r, body)
+	m.json = prefersJSON(header(r, "Accept"), m.query)
+	return action, err
+}
+
+// readParameters finds the parameters of a query request, in the URL or in the body, and the action they name.
+func (m *Match) readParameters(r *http.Request, body func() ([]byte, error)) (string, *aws.Error) {
 	m.query = r.URL.RawQuery
 	if action := uri.FormValue(m.query, "Action"); action != "" && (r.Method == http.MethodGet || r.ContentLength == 0) {
 		return action, nil

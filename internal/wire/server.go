@@ -150,6 +150,12 @@ func (m *Match) WriteOutput(w http.ResponseWriter, reqID string, out any) error 
 		e.structure(at, m.op.out.fields)
 		b.b = e.b
 	case model.Query:
+		if m.json {
+			e := queryJSON{jsonWriter{b.b}, m.s.quirks.oldNames}
+			e.output(m, reqID, at)
+			b.b = e.b
+			break
+		}
 		e := xmlWriter{b: b.b, entry: "member", time: model.ISO8601}
 		m.queryOutput(&e, reqID, at)
 		b.b = e.b
@@ -247,6 +253,10 @@ func (m *Match) headers(h http.Header, reqID string) {
 		case model.CBOR11:
 			h["Content-Type"] = typeCBOR11
 		default:
+			if m.json {
+				h["Content-Type"] = typeJSON
+				break
+			}
 			t := "application/xml"
 			if m.s != nil {
 				t = m.s.quirks.xmlType
@@ -285,6 +295,13 @@ func (m *Match) WriteError(w http.ResponseWriter, reqID string, e *aws.Error) er
 	case model.Query:
 		if e.ErrorShape == notFound { // no action at all
 			b.b = append(b.b, "<UnknownOperationException/>\n"...)
+			m.json = false
+			break
+		}
+		if m.json {
+			j := queryJSON{jsonWriter: jsonWriter{b.b}}
+			j.error(e, reqID, members, fields)
+			b.b = j.b
 			break
 		}
 		x := xmlWriter{b: b.b, entry: "member", time: model.ISO8601}

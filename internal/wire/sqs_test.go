@@ -162,10 +162,15 @@ func TestTagsInQueryRequests(t *testing.T) {
 			"Action=CreateQueue&QueueName=q&Tag.1.Key=team&Tag.1.Value=a%20b&Tag.2.Key=empty&Tag.2.Value=&Attribute.1.Name=DelaySeconds&Attribute.1.Value=3",
 			&sqsapi.CreateQueueInput{QueueName: "q", Tags: tags, Attributes: map[sqsapi.QueueAttributeName]string{"DelaySeconds": "3"}},
 		},
-		"tag":          {"Action=TagQueue&QueueUrl=q&Tag.2.Value=a+b&Tag.2.Key=team&Tag.1.Key=empty&Tag.1.Value=", &sqsapi.TagQueueInput{QueueUrl: "q", Tags: tags}},
-		"tag, a gap":   {"Action=TagQueue&QueueUrl=q&Tag.1.Key=team&Tag.1.Value=a+b&Tag.12.Key=empty&Tag.12.Value=", &sqsapi.TagQueueInput{QueueUrl: "q", Tags: tags}},
-		"untag":        {"Action=UntagQueue&QueueUrl=q&TagKey.1=team&TagKey.2=empty", &sqsapi.UntagQueueInput{QueueUrl: "q", TagKeys: []string{"team", "empty"}}},
-		"untag, tenth": {"Action=UntagQueue&QueueUrl=q&TagKey.10=last&TagKey.2=first", &sqsapi.UntagQueueInput{QueueUrl: "q", TagKeys: []string{"first", "last"}}},
+		"tag":        {"Action=TagQueue&QueueUrl=q&Tag.2.Value=a+b&Tag.2.Key=team&Tag.1.Key=empty&Tag.1.Value=", &sqsapi.TagQueueInput{QueueUrl: "q", Tags: tags}},
+		"tag, a gap": {"Action=TagQueue&QueueUrl=q&Tag.1.Key=team&Tag.1.Value=a+b&Tag.12.Key=empty&Tag.12.Value=", &sqsapi.TagQueueInput{QueueUrl: "q", Tags: tags}},
+		"tag, as Java writes it": {
+			"Action=TagQueue&QueueUrl=q&Tags.1.Key=team&Tags.1.Value=a+b&Tags.2.Key=empty&Tags.2.Value=", &sqsapi.TagQueueInput{QueueUrl: "q", Tags: tags},
+		},
+		"tag, both names": {"Action=TagQueue&QueueUrl=q&Tags.1.Key=team&Tags.1.Value=a+b&Tag.1.Key=empty&Tag.1.Value=", &sqsapi.TagQueueInput{QueueUrl: "q", Tags: tags}},
+		"untag, plural":   {"Action=UntagQueue&QueueUrl=q&TagKeys.1=team&TagKeys.2=empty", &sqsapi.UntagQueueInput{QueueUrl: "q", TagKeys: []string{"team", "empty"}}},
+		"untag":           {"Action=UntagQueue&QueueUrl=q&TagKey.1=team&TagKey.2=empty", &sqsapi.UntagQueueInput{QueueUrl: "q", TagKeys: []string{"team", "empty"}}},
+		"untag, tenth":    {"Action=UntagQueue&QueueUrl=q&TagKey.10=last&TagKey.2=first", &sqsapi.UntagQueueInput{QueueUrl: "q", TagKeys: []string{"first", "last"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, in, rec := exchange(t, w, request("POST", "/", c.params+"&Version=2012-11-05", form, signed("sqs")))

@@ -26,8 +26,6 @@
 //   - In a standard queue that is behind by more messages than its window holds, the messages of a group that was quiet
 //     are preferred only if they were sent since the queue was loaded.
 //   - KMS keys are kept and answered, and encrypt nothing.
-//   - Query requests are answered in XML, also where they ask for JSON with an Accept header: AWS then has an old JSON form that
-//     its documentation does not describe and its SDKs never asked for.
 package sqs
 
 import (
