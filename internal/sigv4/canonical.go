@@ -175,9 +175,17 @@ func appendQuery(b []byte, query string) []byte {
 	return b
 }
 
-// appendHeaders writes the signed headers of r, whose names are in lower case, sorted and separated by semicolons.
+// maxSigned is how many bytes of headers are signed: more than a request may have. A signature can name one many times.
+const maxSigned = 256 << 10
+
+// appendHeaders writes the signed headers of r, whose names are in lower case, sorted and separated by semicolons. It ends early where
+// they are too long; the signature is another one then.
 func appendHeaders(b []byte, r *http.Request, signed string) []byte {
+	end := len(b) + maxSigned
 	for name := range strings.SplitSeq(signed, ";") {
+		if len(b) > end {
+			break
+		}
 		b = append(append(b, name...), ':')
 		for i, v := range headerValues(r, name) {
 			if i > 0 {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -369,5 +370,23 @@ func BenchmarkVerify(b *testing.B) {
 		if err := v.Verify(r, sigv4.Read(r), suiteSecret, suiteTime, body); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A signature may name a header many times, and each time all of it would be signed: 60 KiB of headers come to hundreds of megabytes.
+func TestSignedHeadersThatSwell(t *testing.T) {
+	names := strings.Repeat("a;", 15_000) + "host;x-amz-date"
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-Amz-Date", "20150830T123600Z")
+	r.Header.Set("A", strings.Repeat("x", 30_000))
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders="+names+
+		", Signature=b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500")
+	var v sigv4.Verifier
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := v.Verify(r, sigv4.Read(r), suiteSecret, suiteTime, nil)
+	runtime.ReadMemStats(&after)
+	if grew := after.TotalAlloc - before.TotalAlloc; reason(err) != sigv4.Mismatch || grew > 8<<20 {
+		t.Errorf("refused with %v after allocating %d MiB", err, grew>>20)
 	}
 }
