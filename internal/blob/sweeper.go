@@ -3,8 +3,8 @@ package blob
 import (
 	"context"
 	"math"
-	"slices"
 	"sync"
+	"time"
 )
 
 // Grave is a blob no record names since commit At: a number of the caller's that grows with every commit that matters, and
@@ -12,6 +12,9 @@ import (
 type Grave struct {
 	ID ID
 	At uint64
+	// Until is when it may be freed at the earliest, by the machine's clock: until then other processes may read it, of which
+	// this one knows nothing. The zero value is for a blob that nobody else reads.
+	Until time.Time
 }
 
 // Sweeper frees dead blobs once no state of the store that names them can be read any more. It remembers graves for as long
@@ -22,14 +25,14 @@ type Sweeper struct {
 	oldest func() uint64
 
 	mu     sync.Mutex
-	graves []Grave
+	graves map[ID]Grave
 	pins   map[*Pin]uint64
 }
 
 // NewSweeper sweeps blobs. oldest answers the commit of the oldest state that is kept to be read again, a saved snapshot;
 // math.MaxUint64 where there is none.
 func NewSweeper(blobs Store, oldest func() uint64) *Sweeper {
-	return &Sweeper{blobs: blobs, oldest: oldest, pins: make(map[*Pin]uint64)}
+	return &Sweeper{blobs: blobs, oldest: oldest, graves: make(map[ID]Grave), pins: make(map[*Pin]uint64)}
 }
 
 // Pin holds back the sweeper from what died after a commit.
@@ -51,11 +54,28 @@ func (p *Pin) Release() {
 	delete(p.s.pins, p)
 }
 
-// Bury has blobs freed by a later Sweep.
+// Bury has blobs freed by a later Sweep. What is buried stays as it was buried first.
 func (s *Sweeper) Bury(graves ...Grave) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.graves = append(s.graves, graves...)
+	for _, g := range graves {
+		if _, known := s.graves[g.ID]; !known {
+			s.graves[g.ID] = g
+		}
+	}
+}
+
+// Next is when time alone will let some be freed; false where it will not.
+func (s *Sweeper) Next() (next time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for _, g := range s.graves {
+		if g.Until.After(now) && (!ok || g.Until.Before(next)) {
+			next, ok = g.Until, true
+		}
+	}
+	return next, ok
 }
 
 // Sweep frees what can be freed and answers it, so that its records can go. What could not be freed stays buried.
@@ -75,7 +95,7 @@ func (s *Sweeper) Sweep(ctx context.Context) ([]ID, error) {
 	return ids, nil
 }
 
-// takeFree takes out the graves that no state anybody reads is older than.
+// takeFree takes out the graves that no state anybody reads is older than, and whose time has come.
 func (s *Sweeper) takeFree() []Grave {
 	oldest := s.oldest()
 	s.mu.Lock()
@@ -84,13 +104,13 @@ func (s *Sweeper) takeFree() []Grave {
 		oldest = min(oldest, at)
 	}
 	var free []Grave
-	s.graves = slices.DeleteFunc(s.graves, func(g Grave) bool {
-		if g.At > oldest {
-			return false
+	now := time.Now()
+	for id, g := range s.graves {
+		if g.At <= oldest && !g.Until.After(now) {
+			free = append(free, g)
+			delete(s.graves, id)
 		}
-		free = append(free, g)
-		return true
-	})
+	}
 	return free
 }
 

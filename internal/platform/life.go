@@ -104,7 +104,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 	l.tasks = task.NewRunner(st.Space("task"), l.clock, tasks)
 	l.timers = timer.New(st.Space("timer"), l.clock, timers)
-	l.shelf = shelf.New(st.Space(shelf.SpaceName), p.blobs, shelf.Options{Oldest: p.oldest, Alone: !l.shared && others == nil, Log: p.log})
+	l.shelf = shelf.New(st.Space(shelf.SpaceName), p.blobs, shelf.Options{Oldest: p.oldest, Alone: !l.shared && others == nil, Grace: p.grace(), Log: p.log})
 	ledger := task.NewLedger(st.Space("task"))
 	l.recorder = telemetry.New(telemetry.Options{Clock: l.clock, Archive: telemetry.NewArchive(st.Space("telemetry")), Log: p.log})
 	l.door = call.New(call.Options{Mode: auth.Open, Limits: p.o.EnforceLimits, Telemetry: l.recorder, Log: p.log})

@@ -11,6 +11,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/blob"
 	"github.com/obidos-cloud/obidos/internal/blob/file"
 	"github.com/obidos-cloud/obidos/internal/blob/s3"
+	"github.com/obidos-cloud/obidos/internal/shelf"
 	"github.com/obidos-cloud/obidos/internal/store/postgres"
 )
 
@@ -63,6 +64,15 @@ func (p *Platform) openSharedBlobs() (err error) {
 
 // askForBlobs bounds how long a start waits for a service that does not answer.
 const askForBlobs = 20 * time.Second
+
+// grace is how long blobs are left to the other nodes. A client may send one for a day, and read one for an hour after it was
+// deleted.
+func (p *Platform) grace() shelf.Grace {
+	if p.o.Cluster == nil {
+		return shelf.Grace{}
+	}
+	return shelf.Grace{Begun: 24 * time.Hour, Read: time.Hour}
+}
 
 // nowhere keeps no blobs: what one node kept for itself the others would not find.
 type nowhere struct{}

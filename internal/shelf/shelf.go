@@ -4,7 +4,8 @@
 // record; and [Shelf.Take] in the one that removes the last record with it. Everything else follows: what was put is kept,
 // what was taken is freed once no saved snapshot can name it any more, what a crash left half done is settled at the next
 // start. Whoever reads an id in one transaction and finds no blob under it afterwards reads again: the record has
-// changed meanwhile.
+// changed meanwhile. Where several processes share a store of blobs, time stands in for what one cannot know of another,
+// see [Grace].
 //
 // It keeps, in its own space: named/<id> which blobs records name; grave/<id> those that no record names any more, with
 // the number the state had then; number, which rises with every snapshot that is saved, and whenever the state is set
@@ -75,7 +76,18 @@ type Options struct {
 	Oldest func() uint64
 	// Alone says that nobody else writes blobs to the store: what is pending when Run begins was left by a crash.
 	Alone bool
+	// Grace is for a store that others write to and read; it is not set where Alone is.
+	Grace Grace
 	Log   *slog.Logger // may be nil
+}
+
+// Grace is how long is waited for what other processes may be doing. Zero is for ever.
+type Grace struct {
+	// Begun is how long ago what is pending must have been begun, or written to last, before it counts as left by a crash.
+	// Whoever has finished a blob must have put it by then.
+	Begun time.Duration
+	// Read is how long what is dead is kept, for those who have begun to read it.
+	Read time.Duration
 }
 
 // Shelf is the account of one store of blobs.
@@ -85,6 +97,7 @@ type Shelf struct {
 	blobs   blob.Store
 	sweeper *blob.Sweeper
 	alone   bool
+	grace   Grace
 	log     *slog.Logger
 	look    chan struct{} // there is something to keep or to sweep; holds one
 
@@ -108,7 +121,7 @@ func New(space store.Space, blobs blob.Store, o Options) *Shelf {
 	}
 	s := &Shelf{
 		space: space, tables: newTables(space), blobs: blobs, sweeper: blob.NewSweeper(blobs, oldest),
-		alone: o.Alone, log: o.Log, look: make(chan struct{}, 1), begun: map[blob.ID]bool{},
+		alone: o.Alone, grace: o.Grace, log: o.Log, look: make(chan struct{}, 1), begun: map[blob.ID]bool{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -154,9 +167,17 @@ func (s *Shelf) Take(tx *store.Tx, id blob.ID) {
 	s.tables.named.Delete(tx, [16]byte(id))
 	s.tables.graves.Set(tx, grave{At: at}, [16]byte(id))
 	tx.OnCommit(func() {
-		s.sweeper.Bury(blob.Grave{ID: id, At: at})
+		s.sweeper.Bury(blob.Grave{ID: id, At: at, Until: s.until()})
 		s.Look()
 	})
+}
+
+// until is when what dies now may be freed.
+func (s *Shelf) until() time.Time {
+	if s.grace.Read == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(s.grace.Read)
 }
 
 // Hold keeps all blobs that are named now, until it is released: for who reads names over a long time.
@@ -193,21 +214,43 @@ func Named(tx *store.Tx, space store.Space) iter.Seq[blob.ID] {
 
 // Run keeps and frees what is to be, until ctx ends.
 func (s *Shelf) Run(ctx context.Context) error {
-	if err := s.settle(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
+	var settle time.Time // when what others have left is looked for
 	var again *time.Timer
+	defer func() {
+		if again != nil {
+			again.Stop()
+		}
+	}()
 	for {
-		if err := s.tidy(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("cannot tidy up blobs; it is tried again", "error", err)
-			if again == nil {
-				again = time.AfterFunc(retry, s.Look)
-				defer again.Stop()
+		var failed error
+		if !settle.After(time.Now()) {
+			failed = s.settle(ctx)
+			if failed != nil && s.alone && ctx.Err() == nil {
+				return failed
 			}
-			again.Reset(retry)
+			settle = time.Now().Add(s.grace.Begun)
+			if s.grace.Begun == 0 {
+				settle = never
+			}
+			if failed != nil {
+				settle = time.Time{}
+			}
+		}
+		if failed = errors.Join(failed, s.tidy(ctx)); failed != nil && ctx.Err() == nil {
+			s.log.Warn("cannot tidy up blobs; it is tried again", "error", failed)
+		}
+		next := settle
+		if due, ok := s.sweeper.Next(); ok && due.Before(next) {
+			next = due
+		}
+		if failed != nil {
+			next = time.Now().Add(retry)
+		}
+		if again != nil {
+			again.Stop()
+		}
+		if next != never {
+			again = time.AfterFunc(time.Until(next), s.Look)
 		}
 		select {
 		case <-s.look:
@@ -222,9 +265,12 @@ const (
 	page  = 500 // ids of one transaction
 )
 
-// settle finds what an earlier process left.
+// never comes after all there is to wait for.
+var never = time.Unix(1<<40, 0)
+
+// settle finds what an earlier process left, or another one that is no more.
 func (s *Shelf) settle(ctx context.Context) error {
-	if s.alone {
+	if s.alone || s.grace.Begun > 0 {
 		pending, err := s.left(ctx)
 		if err != nil {
 			return fmt.Errorf("look for blobs left half done: %w", err)
@@ -240,10 +286,11 @@ func (s *Shelf) settle(ctx context.Context) error {
 			}
 		}
 	}
+	until := s.until()
 	graves, err := store.View(ctx, s.space, func(tx *store.Tx) ([]blob.Grave, error) {
 		var all []blob.Grave
 		for k, g := range s.tables.graves.Scan(tx, store.ScanOptions{}) {
-			all = append(all, blob.Grave{ID: blob.ID(k.ID(0)), At: g.At})
+			all = append(all, blob.Grave{ID: blob.ID(k.ID(0)), At: g.At, Until: until})
 		}
 		return all, nil
 	})
@@ -254,11 +301,11 @@ func (s *Shelf) settle(ctx context.Context) error {
 	return nil
 }
 
-// left are the blobs that are pending and were not begun by this process.
+// left are the blobs that are pending and were not begun by this process, or so long ago that nobody is at them any more.
 func (s *Shelf) left(ctx context.Context) ([]blob.ID, error) {
 	s.begin.Lock()
 	defer s.begin.Unlock()
-	pending, err := s.blobs.Pending(ctx, 0)
+	pending, err := s.blobs.Pending(ctx, s.grace.Begun)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pending = slices.DeleteFunc(pending, func(id blob.ID) bool { return s.begun[id] })
@@ -285,7 +332,10 @@ func (s *Shelf) tidy(ctx context.Context) error {
 	named := s.named
 	s.named = nil
 	s.mu.Unlock()
-	if err := s.blobs.Keep(ctx, named...); err != nil { // what is not kept stays pending, and is settled at the next start
+	if err := s.blobs.Keep(ctx, named...); err != nil { // what is not kept stays pending
+		s.mu.Lock()
+		s.named = append(named, s.named...)
+		s.mu.Unlock()
 		return err
 	}
 	freed, err := s.sweeper.Sweep(ctx)

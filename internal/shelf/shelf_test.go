@@ -32,10 +32,14 @@ type state struct {
 
 func newState(t *testing.T, e *memory.Engine, blobs blob.Store, oldest func() uint64) *state {
 	t.Helper()
+	return newStateWith(e, blobs, shelf.Options{Oldest: oldest, Alone: true})
+}
+
+func newStateWith(e *memory.Engine, blobs blob.Store, o shelf.Options) *state {
 	st := &store.Store{Engine: e, Clock: clock.New()}
 	s := &state{engine: e, blobs: blobs, space: st.Space(shelf.SpaceName), names: st.Space("names")}
 	s.table = store.NewTable[blob.ID](s.names, 1, "name", store.Global)
-	s.shelf = shelf.New(s.space, blobs, shelf.Options{Oldest: oldest, Alone: true})
+	s.shelf = shelf.New(s.space, blobs, o)
 	return s
 }
 
@@ -213,6 +217,61 @@ func TestCrashesLeaveNothing(t *testing.T) {
 	if left, err := blobs.Pending(t.Context(), 0); err != nil || len(left) > 0 {
 		t.Errorf("%d blobs are still pending, %v", len(left), err)
 	}
+}
+
+// What a process leaves that shares its blobs with others, those find when it is old, and nothing that is younger.
+func TestOthersTidyUpAfterTheDead(t *testing.T) {
+	t.Parallel()
+	e, blobs := memory.New(memory.Options{}), openBlobs(t)
+	o := shelf.Options{Grace: shelf.Grace{Begun: time.Second, Read: time.Second}}
+	other := newStateWith(e, blobs, o)
+	other.run(t)
+	dead := newStateWith(e, blobs, o) // it never runs: nothing is kept or freed
+	began := time.Now()
+	a, b := dead.put(t, "a"), dead.put(t, "b")
+	dead.take(t, "b")
+	w, err := dead.shelf.Create(t.Context()) // begun, and named by nobody
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("c")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	other.shelf.Look()
+	time.Sleep(50 * time.Millisecond)
+	if gone := other.gone(t, b) || other.gone(t, w.ID()); gone && time.Since(began) < time.Second {
+		t.Error("a blob was freed that others may be at")
+	}
+	eventually(t, "settled", func() bool {
+		left, err := blobs.Pending(t.Context(), 0)
+		return err == nil && len(left) == 0 && other.gone(t, b) && other.gone(t, w.ID())
+	})
+	if other.gone(t, a) {
+		t.Error("a blob that a record names was freed")
+	}
+	other.check(t, "after a death")
+}
+
+func TestWhatIsTakenIsReadElsewhereForAWhile(t *testing.T) {
+	t.Parallel()
+	e, blobs := memory.New(memory.Options{}), openBlobs(t)
+	o := shelf.Options{Grace: shelf.Grace{Begun: time.Hour, Read: 500 * time.Millisecond}}
+	one, other := newStateWith(e, blobs, o), newStateWith(e, blobs, o)
+	one.run(t)
+	other.run(t)
+	a := one.put(t, "a")
+	began := time.Now()
+	one.take(t, "a")
+	for time.Since(began) < 300*time.Millisecond {
+		if other.gone(t, a) && time.Since(began) < o.Grace.Read {
+			t.Fatal("a blob was freed at once")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	eventually(t, "freed", func() bool { return other.gone(t, a) })
 }
 
 // saved is a snapshot of the tests.
