@@ -57,7 +57,7 @@ func killCluster(t *testing.T, seed uint64, worst map[string]time.Duration) (mes
 		s.ready(ctx, t, d)
 	}
 	c.prepare(ctx, t)
-	p := newProbes(ctx, t, c.door)
+	p := newProbes(ctx, t, c.door, 20*time.Millisecond)
 	c.begin(ctx)
 	time.Sleep(time.Second)
 
@@ -159,7 +159,7 @@ type probes struct {
 	gaps []time.Duration
 }
 
-func newProbes(ctx context.Context, t *testing.T, d *door) *probes {
+func newProbes(ctx context.Context, t *testing.T, d *door, pause time.Duration) *probes {
 	const queues = 6
 	p := &probes{stop: make(chan struct{}), last: make([]time.Time, queues), gaps: make([]time.Duration, queues)}
 	for i := range queues {
@@ -175,7 +175,7 @@ func newProbes(ctx context.Context, t *testing.T, d *door) *probes {
 					select {
 					case <-p.stop:
 						return
-					case <-time.After(20 * time.Millisecond):
+					case <-time.After(pause):
 					}
 					if own.call(ctx, "SendMessage", object{"QueueUrl": q.url(), "MessageBody": "x"}, nil) == nil {
 						p.sent(i)
