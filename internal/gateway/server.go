@@ -58,7 +58,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if ownPath(r.URL.Path) {
-		if !toldToAll(r) && !fromHere(r) && !(s.OpenLocalStack && hasPrefix(r.URL.Path, "/_localstack/")) {
+		if !toldToAll(r) && !fromHere(r) && !(s.OpenLocalStack && strings.HasPrefix(r.URL.Path, "/_localstack/")) {
 			http.Error(w, "obidos refuses this request: "+r.URL.Path+" is for callers on its own machine; run the obidos command there (in its container: docker exec)", http.StatusForbidden)
 			return
 		}
@@ -89,10 +89,8 @@ func fromHere(r *http.Request) bool {
 
 // ownPath reports whether a path is one of our own endpoints, not AWS's.
 func ownPath(path string) bool {
-	return len(path) > 2 && path[1] == '_' && (hasPrefix(path, "/_obidos/") || hasPrefix(path, "/_localstack/"))
+	return len(path) > 2 && path[1] == '_' && (strings.HasPrefix(path, "/_obidos/") || strings.HasPrefix(path, "/_localstack/"))
 }
-
-func hasPrefix(s, prefix string) bool { return len(s) >= len(prefix) && s[:len(prefix)] == prefix }
 
 // exchange is one request of an AWS API under way.
 type exchange struct {
@@ -356,11 +354,11 @@ func HTTP(handler http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// Serve answers what comes in at l until ctx ends, then lets the requests under way finish for a while.
+// Serve answers what comes in at l until ctx ends, then lets the requests under way finish for a while. It closes l.
 func Serve(ctx context.Context, l net.Listener, h *http.Server, certificates *Certificates) error {
 	config, err := certificates.config()
 	if err != nil {
-		return err
+		return errors.Join(err, l.Close())
 	}
 	listener := sniff(ctx, l, config, h)
 	ended := make(chan error, 1)

@@ -56,14 +56,13 @@ func (v Values) AppendOutput(dst []byte, op *model.Operation, out any) ([]byte, 
 // AppendMembers appends the members that an error of the operation's service has beyond its message; nothing where it has none.
 func (v Values) AppendMembers(dst []byte, op *model.Operation, e *aws.Error) ([]byte, error) {
 	m, err := v.w.For(op, model.CBOR11)
-	if err != nil || e.Members == nil {
+	if err != nil {
 		return dst, err
 	}
-	shape := m.s.errorOf(e.Code)
-	if shape == nil || shape.Members == nil || reflect.TypeOf(e.Members) != reflect.PointerTo(shape.Members) {
-		return dst, nil
+	if st := m.s.membersOf(e); st != nil {
+		dst = appendValue(dst, st, e.Members)
 	}
-	return appendValue(dst, m.s.plans.structure(shape.Members), e.Members), nil
+	return dst, nil
 }
 
 func appendValue(dst []byte, st *structure, value any) []byte {

@@ -55,9 +55,6 @@ func Incomplete(err error) *aws.Error {
 	if e, ok := errors.AsType[*aws.Error](err); ok {
 		return e
 	}
-	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return TooLarge(e.Limit)
-	}
 	if t, ok := errors.AsType[interface {
 		error
 		Timeout() bool

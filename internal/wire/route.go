@@ -335,8 +335,10 @@ func (m *Match) routeUnsigned(r *http.Request, body func() ([]byte, error)) (Mat
 	path := r.URL.EscapedPath()
 	for _, s := range m.w.services {
 		if s.rest() && s.Name != "s3" && s.Name != "s3control" {
-			if op, ok := s.routes().Find(r.Method, path, r.URL.RawQuery); ok && op.literal() {
-				return m.rest(s, op, path)
+			if op, ok := s.routes().Find(r.Method, path, r.URL.RawQuery); ok {
+				if t := uri.Parse(op.URI); t.Literal() { // its path tells without the service being known
+					return m.rest(s, op, path)
+				}
 			}
 		}
 	}

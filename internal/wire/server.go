@@ -355,14 +355,13 @@ func (m *Match) buffer() *buffer {
 
 // errorMembers is where an error's members lie, and their plans; none where it has none.
 func (m *Match) errorMembers(e *aws.Error) (place, []*field) {
-	if e.Members == nil || m.s == nil {
+	if m.s == nil {
 		return place{}, nil
 	}
-	shape := m.s.errorOf(e.Code)
-	if shape == nil || shape.Members == nil {
-		return place{}, nil
+	if st := m.s.membersOf(e); st != nil {
+		return placeOf(e.Members), st.fields
 	}
-	return placeOf(e.Members), m.s.plans.structure(shape.Members).fields
+	return place{}, nil
 }
 
 // errorType is what __type says: the shape in the model's name space, or in that of AWS's framework.

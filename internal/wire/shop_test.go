@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -333,5 +334,21 @@ func TestTimestampsAndNumbersInEveryForm(t *testing.T) {
 		if !got.When.V.Equal(want) || got.Count != 1 || got.Long.V != 1000 || got.Ratio.V == got.Ratio.V || got.Exact.V > -1e308 {
 			t.Errorf("%s: decoded %+v", text, got)
 		}
+	}
+}
+
+// What an error carries that its service's model does not know under that code (another service's error, passed on) is left out.
+func TestErrorWithMembersOfAnother(t *testing.T) {
+	w := wire.New(shopAPI("shop", model.JSON11))
+	m, in, rec := exchange(t, w, request("POST", "/", `{"shelf":"s","count":1}`, "X-Amz-Target: Shop_shop.Make"))
+	if in == nil {
+		t.Fatal(rec.Body)
+	}
+	other := &part{Name: "secret", Weight: aws.Some(math.Float64frombits(0x0101))}
+	if err := m.WriteError(rec, "REQ", errBroken.New("no").With(other)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := rec.Body.String(), `{"__type":"com.example.shop#ShelfBroken","Message":"no"}`; got != want {
+		t.Errorf("answered %s, want %s", got, want)
 	}
 }

@@ -13,6 +13,7 @@ package wire
 
 import (
 	"crypto/rand"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -119,12 +120,6 @@ func (s *service) compileRoutes() *uri.Routes[*operation] {
 	return r
 }
 
-// literal reports whether the operation's path can be told without knowing the service.
-func (op *operation) literal() bool {
-	t := uri.Parse(op.URI)
-	return t.Literal()
-}
-
 func (s *service) operations() []operation {
 	ops := make([]operation, len(s.Operations))
 	for i := range ops {
@@ -162,6 +157,18 @@ func (s *service) errorOf(code string) *model.Error {
 		return nil
 	}
 	return &s.Errors[i]
+}
+
+// membersOf is the structure of what an error carries; nil where that is nothing, or not what the model has under its code.
+func (s *service) membersOf(e *aws.Error) *structure {
+	if e.Members == nil {
+		return nil
+	}
+	shape := s.errorOf(e.Code)
+	if shape == nil || shape.Members == nil || reflect.TypeOf(e.Members) != reflect.PointerTo(shape.Members) {
+		return nil
+	}
+	return s.plans.structure(shape.Members)
 }
 
 // token is what fills an idempotency token the client left out.
