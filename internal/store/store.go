@@ -24,6 +24,8 @@ type Store struct {
 
 	mu     sync.Mutex
 	tables map[string]string // the names of the tables declared, by what their keys begin with
+
+	receipts receipts
 }
 
 // declare panics where another table has these keys.
@@ -59,6 +61,10 @@ func (s Space) Now() time.Time { return s.store.Clock.Now() }
 
 // Update runs fn in a serializable transaction and returns its answer once that is durable. fn may run again: it touches
 // only tx and its own variables; no I/O, no waiting, no other service. An error of fn is returned and nothing is written.
+//
+// Where a commit's outcome is unknown, because a connection broke say, it is looked up, and what was not committed is done again:
+// ErrUnknown is answered only where that cannot be found out either. (Not so with fences and in lazy and owned updates: their
+// owner settles it.)
 func Update[T any](ctx context.Context, s Space, fn func(tx *Tx) (T, error)) (T, error) {
 	return UpdateWith(ctx, s, UpdateOptions{}, fn)
 }
@@ -74,16 +80,28 @@ func UpdateWith[T any](ctx context.Context, s Space, o UpdateOptions, fn func(tx
 	)
 	a.root = Tx{&a, aws.RequestOf(ctx).Scope}
 	defer a.end()
-	err := s.store.Engine.Update(ctx, o, func(txn Txn) (err error) {
-		a.begin(txn, txn, s.Now())
-		if s.store.Overrun != nil {
-			defer a.watch(s.store.Overrun, o, time.Now())
-		}
-		if out, err = fn(&a.root); a.err != nil {
-			return a.err
-		}
-		return err
-	})
+	run := func(o UpdateOptions, r *receipt) error {
+		return s.store.Engine.Update(ctx, o, func(txn Txn) (err error) {
+			a.begin(txn, txn, s.Now())
+			if s.store.Overrun != nil {
+				defer a.watch(s.store.Overrun, o, time.Now())
+			}
+			out, err = fn(&a.root)
+			if err == nil && r != nil {
+				r.sign(s.store, &a)
+			}
+			if a.err != nil {
+				return a.err
+			}
+			return err
+		})
+	}
+	var err error
+	if s.store.unsure(o) {
+		err = s.store.surely(ctx, o, run)
+	} else {
+		err = run(o, nil)
+	}
 	if err != nil {
 		if errors.Is(err, ErrUnknown) {
 			runAll(a.onUnknown)

@@ -44,6 +44,7 @@ type attempt struct {
 	now       time.Time
 	err       error // the first that spoiled it
 	touched   int   // keys read and written
+	wrote     int   // those written
 	onCommit  []func()
 	onUnknown []func()
 	buf       *buffers
@@ -51,7 +52,7 @@ type attempt struct {
 }
 
 func (a *attempt) begin(r Reader, txn Txn, now time.Time) {
-	a.reader, a.txn, a.now, a.err, a.touched = r, txn, now, nil, 0
+	a.reader, a.txn, a.now, a.err, a.touched, a.wrote = r, txn, now, nil, 0, 0
 	a.onCommit, a.onUnknown = a.onCommit[:0], a.onUnknown[:0]
 }
 
@@ -120,6 +121,7 @@ func (tx *Tx) writable() bool {
 		tx.spoil(ErrReadOnly)
 	}
 	tx.touched++
+	tx.wrote++
 	return tx.err == nil
 }
 

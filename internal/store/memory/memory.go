@@ -104,6 +104,9 @@ func (e *Engine) Fork() *Engine {
 	return &Engine{live: e.copy()}
 }
 
+// Unsure implements store.Unsure.
+func (e *Engine) Unsure() bool { return e.hostile != nil && e.hostile.Unknown > 0 }
+
 // View is store.Engine's.
 func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
 	if err := e.ready(ctx); err != nil {

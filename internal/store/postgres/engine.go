@@ -97,6 +97,9 @@ func (e *Engine) Close() error {
 	return nil
 }
 
+// Unsure implements store.Unsure.
+func (e *Engine) Unsure() bool { return true }
+
 // View is store.Engine's.
 func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
 	if err := e.enter(ctx); err != nil {

@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		})
 	}
 	t.Run("Model", func(t *testing.T) { model(t, open(t)) })
+	t.Run("Sure", func(t *testing.T) { Sure(t, open(t).Engine) })
 	t.Run("History", func(t *testing.T) { history(t, open(t)) })
 	t.Run("Crash", func(t *testing.T) {
 		s := open(t)
