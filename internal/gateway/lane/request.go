@@ -279,11 +279,8 @@ func (n *names) canonical(sent string) name {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if known = n.known.Load(); known != nil && len(*known) >= maxNames {
-		return found
-	}
 	next := map[string]name{}
-	if known != nil {
+	if known = n.known.Load(); known != nil && len(*known) < maxNames { // otherwise all begin anew: those in use come back
 		next = maps.Clone(*known)
 	}
 	sent = strings.Clone(sent) // it is part of a head
