@@ -216,7 +216,7 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("decoding %s: %v allocations, want at most %v", name, got, want)
 		}
 	}
-	for name, want := range map[string]float64{"SendMessage": 4, "SendMessageQuery": 5, "ReceiveMessage": 4, "GetItem": 4} {
+	for name, want := range map[string]float64{"SendMessage": 2, "SendMessageQuery": 2, "ReceiveMessage": 3, "GetItem": 2} {
 		c := outputs()[name]
 		m, _ := c.once(t)
 		w := &sink{http.Header{}}

@@ -10,7 +10,7 @@ type quirks struct {
 	queueURL   bool               // the path of a query request names the queue where no parameter does
 	crc32      bool               // answers carry the CRC-32 of their body
 	xmlHeader  string             // in front of XML answers
-	xmlType    string             // their content type
+	xmlType    []string           // their content type
 	maxBody    int64              // of request bodies held in memory; 0 = maxBody
 	bareErrors bool               // restXml: the error is the root of the answer
 	hostID     bool               // answers carry x-amz-request-id and x-amz-id-2
@@ -32,24 +32,24 @@ const (
 )
 
 func quirksOf(service string) quirks {
-	q := quirks{action: coralAction, xmlType: "text/xml", result: "Response"}
+	q := quirks{action: coralAction, xmlType: typeTextXML, result: "Response"}
 	switch service {
 	case "sqs":
 		q.own, q.missing, q.action, q.queueURL, q.xmlHeader, q.detail = true, missingInQuery, notHere, true, plainXML, true
 		q.oldNames = map[string]oldName{"QueueUrls": {"queueUrls", "[]"}, "Messages": {"messages", "null"}}
 	case "ec2":
-		q.loose, q.missing, q.action, q.xmlHeader, q.xmlType = true, missingInQuery, noSuchAction, utf8XML, "text/xml;charset=UTF-8"
+		q.loose, q.missing, q.action, q.xmlHeader, q.xmlType = true, missingInQuery, noSuchAction, utf8XML, typeEC2
 	case "dynamodb", "dynamodbstreams":
 		q.crc32 = true
 	case "s3":
-		q.own, q.bareErrors, q.hostID, q.xmlHeader, q.xmlType, q.result = true, true, true, utf8XML, "application/xml", "Result"
+		q.own, q.bareErrors, q.hostID, q.xmlHeader, q.xmlType, q.result = true, true, true, utf8XML, typeXML, "Result"
 		q.shadowed = map[string]bool{
 			"GetBucketLifecycle": true, "PutBucketLifecycle": true, "GetBucketNotification": true, "PutBucketNotification": true,
 			"ListDirectoryBuckets": true, "CopyObject": true, "UploadPartCopy": true,
 		}
 		q.copies = map[string]string{"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
 	case "s3control":
-		q.xmlHeader, q.xmlType = utf8XML, "application/xml"
+		q.xmlHeader, q.xmlType = utf8XML, typeXML
 	case "route53":
 		q.xmlHeader = plainXML + "\n"
 	case "apigateway", "apigatewayv2":

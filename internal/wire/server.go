@@ -218,17 +218,22 @@ var (
 	typeCBOR   = []string{"application/cbor"}
 	typeCBOR11 = []string{"application/x-amz-cbor-1.1"}
 	smithyCBOR = []string{"rpc-v2-cbor"}
+
+	typeXML     = []string{"application/xml"}
+	typeTextXML = []string{"text/xml"}
+	typeEC2     = []string{"text/xml;charset=UTF-8"}
 )
 
 // write sends headers and body.
 func (m *Match) write(w http.ResponseWriter, status int, reqID string, body []byte) error {
 	h := w.Header()
-	m.headers(h, reqID)
+	length := m.headers(h, reqID)
 	if m.s != nil && m.s.quirks.crc32 {
 		h["X-Amz-Crc32"] = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)}
 	}
 	if _, ok := h["Content-Length"]; !ok {
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		length[0] = strconv.Itoa(len(body))
+		h["Content-Length"] = length
 	}
 	w.WriteHeader(status)
 	if len(body) == 0 {
@@ -238,8 +243,8 @@ func (m *Match) write(w http.ResponseWriter, status int, reqID string, body []by
 	return err
 }
 
-// headers sets what every answer carries.
-func (m *Match) headers(h http.Header, reqID string) {
+// headers sets what every answer carries. It has memory left for the value of one more.
+func (m *Match) headers(h http.Header, reqID string) (more []string) {
 	if _, ok := h["Content-Type"]; !ok {
 		switch m.Protocol {
 		case model.JSON10:
@@ -257,23 +262,26 @@ func (m *Match) headers(h http.Header, reqID string) {
 				h["Content-Type"] = typeJSON
 				break
 			}
-			t := "application/xml"
-			if m.s != nil {
-				t = m.s.quirks.xmlType
-			} else if m.Query() {
-				t = "text/xml"
+			switch {
+			case m.s != nil:
+				h["Content-Type"] = m.s.quirks.xmlType
+			case m.Query():
+				h["Content-Type"] = typeTextXML
+			default:
+				h["Content-Type"] = typeXML
 			}
-			h["Content-Type"] = []string{t}
 		}
 	}
 	if m.Protocol == model.CBOR {
 		h["Smithy-Protocol"] = smithyCBOR
 	}
-	id := []string{reqID}
+	values := []string{reqID, ""}
+	id := values[:1:1]
 	h["X-Amzn-Requestid"] = id
 	if m.s == nil || m.s.quirks.hostID {
 		h["X-Amz-Request-Id"], h["X-Amz-Id-2"] = id, id
 	}
+	return values[1:]
 }
 
 // WriteError answers with an error in the protocol the request came in. An error of a handler that is not AWS's goes through Failure
