@@ -86,6 +86,7 @@ func check([]string) error {
 		{"cross-compilation", crossCompile},
 		{"official wire vectors", vectors},
 		{"image", func() error { return goRun([]string{"-C", "tools/image", "test", "./..."}, nil) }},
+		{"chart and manifests", func() error { return goRun([]string{"run", "-C", "tools/deploy", ".", "-check"}, nil) }},
 		{"lint", lint},
 		{"known vulnerabilities", vulnerabilities},
 	}
@@ -111,7 +112,7 @@ func generated() error {
 }
 
 func tidy() error {
-	for _, dir := range []string{".", "tools", "tools/image", "tools/deploy", "test/wire", "contrib/testcontainers-go"} {
+	for _, dir := range []string{".", "tools", "tools/image", "tools/deploy", "tools/deploy/validator", "test/wire", "contrib/testcontainers-go"} {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
 			continue
 		}

@@ -1,5 +1,6 @@
 // Command deploy renders the Helm chart into the plain manifests of deploy/kubernetes, and checks both: the chart renders for one
-// node and for several, the manifests are what it renders, and Kubernetes' own schemas accept every document.
+// node and for several, the manifests are what it renders, and Kubernetes' own schemas accept every document. What else is written in
+// YAML for others to read (the compose file, GitHub's) has to be that.
 //
 //	go run -C tools/deploy . [-check]
 package main
@@ -19,6 +20,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	"sigs.k8s.io/yaml"
 )
 
 // renderings are the manifests, each of the chart with values of its own.
@@ -79,9 +81,62 @@ func run(root string, check bool) error {
 			return fmt.Errorf("%s is not what the chart renders: go run -C tools/deploy . writes it", path)
 		}
 	}
-	out, err := exec.Command("go", append([]string{"tool", "kubectl-validate", "--version", schemas}, files...)...).CombinedOutput()
-	if err != nil {
+	wrong := filepath.Join(temp, "wrong.yaml")
+	if err := os.WriteFile(wrong, []byte(misspelt), 0o644); err != nil {
+		return err
+	}
+	if validate(wrong) == nil {
+		return errors.New("kubectl-validate accepts a Service with a field that there is not")
+	}
+	return errors.Join(validate(files...), readable(root))
+}
+
+// misspelt is what a validator that validates refuses.
+const misspelt = `apiVersion: v1
+kind: Service
+metadata: {name: wrong}
+spec:
+  ports: [{port: 4566, tragetPort: aws}]
+`
+
+// validate holds the documents of files to Kubernetes' schemas, which are in the validator. It is a module of its own: it needs
+// other versions of Kubernetes' libraries than Helm does.
+func validate(files ...string) error {
+	args := []string{"tool", "kubectl-validate", "--version", schemas}
+	for _, f := range files {
+		path, err := filepath.Abs(f)
+		if err != nil {
+			return err
+		}
+		args = append(args, path)
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Dir = "validator"
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("kubectl-validate: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// readable sees that the YAML that nobody renders can be read, and names no key twice.
+func readable(root string) error {
+	files := []string{filepath.Join(root, "..", "action.yml")}
+	for _, pattern := range []string{"compose/*.yml", "github/*.yml"} {
+		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil || len(found) == 0 {
+			return errors.Join(err, fmt.Errorf("there is no %s", pattern))
+		}
+		files = append(files, found...)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		var document map[string]any
+		if err := yaml.UnmarshalStrict(text, &document); err != nil {
+			return fmt.Errorf("%s: %w", f, err)
+		}
 	}
 	return nil
 }
