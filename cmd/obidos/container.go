@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -64,6 +65,16 @@ func (c *config) inContainer(set func(f *pflag.Flag, value, origin string)) {
 	for name, value := range map[string]string{"listen": "0.0.0.0:4566", "data": containerData, "open-to-network": "true", "init-hooks": localstack.HooksRoot} {
 		set(c.flags.Lookup(name), value, "container")
 	}
+}
+
+// explainData says what to do where the container's user may not write to what was mounted: Docker makes the directory of a volume
+// that is not there as root.
+func (c *config) explainData(err error) error {
+	if !c.container || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w; obidos runs here as user %d, who may not write there: give that user the directory that is mounted (on the host: "+
+		"chown -R %[2]d DIRECTORY), or run the container as the directory's owner (docker run --user UID; in compose, user: UID)", err, os.Getuid())
 }
 
 // serves reports whether a service of that name serves anything.

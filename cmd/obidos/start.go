@@ -70,7 +70,7 @@ func start(ctx context.Context, cfg *config, out *os.File) error {
 	}
 	p, err := platform.Open(options)
 	if err != nil {
-		return err
+		return cfg.explainData(err)
 	}
 	serving, end := context.WithCancel(context.WithoutCancel(ctx)) // beyond ctx: the last hooks are served
 	defer end()

@@ -3,6 +3,7 @@
 package localstack_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -87,6 +89,43 @@ func TestHookThatFailsKeepsNoOtherFromRunning(t *testing.T) {
 	r := h.Report()
 	if !r.Completed.Boot || r.Completed.Start || !r.Completed.Ready || r.Completed.Shutdown || len(r.Scripts) != 5 {
 		t.Errorf("reported %+v", r)
+	}
+}
+
+func TestHooksInPython(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("this test needs Python, and the machine has none: install Debian's package python3, or the like")
+	}
+	h, said := hooks(t, map[string]string{
+		"ready.d/a.py": "raise SystemExit('no')\n",
+		"ready.d/b.py": "this is no Python\n",
+		"ready.d/c.py": "#!/no/such/python\nimport os, sys\nprint('c', os.environ['AWS_ENDPOINT_URL'], os.path.basename(sys.argv[0]), __name__)\n",
+		"ready.d/d.sh": "echo d\n",
+	})
+	h.Run(t.Context(), localstack.Ready)
+	if r := h.Of(localstack.Ready); !r.Completed || states(r) != "a.py ERROR, b.py ERROR, c.py SUCCESSFUL, d.sh SUCCESSFUL" {
+		t.Errorf("after: %v %s", r.Completed, states(r))
+	}
+	for _, want := range []string{"no\n", "SyntaxError", "c http://here c.py __main__\nd\n"} {
+		if !strings.Contains(said(), want) {
+			t.Errorf("the hooks said %q, without %q", said(), want)
+		}
+	}
+}
+
+// The small image has no Python.
+func TestHookInPythonWhereThereIsNone(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	h, _ := hooks(t, map[string]string{"ready.d/a.py": "print('a')\n"})
+	var log bytes.Buffer
+	h.Log = slog.New(slog.NewTextHandler(&log, nil))
+	h.Run(t.Context(), localstack.Ready)
+	if r := h.Of(localstack.Ready); !r.Completed || states(r) != "a.py ERROR" {
+		t.Errorf("after: %v %s", r.Completed, states(r))
+	}
+	if !strings.Contains(log.String(), "there is no Python here: use an image that has one") {
+		t.Errorf("logged %s", log.String())
 	}
 }
 
