@@ -48,6 +48,7 @@ type config struct {
 	hooks      string
 	file       string
 
+	fork   *fork             // what it begins as; nil where it goes on
 	wishes localstack.Wishes // of LocalStack's variables, in a container
 	flags  *pflag.FlagSet    // one for each setting, and no other
 	origin map[string]string // where each setting's value came from

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -101,7 +102,8 @@ func (r *running) download(ctx context.Context, path string, w io.Writer) error 
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s answered %s", path, resp.Status)
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000)) // the status says enough
+		return fmt.Errorf("GET %s answered %s: %s", path, resp.Status, strings.TrimSpace(string(text)))
 	}
 	_, err = io.Copy(w, resp.Body)
 	return err

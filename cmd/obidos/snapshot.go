@@ -81,11 +81,12 @@ func resetCommand() *cobra.Command {
 func snapshotCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "snapshot",
-		Short: "Save the state under a name and set it back, in milliseconds",
+		Short: "Save the state under a name, set it back, or have another obidos begin with it",
 		Args:  cobra.NoArgs,
 	}
 	var save, restore, list, remove running
 	c.AddCommand(
+		forkCommand(),
 		save.command(&cobra.Command{
 			Use:   "save NAME",
 			Short: "Save the state, while it runs",

@@ -72,6 +72,11 @@ func start(ctx context.Context, cfg *config, out *os.File) error {
 	if err != nil {
 		return cfg.explainData(err)
 	}
+	if cfg.fork != nil && cfg.fork.fill != nil {
+		if err := cfg.fork.fill(ctx, p); err != nil {
+			return errors.Join(err, p.Close())
+		}
+	}
 	serving, end := context.WithCancel(context.WithoutCancel(ctx)) // beyond ctx: the last hooks are served
 	defer end()
 	hooks.serveAt(listener.Addr())
@@ -119,8 +124,13 @@ func (c *config) options(log *slog.Logger, stop func()) platform.Options {
 		data = ""
 		cluster = &platform.Cluster{Store: c.store, Name: c.cluster, Advertise: c.advertise, Blobs: c.blobs}
 	}
+	var begin *platform.Fork
+	if c.fork != nil {
+		data, begin = "", c.fork.of
+	}
 	return platform.Options{
 		Data:          data,
+		Fork:          begin,
 		Cluster:       cluster,
 		Node:          c.node,
 		Relaxed:       c.durability == "relaxed",
@@ -215,6 +225,8 @@ func greet(out *os.File, cfg *config, addr net.Addr, log *slog.Logger, trouble s
 // place says where state is kept, and how safely.
 func (c *config) place() string {
 	switch {
+	case c.fork != nil:
+		return "begins as snapshot " + c.fork.name + ": gone when it stops"
 	case c.store != "":
 		return "in the store of cluster " + c.cluster + ", durable before each answer"
 	case c.memory:

@@ -6,6 +6,7 @@
 //	store/   the engine's; or store.2/ …, the one that the file STORE names
 //	blobs/   bytes too large for it
 //	snapshots/NAME/store/   the engine's at an earlier time; SNAPSHOT beside it says when
+//	forks/NAME.1/           a data directory that began as that, of another process
 //
 // A directory of an earlier format is brought up to date when it is opened, one step after the other. One of a later
 // format is refused and left as it is.
@@ -147,7 +148,7 @@ func (d *Dir) prepare(steps []step) error {
 			return err
 		}
 	}
-	if err := errors.Join(d.findStore(), d.tidySnapshots()); err != nil {
+	if err := errors.Join(d.findStore(), d.tidySnapshots(), d.dropForks()); err != nil {
 		return err
 	}
 	if err := d.DropStores(nil); err != nil {

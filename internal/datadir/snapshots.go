@@ -85,12 +85,8 @@ func (d *Dir) Snapshots() (map[string][]byte, error) {
 		if !snapshotName.MatchString(name) {
 			continue
 		}
-		f, err := d.fs.Open(d.fs.PathJoin(d.snapshot(name), label))
+		text, err := d.snapshotText(name)
 		if err != nil {
-			return nil, fmt.Errorf("read snapshot %s: %w", name, err)
-		}
-		text, err := io.ReadAll(io.LimitReader(f, 1<<16))
-		if err = errors.Join(err, f.Close()); err != nil {
 			return nil, fmt.Errorf("read snapshot %s: %w", name, err)
 		}
 		all[name] = text
@@ -141,6 +137,15 @@ func syncDir(disk vfs.FS, dir string) error {
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	return nil
+}
+
+func readFile(disk vfs.FS, name string) ([]byte, error) {
+	f, err := disk.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, 1<<16))
+	return text, errors.Join(err, f.Close())
 }
 
 func writeFile(disk vfs.FS, name string, text []byte) error {

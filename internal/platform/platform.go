@@ -31,6 +31,7 @@ import (
 // Options of a platform. The zero value is one in memory.
 type Options struct {
 	Data          string        // the directory that keeps everything; in memory where empty
+	Fork          *Fork         // instead of Data: a snapshot to begin with
 	Relaxed       bool          // sync every 100 ms instead of before each answer
 	SyncDelay     time.Duration // added to each sync: for benchmarks
 	EnforceLimits bool          // AWS's throttling and waits
@@ -105,6 +106,10 @@ func Open(o Options) (*Platform, error) {
 		if err := p.openShared(opening); err != nil {
 			return nil, err
 		}
+	case o.Fork != nil:
+		if err := p.openFork(); err != nil {
+			return nil, err
+		}
 	case o.Data == "":
 		p.engine = memory.New(memory.Options{})
 	default:
@@ -145,7 +150,10 @@ func (p *Platform) Close() error {
 	if p.o.Engine == nil {
 		err = p.engine.Close()
 	}
-	if p.dir != nil {
+	switch {
+	case p.dir != nil && p.o.Fork != nil:
+		err = errors.Join(err, p.dir.Discard())
+	case p.dir != nil:
 		err = errors.Join(err, p.dir.Close())
 	}
 	if p.network != nil {

@@ -153,12 +153,15 @@ func (p *Platform) openState() error {
 		return p.openBlobs("blobs", file.Options{FS: vfs.NewMem()})
 	}
 	p.keeper = snapshot.NewDirectory(p.dir, p.openStore)
-	return p.openBlobs(p.dir.Blobs(), file.Options{Room: func() error {
+	if err := p.openBlobs(p.dir.Blobs(), file.Options{Room: func() error {
 		if e, ok := p.current().(*pebble.Engine); ok {
 			return e.Room()
 		}
 		return nil
-	}})
+	}}); err != nil || p.o.Fork == nil {
+		return err
+	}
+	return p.layBlobs()
 }
 
 func (p *Platform) openBlobs(dir string, o file.Options) (err error) {

@@ -22,6 +22,7 @@ func (p *Platform) stateEndpoints(mux *http.ServeMux) {
 		info, err := p.SaveSnapshot(r.Context(), r.PathValue("name"))
 		tell(w, info, err)
 	})
+	mux.HandleFunc("GET /_obidos/snapshots/{name}/export", p.serveSnapshot)
 	mux.HandleFunc("POST /_obidos/snapshots/{name}/restore", func(w http.ResponseWriter, r *http.Request) {
 		tell(w, nil, p.RestoreSnapshot(r.Context(), r.PathValue("name")))
 	})

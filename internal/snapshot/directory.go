@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"sync"
 
+	"github.com/obidos-cloud/obidos/internal/blob"
 	"github.com/obidos-cloud/obidos/internal/datadir"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/pebble"
@@ -87,6 +88,36 @@ func (d *Directory) forget() {
 	d.listMu.Lock()
 	defer d.listMu.Unlock()
 	d.list = nil
+}
+
+// Oldest implements Keeper.
+func (d *Directory) Oldest() (uint64, error) {
+	all, err := d.read()
+	if err != nil {
+		return 0, err
+	}
+	oldest := uint64(blob.Nothing)
+	for _, i := range all {
+		oldest = min(oldest, i.Number)
+	}
+	// After the snapshots: a fork is known before its snapshot can be deleted.
+	texts, err := d.dir.Forks()
+	for _, text := range texts {
+		var i Info
+		if err = errors.Join(err, json.Unmarshal(text, &i)); err == nil {
+			oldest = min(oldest, i.Number)
+		}
+	}
+	return oldest, err
+}
+
+// Fork makes a data directory that begins as a snapshot of the one at source. It is to be discarded.
+func Fork(source, name string) (*datadir.Dir, error) {
+	d, err := datadir.Fork(source, name, datadir.Options{}, func(from, to string) error { return pebble.Duplicate(nil, from, to) })
+	if errors.Is(err, datadir.ErrNoSnapshot) {
+		return nil, ErrNotFound
+	}
+	return d, err
 }
 
 // List implements Keeper.

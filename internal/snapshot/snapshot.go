@@ -47,6 +47,9 @@ type Keeper interface {
 	// Save saves the state of e, the engine in use, whose number is given.
 	Save(ctx context.Context, e store.Engine, i Info) error
 	List() ([]Info, error)
+	// Oldest is the number of the oldest snapshot that anybody may still begin with, or has begun with and is not done;
+	// blob.Nothing where there is none.
+	Oldest() (uint64, error)
 	Delete(name string) error
 	// Stage makes an engine of a snapshot, or an empty one where name is empty.
 	Stage(name string) (*Staged, error)
@@ -60,17 +63,13 @@ var (
 	ErrExists   = errors.New("there is a snapshot of that name: delete it first, or choose another")
 )
 
-// Oldest is the number of the oldest snapshot, blob.Nothing where there is none or they cannot be read: then nothing must be freed, which is 0.
+// Oldest is k's. Where that cannot be read nothing must be freed: then it is 1.
 func Oldest(k Keeper) uint64 {
-	all, err := k.List()
+	n, err := k.Oldest()
 	if err != nil {
 		return 1
 	}
-	oldest := uint64(blob.Nothing)
-	for _, i := range all {
-		oldest = min(oldest, i.Number)
-	}
-	return oldest
+	return n
 }
 
 // Save saves the state that st is of under a name.
@@ -175,6 +174,17 @@ func (m *Memory) List() ([]Info, error) {
 		list = append(list, s.Info)
 	}
 	return sorted(list), nil
+}
+
+// Oldest implements Keeper.
+func (m *Memory) Oldest() (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	oldest := uint64(blob.Nothing)
+	for _, s := range m.all {
+		oldest = min(oldest, s.Number)
+	}
+	return oldest, nil
 }
 
 // Delete implements Keeper.
