@@ -354,7 +354,9 @@ func (q *queue) add(b *owner.Batch, seq uint64, m *message, delay int64) {
 		q.hide(f, false)
 		q.svc.tables.flights.Set(b, f.record(), n, seq)
 		b.Then(func() {
-			if seq > q.purged && !q.behind {
+			if q.flights[seq] != f { // its delay was over before it was committed
+				q.arrive(seq, rec)
+			} else if !q.behind {
 				q.cursor = max(q.cursor, seq+1)
 			}
 		})

@@ -11,7 +11,6 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/owner"
-	"github.com/obidos-cloud/obidos/internal/store"
 )
 
 const (
@@ -194,13 +193,4 @@ func (s *Service) setPolicy(ctx context.Context, q *queue, b *owner.Batch, p pol
 // isAction reports whether a permission can name the action: any of the API.
 func isAction(name string) bool {
 	return slices.ContainsFunc(sqsapi.API().Operations, func(o model.Operation) bool { return o.Name == name })
-}
-
-// Policy is the resource policy of the queue an ARN names, for whoever decides what callers may do; empty where it has
-// none or there is no such queue.
-func (s *Service) Policy(ctx context.Context, arn aws.ARN) (string, error) {
-	return store.View(within(ctx, arn.Scope()), s.space, func(tx *store.Tx) (string, error) {
-		r, _ := s.tables.queues.Get(tx, arn.Resource)
-		return r.Attributes[attrPolicy], nil
-	})
 }

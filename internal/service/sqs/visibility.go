@@ -15,7 +15,7 @@ import (
 
 const (
 	maxVisibility = 43200   // seconds
-	maxInFlight   = 120_000 // messages; what is asked of more is refused at a standard queue, and waits at a FIFO queue
+	maxInFlight   = 120_000 // messages; then a standard queue refuses who does not wait, and a FIFO queue has nothing
 )
 
 // flight is what became of a message that does not simply wait its turn.

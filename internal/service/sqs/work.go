@@ -79,6 +79,9 @@ func (s *Service) catchUp(ctx context.Context, url string) error {
 		q.arrivals = true
 		return struct{}{}, nil
 	})
+	if err == nil { // what another caller is just taking in may not be all, and that caller may go away
+		err = s.takeIn(in, name)
+	}
 	if errors.Is(err, errNoQueue) {
 		return noQueue(ctx)
 	}
