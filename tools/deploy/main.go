@@ -47,7 +47,10 @@ func run(root string, check bool) error {
 	if _, err := render(chart, map[string]any{"replicas": 2}); err == nil {
 		return errors.New("the chart renders two nodes that share nothing")
 	}
-	withURL, err := render(chart, map[string]any{"replicas": 3, "store": map[string]any{"url": "postgres://u:p@db:5432/o"}})
+	withURL, err := render(chart, map[string]any{
+		"replicas": 3, "store": map[string]any{"url": "postgres://u:p@db:5432/o"}, "serviceAccountName": "obidos",
+		"blobs": map[string]any{"url": "s3://bucket/prefix", "existingSecret": "obidos-blobs"},
+	})
 	if err != nil {
 		return err
 	}
