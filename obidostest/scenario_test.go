@@ -25,10 +25,11 @@ import (
 type on struct {
 	nodes   func() []*obidostest.Platform
 	between func()
+	settle  func() // returns when everything has come to rest
 }
 
 func just(p *obidostest.Platform) on {
-	return on{func() []*obidostest.Platform { return []*obidostest.Platform{p} }, func() {}}
+	return on{func() []*obidostest.Platform { return []*obidostest.Platform{p} }, func() {}, synctest.Wait}
 }
 
 // The scenarios of every service, over every protocol it speaks and on every kind of platform there is.
@@ -50,7 +51,7 @@ func TestScenarios(t *testing.T) {
 		},
 		"two nodes": func(t testing.TB, o ...obidostest.Option) on {
 			c := obidostest.Cluster(t, 2, o...)
-			return on{func() []*obidostest.Platform { return c.Nodes }, func() {}}
+			return on{func() []*obidostest.Platform { return c.Nodes }, func() {}, synctest.Wait}
 		},
 		// Every few calls a node ends, and begins again: so everything changes hands, and nothing that counts is in memory only.
 		"coming and going": func(t testing.TB, o ...obidostest.Option) on {
@@ -65,6 +66,10 @@ func TestScenarios(t *testing.T) {
 					t.Error(err)
 				}
 				c.Restart(t, i)
+				time.Sleep(time.Millisecond) // which passes when it has what is to be its own
+			}, func() {
+				time.Sleep(10 * time.Millisecond) // a call may wait for a node
+				synctest.Wait()
 			}}
 		},
 	}
@@ -101,7 +106,7 @@ func TestScenarios(t *testing.T) {
 							target := scenario.Direct(service, p, func(_ context.Context, d time.Duration) error {
 								p.nodes()[0].Advance(t, d)
 								return nil
-							}, synctest.Wait)
+							}, p.settle)
 							scenario.Play(t.Context(), t, file, target, variant)
 						})
 					})

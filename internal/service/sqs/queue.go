@@ -47,6 +47,7 @@ type queue struct {
 	window  window
 	cursor  uint64 // messages from here on are not in the window
 	behind  bool   // there are such
+	looked  bool   // some of them have been looked for since the queue was loaded
 	early   int    // of which so many are known, because their group is quiet
 	cached  int64  // bytes of messages in the window
 	touched int    // deletes since the state's head was last brought up to date

@@ -288,7 +288,7 @@ func TestQuietGroupIsServedFirst(t *testing.T) {
 
 // A queue holds so many messages in flight and no more. A FIFO queue does not say so.
 func TestFifoInFlightLimit(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || raced {
 		t.Skip("sends 120,000 messages")
 	}
 	synctest.Test(t, func(t *testing.T) {

@@ -268,12 +268,12 @@ func (q *queue) pick(ctx context.Context, limit int, redrive bool) ([]picked, er
 	reads := 0
 	for n := 0; n < limit && len(picks) < 100; {
 		l := q.window.next()
-		if l == nil {
+		if l == nil || q.behind && !q.looked { // what never was received comes before what came back
 			more, err := q.fill(ctx)
 			if err != nil && len(picks) == 0 {
 				return nil, err
 			}
-			if err != nil || !more {
+			if err != nil || !more && l == nil {
 				break
 			}
 			continue
@@ -342,6 +342,7 @@ func (q *queue) read(ctx context.Context, picks []picked) error {
 
 // fill reads on in the backlog. It reports whether it is worth asking again for something to receive.
 func (q *queue) fill(ctx context.Context) (more bool, err error) {
+	q.looked = true
 	size := windowSize
 	if q.set.fifo {
 		size = fifoWindow
