@@ -131,6 +131,7 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 	for try := 0; ; try++ {
 		began := time.Now()
 		var now format
+		var found map[string]member
 		term, err := store.UpdateWith(ctx, n.space, store.UpdateOptions{Name: "owner.join", Frees: true}, func(tx *store.Tx) (uint64, error) {
 			now, _ = n.rows.format.Get(tx)
 			if n.emptied != nil && *n.emptied != now.Emptied {
@@ -142,9 +143,11 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 			}
 			n.agree(tx, now, all)
 			t := n.rows.raise(tx, n.o.ID)
-			n.rows.members.Set(tx, member{
+			found = all
+			found[n.o.ID] = member{
 				Incarnation: t, Address: n.o.Address, Version: n.o.Version, Newest: n.o.Formats.Newest, Oldest: n.o.Formats.Oldest,
-			}, n.o.ID)
+			}
+			n.rows.members.Set(tx, found[n.o.ID], n.o.ID)
 			n.rows.marks.Set(tx, mark{t, 0}, n.o.ID)
 			return t, nil
 		})
@@ -172,6 +175,7 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 		n.refresh(began)
 		n.mu.Lock()
 		n.session, n.trouble = s, nil
+		n.remember(found) // so that they can be told
 		n.announce()
 		n.mu.Unlock()
 		n.tellOthers()

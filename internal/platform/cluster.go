@@ -23,10 +23,11 @@ import (
 
 // Cluster says that this is one node of several, each a process of its own, over one store.
 type Cluster struct {
-	Store     string // the URL of the store, postgres://…; not read where Options.Engine is given
-	Name      string // one database may hold several clusters
-	Advertise string // host:port under which the other nodes reach this one; where it, or part of it, is empty: what fits the store
-	Blobs     string // s3://BUCKET/PREFIX (see package blob/s3), or a folder that all nodes see; none where empty
+	Store     string        // the URL of the store, postgres://…; not read where Options.Engine is given
+	Name      string        // one database may hold several clusters
+	Advertise string        // host:port under which the other nodes reach this one; where it, or part of it, is empty: what fits the store
+	Formats   owner.Formats // what is read and written of what nodes tell each other, where not as this version does: to try upgrades
+	Blobs     string        // s3://BUCKET/PREFIX (see package blob/s3), or a folder that all nodes see; none where empty
 }
 
 // lease is how old a node's heartbeat is when the others take its place: within three seconds of its death all is theirs.
@@ -35,6 +36,13 @@ const lease = 1800 * time.Millisecond
 // formats are what this version reads and writes of what nodes tell each other. They rise with what nodes keep in the store, and
 // say on the network, that an older one would not understand; a version reads at least the one before.
 var formats = owner.Formats{Newest: 1, Oldest: 1}
+
+func (c *Cluster) formats() owner.Formats {
+	if c == nil || c.Formats == (owner.Formats{}) {
+		return formats
+	}
+	return c.Formats
+}
 
 // network is the other nodes, each a process of its own.
 type network struct {
@@ -67,7 +75,7 @@ func (p *Platform) openNetwork(ctx context.Context) error {
 	}
 	n.address = net.JoinHostPort(advertised, port)
 	// Before anything is read that an older version may not understand.
-	watching := owner.New(space(owner.SpaceName), clock.New(), owner.Options{ID: p.o.Node, Version: p.o.Version, Formats: formats})
+	watching := owner.New(space(owner.SpaceName), clock.New(), owner.Options{ID: p.o.Node, Version: p.o.Version, Formats: c.formats()})
 	if err := watching.Check(ctx); err != nil {
 		return errors.Join(fmt.Errorf("this node cannot join the cluster: %w", err), n.listener.Close())
 	}
@@ -123,6 +131,7 @@ func (n *network) run(ctx context.Context) error {
 				if l := n.p.life.Load(); l != nil {
 					n.toAll(ctx, l, "look", nil) //nolint:errcheck // it is a hint
 					n.catchUp(ctx, l)
+					n.learn(ctx, l)
 				}
 			}
 		}
@@ -235,6 +244,8 @@ func (n *network) answer(ctx context.Context, l *life, subject string, body []by
 			return nil, err
 		}
 		return json.Marshal(out)
+	case "faults/list":
+		return json.Marshal(l.door.Faults.List())
 	case "faults":
 		var in faultChange
 		if err := json.Unmarshal(body, &in); err != nil {

@@ -104,6 +104,29 @@ func (c *faultChange) apply(f *call.Faults) (err error) {
 	return err
 }
 
+// learn asks the other nodes, once, for the faults they were told of before this one came.
+func (n *network) learn(ctx context.Context, l *life) {
+	if l.learned {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	for _, id := range l.node.Others() {
+		var list []call.Fault
+		answer, err := n.Ask(ctx, id, "faults/list", nil)
+		if err != nil || json.Unmarshal(answer, &list) != nil {
+			continue // of an older version, or just gone
+		}
+		l.learned = true
+		for _, rule := range list {
+			if _, err := l.door.Faults.Put(rule); err != nil {
+				n.p.log.Warn("this node does not know of a fault", "reason", err)
+			}
+		}
+		return
+	}
+}
+
 // amongAll has what one node is told about faults told to all: requests come in at any.
 func (p *Platform) amongAll(admin http.Handler) http.Handler {
 	const faults = "/_obidos/faults"

@@ -45,6 +45,7 @@ type life struct {
 	recorder *telemetry.Recorder
 	server   *gateway.Server
 	runs     []run // what works in the background, in the order it is stopped
+	learned  bool  // what other nodes know besides the store; only network.run touches it
 
 	ended    chan struct{} // closed when it is to end
 	requests *requests
@@ -81,7 +82,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 
 	// The engine room.
-	node := owner.Options{ID: p.o.Node, Alone: n == nil && others == nil, Version: p.o.Version, Formats: formats, Log: p.log}
+	node := owner.Options{ID: p.o.Node, Alone: n == nil && others == nil, Version: p.o.Version, Formats: p.o.Cluster.formats(), Log: p.log}
 	tasks, timers := task.RunnerOptions{Grace: grace, Log: p.log}, timer.Options{Grace: grace, Log: p.log}
 	if n != nil {
 		node.Bell = &n.bell
