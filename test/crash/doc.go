@@ -4,5 +4,6 @@
 //
 // It keeps no code that runs: [history] in its tests is the model, callers the load, and each test a way to die.
 // OBIDOS_CRASHES=n has power cut n times and processes killed n/10 times (make crash; few of each otherwise), and
-// OBIDOS_SEED=s replays one. OBIDOS_BIN names a binary to kill instead of the test's own.
+// OBIDOS_SEED=s replays one. OBIDOS_BIN names a binary to kill instead of the test's own, OBIDOS_OLD_BIN one of an older version, which
+// TestUpgradeOneByOne then replaces by the newer.
 package crash

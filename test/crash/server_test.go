@@ -2,6 +2,7 @@ package crash
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -29,6 +30,8 @@ const (
 	storeVariable  = "OBIDOS_CRASH_STORE" // then it is a node of a cluster over that, of the name that serveVariable says
 	smallVariable  = "OBIDOS_CRASH_SMALL" // it counts the disk as full with less than smallRoom MiB free
 	smallRoom      = 32
+
+	formatsVariable = "OBIDOS_CRASH_FORMATS" // the newest and the oldest it knows, and the version it says it is: "2 1 v2"
 )
 
 func TestMain(m *testing.M) {
@@ -57,6 +60,11 @@ func serve(dir, address string) error {
 			Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		}
 	}
+	if formats := os.Getenv(formatsVariable); formats != "" {
+		if _, err := fmt.Sscan(formats, &o.Cluster.Formats.Newest, &o.Cluster.Formats.Oldest, &o.Version); err != nil {
+			return fmt.Errorf("%s: %w", formatsVariable, err)
+		}
+	}
 	if os.Getenv(smallVariable) != "" {
 		e, err := pebble.Open(dir, pebble.Options{
 			Room: pebble.RoomOptions{Free: smallRoom << 20, Percent: -1, Ballast: 4 << 20}, MemTable: 1 << 20,
@@ -80,6 +88,8 @@ type server struct {
 	data    string // the data directory; of a node its name
 	store   string // of a node, where it keeps everything
 	small   bool
+	formats string // of a node, see formatsVariable
+	binary  string // what is run, where it is not as OBIDOS_BIN says
 	address string
 	cmd     *exec.Cmd
 	out     *output
@@ -99,7 +109,7 @@ func newServer(t *testing.T, data string) *server {
 // start starts a process, and returns before it is ready.
 func (s *server) start(t *testing.T) {
 	t.Helper()
-	if binary := os.Getenv("OBIDOS_BIN"); binary != "" && !s.small {
+	if binary := cmp.Or(s.binary, os.Getenv("OBIDOS_BIN")); binary != "" && !s.small && s.formats == "" {
 		s.cmd = exec.Command(binary, "start", "--listen", s.address, "--data", s.data)
 		if s.store != "" {
 			s.cmd = exec.Command(binary, "start", "--listen", s.address, "--store", s.store, "--cluster", "crash", "--node", s.data)
@@ -113,6 +123,9 @@ func (s *server) start(t *testing.T) {
 		s.cmd.Env = append(os.Environ(), serveVariable+"="+s.data, listenVariable+"="+s.address)
 		if s.store != "" {
 			s.cmd.Env = append(s.cmd.Env, storeVariable+"="+s.store)
+		}
+		if s.formats != "" {
+			s.cmd.Env = append(s.cmd.Env, formatsVariable+"="+s.formats)
 		}
 		if s.small {
 			s.cmd.Env = append(s.cmd.Env, smallVariable+"=1")
