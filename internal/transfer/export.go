@@ -31,7 +31,8 @@ const (
 
 // stays reports whether a key belongs to the nodes of its store, and stays there.
 func stays(k []byte) bool {
-	for _, p := range append(shelf.NodePrefixes(), store.SpacePrefix(owner.SpaceName), store.SpacePrefix(spaceName), store.SpacePrefix(peerSpace)) {
+	own := append(shelf.NodePrefixes(), store.NodePrefixes()...)
+	for _, p := range append(own, store.SpacePrefix(owner.SpaceName), store.SpacePrefix(spaceName), store.SpacePrefix(peerSpace)) {
 		if bytes.HasPrefix(k, p) {
 			return true
 		}
