@@ -186,7 +186,38 @@ func TestEveryFormatOpens(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
+			keptSnapshot(t, d)
 		})
+	}
+}
+
+// keptSnapshot fails unless the snapshot in a kept data directory can be made an engine of.
+func keptSnapshot(t *testing.T, d *datadir.Dir) {
+	t.Helper()
+	texts, err := d.Snapshots()
+	if err != nil || string(texts["kept"]) != `{"number":2}` {
+		t.Fatalf("its snapshots are %q, %v", texts, err)
+	}
+	path, err := d.NewStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pebble.Duplicate(nil, d.SnapshotStore("kept"), path); err != nil {
+		t.Fatal(err)
+	}
+	e, err := pebble.Open(path, pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := e.View(t.Context(), func(r store.Reader) error {
+		v, err := r.Get([]byte("in the log"))
+		if string(v) != "3" {
+			t.Errorf("the snapshot holds %q", v)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -198,7 +229,7 @@ func keep(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, write := range []func(tx store.Txn){
+	for i, write := range []func(tx store.Txn){
 		func(tx store.Txn) {
 			tx.Set([]byte("in the table"), []byte("1"))
 			tx.Set([]byte("deleted"), []byte("2"))
@@ -211,6 +242,9 @@ func keep(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 		err = e.Update(context.Background(), store.UpdateOptions{}, func(tx store.Txn) error { write(tx); return nil })
+		if i == 1 {
+			err = errors.Join(err, d.AddSnapshot("kept", func(path string) ([]byte, error) { return []byte(`{"number":2}`), e.Checkpoint(path) }))
+		}
 		if err := errors.Join(err, e.Close()); err != nil {
 			t.Fatal(err)
 		}
