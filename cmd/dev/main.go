@@ -85,7 +85,7 @@ func check([]string) error {
 		{"go.mod is tidy", tidy},
 		{"cross-compilation", crossCompile},
 		{"official wire vectors", vectors},
-		{"image", func() error { return goRun([]string{"-C", "tools/image", "test", "./..."}, nil) }},
+		{"image", func() error { return goRun([]string{"-C", "tools/image", "test", "-timeout=30m", "./..."}, nil) }},
 		{"chart and manifests", func() error { return goRun([]string{"run", "-C", "tools/deploy", ".", "-check"}, nil) }},
 		{"lint", lint},
 		{"known vulnerabilities", vulnerabilities},

@@ -26,6 +26,11 @@ type archive struct {
 	dir  string
 }
 
+// aptError is that the machine's package sources do not give what is asked for.
+type aptError struct{ error }
+
+func (e *aptError) Unwrap() error { return e.error }
+
 // deb is a package that was fetched and checked.
 type deb struct {
 	name, version string
@@ -34,7 +39,7 @@ type deb struct {
 
 func (b *build) archive(ctx context.Context, arch string) (*archive, error) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return nil, errors.New("apt-get is not on this machine: the image's shell and certificates are Debian's packages, so this needs Debian or Ubuntu, or a container of them")
+		return nil, &aptError{errors.New("apt-get is not on this machine: the image's shell and certificates are Debian's packages, so this needs Debian or Ubuntu, or a container of them")}
 	}
 	a := &archive{arch: arch, dir: filepath.Join(b.cache, arch)}
 	for _, sub := range []string{"state/lists/partial", "cache/archives/partial", "debs"} {
@@ -46,7 +51,7 @@ func (b *build) archive(ctx context.Context, arch string) (*archive, error) {
 		return nil, err
 	}
 	if out, err := a.apt(ctx, "apt-get", "update"); err != nil {
-		return nil, fmt.Errorf("ask the machine's apt sources for %s packages: %w\n%s", arch, err, out)
+		return nil, &aptError{fmt.Errorf("ask the machine's apt sources for %s packages: %w\n%s", arch, err, out)}
 	}
 	return a, nil
 }
@@ -73,7 +78,7 @@ func (a *archive) apt(ctx context.Context, program string, args ...string) (stri
 func (a *archive) fetch(ctx context.Context, name string) (deb, error) {
 	show, err := a.apt(ctx, "apt-cache", "show", "--no-all-versions", name)
 	if err != nil {
-		return deb{}, fmt.Errorf("the machine's apt sources have no %s for %s (on Ubuntu those of other architectures are a source of their own): %w\n%s", name, a.arch, err, show)
+		return deb{}, &aptError{fmt.Errorf("the machine's apt sources have no %s for %s (on Ubuntu those of other architectures are a source of their own): %w\n%s", name, a.arch, err, show)}
 	}
 	fields := map[string]string{}
 	for line := range strings.Lines(show) {

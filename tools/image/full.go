@@ -14,6 +14,11 @@ import (
 // companions are what the full image adds for functions and init hooks.
 var companions = []string{"ca-certificates", "python3", "python3-boto3", "nodejs", "default-jre-headless", "awscli", "curl", "jq"}
 
+// pointedCLI stands before Debian's AWS CLI, which is older than the variable that hooks and users point clients with.
+const pointedCLI = `#!/bin/sh
+exec /usr/bin/aws ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"
+`
+
 // debian is the layer below obidos in the full image: a Debian of the release the machine's apt names, with its updates.
 func (b *build) debian(ctx context.Context, a *archive) (tree, []deb, error) {
 	if os.Getuid() != 0 {

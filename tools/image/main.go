@@ -6,7 +6,7 @@
 //	go run -C tools/image . [-full] [-platforms linux/amd64,linux/arm64] [-out ../../dist/image] [-push name:tag]
 //
 // With -full the image is a Debian of its own (debootstrap, which needs root) with Python, Node.js, Java and the AWS CLI, for
-// this machine's architecture.
+// this machine's architecture. Debian's install scripts write the hour into some files: of this one only the packages are the same.
 package main
 
 import (

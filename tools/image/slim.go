@@ -110,6 +110,9 @@ func (b *build) program(ctx context.Context, arch string) (tree, error) {
 	}
 	t.link("usr/local/bin/awslocal", "obidos") // it goes by the name it is called by
 	t.link(entrypoint, "obidos")
+	if b.full {
+		t.file("usr/local/bin/aws", 0o755, []byte(pointedCLI))
+	}
 	t.dir(state, 0o1777)
 	t.dir("var/lib/localstack", 0o1777)
 	for _, stage := range []string{"boot", "start", "ready", "shutdown"} {

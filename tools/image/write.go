@@ -42,11 +42,11 @@ func (b *build) assemble(ctx context.Context, arch string) (platformImage, error
 	if b.full {
 		bottom = b.debian
 	}
-	base, debs, err := bottom(ctx, a)
+	program, err := b.program(ctx, arch)
 	if err != nil {
 		return none, err
 	}
-	program, err := b.program(ctx, arch)
+	base, debs, err := bottom(ctx, a) // after what is sooner known to fail
 	if err != nil {
 		return none, err
 	}
