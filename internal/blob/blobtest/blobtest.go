@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/obidos-cloud/obidos/internal/blob"
 )
@@ -24,6 +25,8 @@ func Run(t *testing.T, open func(t *testing.T) (s blob.Store, reopen func() blob
 		"EmptyBlob":                 emptyBlob,
 		"AbortLeavesNothing":        abortLeavesNothing,
 		"PendingUntilKept":          pendingUntilKept,
+		"YoungIsNotPendingForLong":  youngIsNotPendingForLong,
+		"ReadByManyAtOnce":          readByManyAtOnce,
 		"FreedIsGone":               freedIsGone,
 		"OpenOutlivesFree":          openOutlivesFree,
 		"WriterIsOverAfterFinish":   writerIsOver,
@@ -222,6 +225,42 @@ func pendingUntilKept(t *testing.T, s blob.Store, reopen func() blob.Store) {
 		t.Errorf("kept again: %v", err)
 	}
 	pending(t, s, "both kept")
+}
+
+func youngIsNotPendingForLong(t *testing.T, s blob.Store, _ func() blob.Store) {
+	id := Write(t, s, []byte("young"))
+	for age, want := range map[time.Duration]int{time.Hour: 0, time.Nanosecond: 1} {
+		for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) { // a clock may tick in seconds
+			got, err := s.Pending(t.Context(), age)
+			if err == nil && len(got) == want && (want == 0 || got[0] == id) {
+				break
+			}
+			if err != nil || time.Now().After(end) {
+				t.Fatalf("pending for %v are %v, %v; want %d", age, got, err, want)
+			}
+		}
+	}
+}
+
+func readByManyAtOnce(t *testing.T, s blob.Store, _ func() blob.Store) {
+	content := noise(300_000)
+	r, err := s.Open(t.Context(), Write(t, s, content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			part := make([]byte, 10_000+i)
+			for at := i * 1000; at+len(part) <= len(content); at += len(part) * (1 + i%2) { // in order, and not
+				if n, err := r.ReadAt(part, int64(at)); n != len(part) || err != nil && !errors.Is(err, io.EOF) || !bytes.Equal(part, content[at:at+n]) {
+					t.Errorf("read %d bytes at %d: %v", n, at, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func freedIsGone(t *testing.T, s blob.Store, reopen func() blob.Store) {

@@ -67,7 +67,7 @@ func (p place) adviceOn(e minio.ErrorResponse) string {
 	switch e.Code {
 	case minio.NoSuchBucket:
 		return fmt.Sprintf("there is no bucket %s: create it, or correct --blobs; obidos makes none", p.bucket)
-	case "InvalidAccessKeyId":
+	case "InvalidAccessKeyId", "XAdminUserNotFound":
 		return "it knows no such access key: check AWS_ACCESS_KEY_ID, or the key in --blobs"
 	case "SignatureDoesNotMatch":
 		return "the secret does not belong to the access key: check AWS_SECRET_ACCESS_KEY, or the secret in --blobs"

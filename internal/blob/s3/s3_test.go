@@ -92,6 +92,33 @@ func TestLayoutIsThatOfAFolder(t *testing.T) {
 	}
 }
 
+// A blob of several parts comes back whole, with a last part of any size; and what is given up half way leaves no upload.
+func TestPartsComeBackWhole(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	s := open(t, server, s3.Options{PartSize: partSize()})
+	for _, size := range []int{partSize(), partSize() + 1, 2 * partSize(), 2*partSize() + 17} {
+		content := make([]byte, size)
+		for i := range content {
+			content[i] = byte(i>>16) ^ byte(i)
+		}
+		if got := blobtest.Read(t, s, blobtest.Write(t, s, content)); !bytes.Equal(got, content) {
+			t.Errorf("%d bytes come back as %d others", size, len(got))
+		}
+	}
+	w, err := s.Create(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 2*partSize()+1)); err != nil {
+		t.Fatal(err)
+	}
+	w.Abort()
+	if _, uploads := server.Names(t); len(uploads) > 0 {
+		t.Errorf("uploads were left: %q", uploads)
+	}
+}
+
 // crashPart is small, because many processes die.
 const crashPart = 64 << 10
 
