@@ -94,3 +94,11 @@ func startDaemon(ctx context.Context) (daemon, error) {
 		}
 	}
 }
+
+// inGroup has a command, and all that it starts, asked to end when its time is over, and left behind if that takes long: Maven's
+// own children would keep us waiting.
+func inGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+}

@@ -34,8 +34,14 @@ var homes = []home{
 	{"home-github-service", githubService},
 	{"home-pod", pod},
 	{"home-localstack-compose", localstackCompose},
+	{"home-localstack-volumes", localstackVolumes},
+	{"home-compose-cluster", composeCluster},
+	{"home-github-action", githubAction},
 	{"home-testcontainers-python", testcontainersPython},
+	{"home-testcontainers-java", testcontainersJava("localstack", "1.21.3")},
+	{"home-testcontainers-java-2", testcontainersJava("testcontainers-localstack", "2.0.2")},
 	{"home-contrib-go", contribGo},
+	{"home-contrib-java", contribJava},
 }
 
 // installed sees that a program is there, from Debian's package if need be.
@@ -144,12 +150,16 @@ func (s *site) load(ctx context.Context) error {
 func (s *site) clear() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // also after an interrupt
 	defer cancel()
-	for _, what := range []struct{ list, remove []string }{
-		{[]string{"ps", "-aq"}, []string{"rm", "-f", "-v"}},
-		{[]string{"network", "ls", "-q"}, []string{"network", "rm"}},
-		{[]string{"volume", "ls", "-q"}, []string{"volume", "rm", "-f"}},
+	for _, what := range []struct {
+		filter       string
+		list, remove []string
+	}{
+		{"label=" + s.label, []string{"ps", "-aq"}, []string{"rm", "-f", "-v"}},
+		{"ancestor=" + s.image, []string{"ps", "-aq"}, []string{"rm", "-f", "-v"}}, // Testcontainers' and the action's
+		{"label=" + s.label, []string{"network", "ls", "-q"}, []string{"network", "rm"}},
+		{"label=" + s.label, []string{"volume", "ls", "-q"}, []string{"volume", "rm", "-f"}},
 	} {
-		ids, err := s.docker(ctx, append(what.list, "--filter", "label="+s.label)...)
+		ids, err := s.docker(ctx, append(what.list, "--filter", what.filter)...)
 		if err != nil {
 			return err
 		}
@@ -186,6 +196,7 @@ func (s *site) docker(ctx context.Context, args ...string) (string, error) {
 func (s *site) output(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Env = dir, s.env(env...)
+	inGroup(cmd)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
@@ -225,6 +236,20 @@ func (s *site) published(ctx context.Context, id string) (string, error) {
 	address, err := s.docker(ctx, "port", id, "4566/tcp")
 	address, _, _ = strings.Cut(address, "\n")
 	return "http://" + strings.Replace(address, "0.0.0.0", "127.0.0.1", 1), err
+}
+
+// says sees that a container's log has these words in it.
+func (s *site) says(ctx context.Context, id string, words ...string) error {
+	log, err := s.docker(ctx, "logs", id)
+	if err != nil {
+		return err
+	}
+	for _, w := range words {
+		if !strings.Contains(log, w) {
+			return fmt.Errorf("its log does not say %q:\n%s", w, log)
+		}
+	}
+	return nil
 }
 
 // clientEnv points an AWS client at a URL.
@@ -279,14 +304,8 @@ func dockerRun(ctx context.Context, s *site) error {
 	if err := s.scenarioAt(ctx, url, "run"); err != nil {
 		return err
 	}
-	log, err := s.docker(ctx, "logs", id)
-	if err != nil {
+	if err := s.says(ctx, id, "Ready.", "whoever reaches the port"); err != nil {
 		return err
-	}
-	for _, words := range []string{"Ready.", "whoever reaches the port"} {
-		if !strings.Contains(log, words) {
-			return fmt.Errorf("its log does not say %q:\n%s", words, log)
-		}
 	}
 	for _, command := range [][]string{{"obidos", "clock", "advance", "1h"}, {"obidos", "status"}, {"bash", "-c", "id && ls -l /var/lib/obidos"}} {
 		if _, err := s.docker(ctx, append([]string{"exec", id}, command...)...); err != nil {
