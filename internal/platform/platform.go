@@ -254,7 +254,7 @@ func (p *Platform) live(ctx context.Context) error {
 
 // lead runs a life until ctx ends, or a new one is asked for: then asked is where to tell what came of it.
 func (p *Platform) lead(ctx context.Context, l *life) (asked *change, err error) {
-	living, end := context.WithCancel(ctx)
+	living, end := context.WithCancel(context.WithoutCancel(ctx)) // it goes on until what this node owns is handed over
 	defer end()
 	ended := make(chan error, 1)
 	go func() { ended <- l.run(living) }()
