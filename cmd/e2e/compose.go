@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -108,6 +109,10 @@ func localstackCompose(ctx context.Context, s *site) error {
 		if err := portFree(address); err != nil {
 			return err
 		}
+	}
+	const socket = "/var/run/docker.sock" // which the file mounts: where there is none, Docker makes a directory of that name
+	if _, err := os.Stat(socket); errors.Is(err, fs.ErrNotExist) {
+		defer os.Remove(socket)
 	}
 	return s.inCompose(ctx, filepath.Join(s.sources, "localstack.yml"), nil, func(up composition) error {
 		if err := up.run(ctx, "up", "-d"); err != nil {
