@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -86,9 +87,14 @@ type kept struct {
 
 func openKept(t *testing.T, disk vfs.FS) *kept {
 	t.Helper()
+	return openKeptAt(t, disk, "data")
+}
+
+func openKeptAt(t *testing.T, disk vfs.FS, path string) *kept {
+	t.Helper()
 	k := &kept{}
 	var err error
-	if k.dir, err = datadir.Open("data", datadir.Options{FS: disk}); err != nil {
+	if k.dir, err = datadir.Open(path, datadir.Options{FS: disk}); err != nil {
 		t.Fatal(err)
 	}
 	open := func(path string) (store.Engine, error) {
@@ -290,8 +296,16 @@ func (k *kept) save(t *testing.T, name string) {
 	}
 }
 
-// sweep settles the shelf as a start does, and frees what can be freed.
+// sweep settles the shelf as a start does, and frees what can be freed, until nothing is half done.
 func (k *kept) sweep(t *testing.T) {
+	t.Helper()
+	k.sweepUntil(t, func() bool {
+		left, err := k.dir.Disk().List(k.dir.Disk().PathJoin(k.dir.Blobs(), "new"))
+		return err != nil || len(left) == 0
+	})
+}
+
+func (k *kept) sweepUntil(t *testing.T, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	s := k.shelf(k.store())
@@ -301,10 +315,8 @@ func (k *kept) sweep(t *testing.T) {
 			t.Errorf("run the shelf: %v", err)
 		}
 	})
-	for range 1000 { // it settles first, and looks then
-		if left, err := k.blobs.Pending(ctx, 0); err != nil || len(left) == 0 {
-			break
-		}
+	for end := time.Now().Add(10 * time.Second); !done() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 	cancel()
 	all.Wait()
