@@ -13,7 +13,8 @@ import (
 )
 
 // Nodes are several nodes of one obidos over one store. Each can be asked anything; a request goes to the node that owns what
-// it is about. They have one clock: that of any of them moves that of all.
+// it is about. They have one clock: that of any of them moves that of all. All are in this process and reach each other by calls:
+// what a network between processes adds (certificates, connections that break) is not tried by them.
 type Nodes struct {
 	Nodes []*Platform
 
