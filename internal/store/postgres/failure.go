@@ -27,6 +27,7 @@ const (
 	codeReadOnly        = "25006"
 	codeNoTable         = "42P01"
 	codeTableExists     = "42P07"
+	codeTypeExists      = "42710" // of a table's rows
 	codeUniqueViolation = "23505"
 	codeNoRights        = "42501"
 	codeNoDatabase      = "3D000"

@@ -208,6 +208,28 @@ func TestOpensWhenTheTableIsLockedForAWhile(t *testing.T) {
 	}
 }
 
+// Nodes of a new cluster that start at the same moment all make its table.
+func TestOpensOnANewDatabaseAtOnce(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	for i := range 20 {
+		var nodes sync.WaitGroup
+		for range 6 {
+			nodes.Go(func() {
+				e, err := postgres.Open(t.Context(), server.URL(), postgres.Options{Cluster: fmt.Sprint("new-", i)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := e.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		nodes.Wait()
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)

@@ -85,7 +85,7 @@ func (e *Engine) prepareOn(c *conn) error {
 func (e *Engine) create(c *conn) error {
 	err := c.exec(definition(e.table))
 	switch code(err) {
-	case codeTableExists, codeUniqueViolation: // by another node at the same moment
+	case codeTableExists, codeTypeExists, codeUniqueViolation: // by another node at the same moment
 		return nil
 	case codeNoRights:
 		return fmt.Errorf("PostgreSQL role %q may not make obidos's table. Let it (grant create on schema public to …), "+
