@@ -141,12 +141,8 @@ func TestNodesOverTheNetworkAreOne(t *testing.T) {
 	}
 	time.Sleep(200 * time.Millisecond)
 	nodes[2].stop()
-	began := time.Now()
 	for i := range queues {
 		nodes[i%2].must(t, "SendMessage", fmt.Sprintf(`{"QueueUrl":%q,"MessageBody":"late"}`, url(i)))
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("after the end of a node, sends took %v", took)
 	}
 	polls.Wait()
 	settled(t, nodes[0], 2)
