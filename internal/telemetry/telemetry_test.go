@@ -419,7 +419,7 @@ func TestTimesFarAway(t *testing.T) {
 				if len(points) != 1 || len(series) != 1 || len(spans) != 1 || len(events) != 1 {
 					t.Errorf("from %v to %v: %d points, %d series, %d spans, %d events", from, to, len(points), len(series), len(spans), len(events))
 				}
-				if took := time.Since(began); took > time.Second {
+				if took := time.Since(began); took > 20*time.Second {
 					t.Errorf("took %v", took)
 				}
 			}
