@@ -29,7 +29,7 @@ type port struct {
 	l      net.Listener
 	others *httptest.Server
 	handed chan struct{} // gets a value for each connection handed over
-	log    bytes.Buffer
+	log    buffer
 	accept sync.WaitGroup
 }
 
@@ -61,6 +61,24 @@ func (p *passed) Accept() (net.Conn, error) {
 func (p *passed) Close() error {
 	p.once.Do(func() { close(p.done) })
 	return p.Listener.Close()
+}
+
+// buffer is a text that is written while it is read.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }
 
 // open serves h until the test ends; then all of the lane's goroutines have.
