@@ -50,7 +50,7 @@ func crash(args []string) error {
 		}
 		env = append(env, "OBIDOS_BIN="+path)
 	}
-	return goRun([]string{"test", "-count=1", "-timeout=90m", "-v", "-run=Crash|PowerCut|Kill|FullDisk", "./..."}, env)
+	return goRun([]string{"test", "-count=1", "-timeout=90m", "-v", "-run=Crash|PowerCut|Kill|FullDisk|Upgrade", "./..."}, env)
 }
 
 func goTest(args, env []string) error {

@@ -5,6 +5,7 @@ package crash
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"syscall"
 	"testing"
@@ -16,8 +17,8 @@ import (
 // How long queues cannot be sent to when the node that owns them goes, with little else to do. The bounds are far from what is
 // logged: the machine may be busy.
 func TestOthersTakeOverSoon(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes half a minute; go test without -short runs it")
+	if os.Getenv("OBIDOS_CRASHES") == "" {
+		t.Skip("a measurement, which a busy machine spoils: OBIDOS_CRASHES=1 runs it")
 	}
 	ctx := t.Context()
 	database := pgtest.Start(t)
