@@ -12,6 +12,9 @@ import (
 // had only from a registry.
 const withoutReaper = "TESTCONTAINERS_RYUK_DISABLED=true"
 
+// onThisMachine says where the daemon's ports are, which Testcontainers gets wrong where it is in a container itself.
+const onThisMachine = "TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1"
+
 // testcontainersPython starts a generic container, and the LocalStack module as it is with our image.
 func testcontainersPython(ctx context.Context, s *site) error {
 	w := workplace{cache: filepath.Join(s.cache, "python"), sources: s.sources}
@@ -52,18 +55,14 @@ func (s *site) maven(ctx context.Context, project string, properties ...string) 
 	if err != nil {
 		return err
 	}
-	env := []string{
-		withoutReaper,
-		// What it would find out in containers of an image from a registry: whether the daemon is well, and, where it is in a
-		// container itself, the way out of it.
-		"TESTCONTAINERS_CHECKS_DISABLE=true", "TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1",
-	}
+	// What it would find out in a container of an image from a registry: whether the daemon is well.
+	env := []string{withoutReaper, onThisMachine, "TESTCONTAINERS_CHECKS_DISABLE=true"}
 	_, err = s.output(ctx, dir, env, slices.Concat([]string{"mvn", "-q", "-B", "-ntp", "test", "-Dapi.version=" + api}, properties)...)
 	return err
 }
 
 // contribGo tests the module in contrib.
 func contribGo(ctx context.Context, s *site) error {
-	_, err := s.output(ctx, filepath.Join(s.root, "contrib", "testcontainers-go"), []string{withoutReaper}, "go", "test", "-count=1", "./...")
+	_, err := s.output(ctx, filepath.Join(s.root, "contrib", "testcontainers-go"), []string{withoutReaper, onThisMachine}, "go", "test", "-count=1", "./...")
 	return err
 }
