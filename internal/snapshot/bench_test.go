@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/store/pebble"
 )
 
-// What it takes to save, stage, hand on to and forget a state of a million records of 200 bytes, in a data directory below TMPDIR.
+// What it takes to save, to fork and to begin with that, to stage, hand on to and forget a state of a million records of 200 bytes, in a data directory below TMPDIR.
 func BenchmarkMillion(b *testing.B) {
 	dir, err := datadir.Open(b.TempDir(), datadir.Options{})
 	if err != nil {
@@ -37,7 +38,7 @@ func BenchmarkMillion(b *testing.B) {
 		}
 	}
 	k, st := snapshot.NewDirectory(dir, open), &store.Store{Engine: e, Clock: clock.New()}
-	var save, stage, hand, drop, empty time.Duration
+	var save, fork, begin, stage, hand, drop, empty time.Duration
 	n := 0
 	timed := func(sum *time.Duration, fn func() error) {
 		began := time.Now()
@@ -50,6 +51,13 @@ func BenchmarkMillion(b *testing.B) {
 		name := fmt.Sprintf("s%d", n)
 		n++
 		timed(&save, func() error { _, err := snapshot.Save(b.Context(), k, st, name, "bench"); return err })
+		var other *datadir.Dir
+		timed(&fork, func() (err error) { other, err = snapshot.Fork(dir.Path(), name); return err })
+		var forked store.Engine
+		timed(&begin, func() (err error) { forked, err = open(other.Store()); return err })
+		if err := errors.Join(forked.Close(), other.Discard()); err != nil {
+			b.Fatal(err)
+		}
 		var s *snapshot.Staged
 		timed(&stage, func() (err error) { s, err = k.Stage(name); return err })
 		next := &store.Store{Engine: s.Engine, Clock: clock.New()}
@@ -60,7 +68,7 @@ func BenchmarkMillion(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	for what, sum := range map[string]time.Duration{"save": save, "stage": stage, "succeed": hand, "empty": empty, "drop": drop} {
+	for what, sum := range map[string]time.Duration{"save": save, "fork": fork, "begin": begin, "stage": stage, "succeed": hand, "empty": empty, "drop": drop} {
 		b.ReportMetric(float64(sum.Microseconds())/1000/float64(n), what+"-ms")
 	}
 }
