@@ -51,6 +51,8 @@ type Principal struct {
 	ARN     string // "arn:aws:iam::000000000000:root", "arn:aws:sts::…:assumed-role/…"
 	UserID  string // the unique id GetCallerIdentity answers
 	Service string // "sns.amazonaws.com" where a service of ours calls on its own behalf
+
+	Session *Session // what temporary credentials say; nil for lasting ones
 }
 
 // DefaultAccount is the account of callers whose access key names none.

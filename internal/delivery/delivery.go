@@ -72,15 +72,16 @@ type DeadLetter struct {
 // kept is an event as its task carries it.
 type kept struct {
 	Event
-	Principal [4]string `cbor:"20,keyasint"`
+	Principal [4]string    `cbor:"20,keyasint"`
+	Session   *aws.Session `cbor:"21,keyasint,omitempty"`
 }
 
 func keep(e Event) kept {
-	return kept{e, [4]string{e.As.Account, e.As.ARN, e.As.UserID, e.As.Service}}
+	return kept{e, [4]string{e.As.Account, e.As.ARN, e.As.UserID, e.As.Service}, e.As.Session}
 }
 
 func (k kept) event() Event {
-	k.As = aws.Principal{Account: k.Principal[0], ARN: k.Principal[1], UserID: k.Principal[2], Service: k.Principal[3]}
+	k.As = aws.Principal{Account: k.Principal[0], ARN: k.Principal[1], UserID: k.Principal[2], Service: k.Principal[3], Session: k.Session}
 	return k.Event
 }
 

@@ -43,6 +43,8 @@ type Caller struct {
 	ARN     string `cbor:"2,keyasint,omitempty"`
 	UserID  string `cbor:"3,keyasint,omitempty"`
 	Service string `cbor:"4,keyasint,omitempty"`
+
+	Session *aws.Session `cbor:"5,keyasint,omitempty"`
 }
 
 // Feed tells those who subscribed what changed. A service notes a change in the transaction that makes it; each subscriber

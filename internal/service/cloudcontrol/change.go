@@ -137,7 +137,7 @@ func (s *Service) ask(ctx context.Context, r request) (*cloudcontrolapi.Progress
 	q := aws.RequestOf(ctx)
 	// What is kept must not hold on to the memory of the request that is decoded from.
 	r.Identifier, r.Client, r.Endpoint = strings.Clone(r.Identifier), strings.Clone(r.Client), strings.Clone(q.Endpoint)
-	r.Caller = caller{q.Principal.Account, q.Principal.ARN, q.Principal.UserID, q.Principal.Service, q.SourceIP, q.UserAgent, q.Secure}
+	r.Caller = caller{q.Principal.Account, q.Principal.ARN, q.Principal.UserID, q.Principal.Service, q.SourceIP, q.UserAgent, q.Secure, q.Principal.Session}
 	r.Status = inProgress
 	return store.Update(ctx, s.space, func(tx *store.Tx) (*cloudcontrolapi.ProgressEvent, error) {
 		now := tx.Now()

@@ -56,10 +56,12 @@ type caller struct {
 	SourceIP  string `cbor:"5,keyasint,omitempty"`
 	UserAgent string `cbor:"6,keyasint,omitempty"`
 	Secure    bool   `cbor:"7,keyasint,omitempty"`
+
+	Session *aws.Session `cbor:"8,keyasint,omitempty"` // so that it may do no more than its credentials say, nor longer
 }
 
 func (c caller) principal() aws.Principal {
-	return aws.Principal{Account: c.Account, ARN: c.ARN, UserID: c.UserID, Service: c.Service}
+	return aws.Principal{Account: c.Account, ARN: c.ARN, UserID: c.UserID, Service: c.Service, Session: c.Session}
 }
 
 // clientToken remembers what a client token was used for.
