@@ -10,6 +10,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -46,20 +47,6 @@ func ParseMode(s string) (Mode, error) {
 	return Open, fmt.Errorf("auth mode %q is none of open, log, iam", s)
 }
 
-// Key is an access key that a Directory knows.
-type Key struct {
-	Secret    string
-	Token     string    // the session token that must come with it; empty for keys that last
-	Expires   time.Time // zero where it never does
-	Principal aws.Principal
-}
-
-// Directory knows the access keys that were made here.
-type Directory interface {
-	// Key is the access key of that id; ok is false where there is none, or it is inactive. It is asked once per request.
-	Key(ctx context.Context, id string) (k Key, ok bool, err error)
-}
-
 // Authorizer decides whether a call may be made.
 type Authorizer interface {
 	// Authorize answers nil where the principal of the request in ctx may perform op with in on the resources (ARNs; none
@@ -74,6 +61,7 @@ type Clock interface{ Now() time.Time }
 type Options struct {
 	Mode      Mode
 	Directory Directory // nil where no key is known
+	Sessions  Vault     // nil where there are no temporary credentials
 	Clock     Clock     // the platform's, by which session tokens expire; real time where nil. Signatures are always judged by real time
 	Region    string    // of requests that name none; us-east-1 where empty
 }
@@ -82,6 +70,7 @@ type Options struct {
 type Authenticator struct {
 	mode      Mode
 	directory Directory
+	sessions  Vault
 	clock     Clock
 	region    string
 	verifier  sigv4.Verifier
@@ -96,7 +85,7 @@ func (realTime) Now() time.Time { return time.Now() }
 
 // New is an authenticator.
 func New(o Options) *Authenticator {
-	a := &Authenticator{mode: o.Mode, directory: o.Directory, clock: o.Clock, region: o.Region}
+	a := &Authenticator{mode: o.Mode, directory: o.Directory, sessions: o.Sessions, clock: o.Clock, region: o.Region}
 	if a.clock == nil {
 		a.clock = realTime{}
 	}
@@ -116,8 +105,8 @@ type Caller struct {
 	Principal aws.Principal // zero for an anonymous caller in iam mode
 	Claim     sigv4.Claim
 
-	key   Key
-	known bool
+	secret sigv4.Secret
+	known  bool
 }
 
 // Known reports whether the access key is one the directory knows: then the caller is who it says only once
@@ -129,20 +118,16 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 	c := Caller{Claim: sigv4.Read(r)}
 	c.Region = a.regionOf(c.Claim.Region)
 	id := c.Claim.AccessKey
-	if a.directory != nil && id != "" {
-		k, ok, err := a.directory.Key(ctx, id)
-		if err != nil {
-			return c, fmt.Errorf("look up access key: %w", err)
-		}
-		if ok {
-			if !k.Expires.IsZero() && !a.clock.Now().Before(k.Expires) {
-				return c, &sigv4.Error{Reason: sigv4.ExpiredToken}
-			}
-			c.key, c.known = k, true
-			c.Principal = k.Principal
-			c.Account = k.Principal.Account
-			return c, nil
-		}
+	var err error
+	switch {
+	case id == "":
+	case strings.HasPrefix(id, TemporaryKey):
+		err = a.openSession(ctx, r, &c)
+	default:
+		err = a.findKey(ctx, &c)
+	}
+	if err != nil || c.known {
+		return c, err
 	}
 	if a.mode == IAM {
 		switch c.Claim.Scheme {
@@ -165,12 +150,70 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 	return c, nil
 }
 
+// findKey looks the lasting access key of c's claim up.
+func (a *Authenticator) findKey(ctx context.Context, c *Caller) error {
+	if a.directory == nil {
+		return nil
+	}
+	k, ok, err := a.directory.AccessKey(ctx, c.Claim.AccessKey)
+	if err != nil {
+		return fmt.Errorf("look up access key: %w", err)
+	}
+	if ok {
+		c.known, c.secret, c.Account = true, sigv4.Secret{Key: k.Secret}, k.Account
+		c.Principal = aws.Principal{Account: k.Account, ARN: k.ARN, UserID: k.UserID}
+	}
+	return nil
+}
+
+// openSession opens the temporary credentials of c's claim. In open mode those that AWS made, of which nothing is known, are
+// as any other key.
+func (a *Authenticator) openSession(ctx context.Context, r *http.Request, c *Caller) error {
+	if a.sessions == nil {
+		return nil
+	}
+	token := c.Claim.Token(r)
+	if token == "" && a.mode != IAM {
+		return nil
+	}
+	s, secret, err := a.sessions.Open(ctx, c.Claim.AccessKey, token)
+	switch {
+	case errors.Is(err, ErrBadToken):
+		if a.mode == IAM {
+			return &sigv4.Error{Reason: sigv4.BadToken, Claim: c.Claim}
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("open session token: %w", err)
+	case !a.clock.Now().Before(s.Expires):
+		return &sigv4.Error{Reason: sigv4.ExpiredToken}
+	}
+	c.known, c.secret, c.Account = true, sigv4.Secret{Key: secret, Token: token}, s.Account
+	c.Principal = BearerOf(s)
+	return nil
+}
+
+// BearerOf is the principal that a session makes of its bearer.
+func BearerOf(s *aws.Session) aws.Principal {
+	p := aws.Principal{Account: s.Account, ARN: s.Source, UserID: s.ID, Session: s}
+	sts := strings.Replace(s.Source[:strings.LastIndexByte(s.Source, ':')+1], ":iam:", ":sts:", 1)
+	switch s.Kind {
+	case aws.AssumedRole:
+		p.ARN = sts + "assumed-role/" + s.Source[strings.LastIndexByte(s.Source, '/')+1:] + "/" + s.Name
+		p.UserID = s.ID + ":" + s.Name
+	case aws.FederatedUser:
+		p.ARN = sts + "federated-user/" + s.Name
+		p.UserID = s.Account + ":" + s.Name
+	}
+	return p
+}
+
 // Verify proves the claim of a caller that is Known, for a request whose whole body is at hand. Its error is for [Answer].
 func (a *Authenticator) Verify(r *http.Request, c *Caller, body []byte) error {
 	if !c.known {
 		return nil
 	}
-	return a.verifier.Verify(r, c.Claim, c.secret(), time.Now(), body)
+	return a.verifier.Verify(r, c.Claim, c.secret, time.Now(), body)
 }
 
 // VerifyStream is Verify for a body that is read as a stream: what it returns is to be read instead of r.Body, without
@@ -180,11 +223,7 @@ func (a *Authenticator) VerifyStream(r *http.Request, c *Caller) (*sigv4.Body, e
 	if !c.known {
 		return sigv4.NewBody(r)
 	}
-	return a.verifier.VerifyStream(r, c.Claim, c.secret(), time.Now())
-}
-
-func (c *Caller) secret() sigv4.Secret {
-	return sigv4.Secret{Key: c.key.Secret, Token: c.key.Token}
+	return a.verifier.VerifyStream(r, c.Claim, c.secret, time.Now())
 }
 
 // For reports whether a caller that is Known signed its request for the service it reached. Its error is for [Answer].

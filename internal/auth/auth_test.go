@@ -17,23 +17,35 @@ import (
 	"github.com/obidos-cloud/obidos/internal/sigv4"
 )
 
-// directory knows three keys.
-type directory struct{}
+// directory knows a key.
+type directory struct{ auth.Directory }
 
 var alice = aws.Principal{Account: "111111111111", ARN: "arn:aws:iam::111111111111:user/alice", UserID: "AIDA"}
 
-func (directory) Key(_ context.Context, id string) (auth.Key, bool, error) {
+func (directory) AccessKey(_ context.Context, id string) (auth.AccessKey, bool, error) {
 	switch id {
 	case "AKIAALICE":
-		return auth.Key{Secret: "secret", Principal: alice}, true, nil
-	case "ASIAALICE":
-		return auth.Key{Secret: "secret", Token: "token", Expires: time.Now().Add(time.Hour), Principal: alice}, true, nil
-	case "ASIAOLD":
-		return auth.Key{Secret: "secret", Token: "token", Expires: time.Now().Add(-time.Second), Principal: alice}, true, nil
+		return auth.AccessKey{Secret: "secret", Account: alice.Account, ARN: alice.ARN, UserID: alice.UserID}, true, nil
 	case "AKIABROKEN":
-		return auth.Key{}, false, errors.New("disk on fire")
+		return auth.AccessKey{}, false, errors.New("disk on fire")
 	}
-	return auth.Key{}, false, nil
+	return auth.AccessKey{}, false, nil
+}
+
+// sessions are two of alice's, and one of a role's.
+type sessions struct{}
+
+func (sessions) Open(_ context.Context, id, token string) (*aws.Session, string, error) {
+	s := &aws.Session{Kind: aws.UserSession, Account: alice.Account, Source: alice.ARN, ID: alice.UserID, Expires: time.Now().Add(time.Hour)}
+	switch {
+	case token != "token":
+		return nil, "", auth.ErrBadToken
+	case id == "ASIAOLD":
+		s.Expires = time.Now().Add(-time.Second)
+	case id == "ASIAROLE":
+		s.Kind, s.Source, s.ID, s.Name = aws.AssumedRole, "arn:aws:iam::111111111111:role/path/reader", "AROA", "now"
+	}
+	return s, "secret", nil
 }
 
 func signed(key, secret, token, region string) *http.Request {
@@ -112,7 +124,15 @@ func TestIdentify(t *testing.T) {
 		},
 		{
 			"a session without its token", func() *http.Request { return signed("ASIAALICE", "secret", "", "eu-west-1") },
-			"wrong session token", "wrong session token",
+			"000000000000 eu-west-1 " + root0 + " known=false", "wrong session token",
+		},
+		{
+			"a session of AWS's", func() *http.Request { return signed("ASIAALICE", "secret", "another", "eu-west-1") },
+			"000000000000 eu-west-1 " + root0 + " known=false", "wrong session token",
+		},
+		{
+			"a role's session", func() *http.Request { return signed("ASIAROLE", "secret", "token", "eu-west-1") },
+			"111111111111 eu-west-1 arn:aws:sts::111111111111:assumed-role/reader/now known=true", "111111111111 eu-west-1 arn:aws:sts::111111111111:assumed-role/reader/now known=true",
 		},
 		{
 			"a session that ended", func() *http.Request { return signed("ASIAOLD", "secret", "token", "eu-west-1") },
@@ -124,7 +144,7 @@ func TestIdentify(t *testing.T) {
 		},
 	} {
 		for mode, want := range map[auth.Mode]string{auth.Open: c.open, auth.Log: c.open, auth.IAM: c.iam} {
-			a := auth.New(auth.Options{Mode: mode, Directory: directory{}})
+			a := auth.New(auth.Options{Mode: mode, Directory: directory{}, Sessions: sessions{}})
 			if got := outcome(a, c.r()); got != want {
 				t.Errorf("%s, %s: %q, want %q", c.name, mode, got, want)
 			}

@@ -64,12 +64,12 @@ func (d *door) Invoke(ctx context.Context, op *model.Operation, in any) (any, er
 }
 
 // keys is a directory of one key.
-type keys struct{}
+type keys struct{ auth.Directory }
 
 const knownKey = "AKIDKNOWN"
 
-func (keys) Key(_ context.Context, id string) (auth.Key, bool, error) {
-	return auth.Key{Secret: "secret", Principal: aws.Principal{Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/u"}}, id == knownKey, nil
+func (keys) AccessKey(_ context.Context, id string) (auth.AccessKey, bool, error) {
+	return auth.AccessKey{Secret: "secret", Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/u"}, id == knownKey, nil
 }
 
 // world is a server behind connections without a network.

@@ -56,6 +56,15 @@ func (c Claim) Scope() string {
 	return c.Date + "/" + c.Region + "/" + c.Service + "/" + terminator
 }
 
+// Token is the session token that came with r; empty where none did.
+func (c Claim) Token(r *http.Request) string {
+	token := r.Header.Get("X-Amz-Security-Token")
+	if token == "" && c.Presigned {
+		token = queryValue(r.URL.RawQuery, "X-Amz-Security-Token")
+	}
+	return token
+}
+
 // Read is the claim of a request. It never fails: a request without a signature is Unsigned, one whose signature cannot
 // be read Malformed with what could be read.
 func Read(r *http.Request) Claim {

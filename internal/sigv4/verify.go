@@ -138,11 +138,7 @@ func (v *Verifier) head(r *http.Request, c Claim, s Secret, now time.Time, paylo
 	if reason, detail := timely(r, c, date, at, now); reason != 0 {
 		return fail(reason, detail)
 	}
-	token := r.Header.Get("X-Amz-Security-Token")
-	if token == "" && c.Presigned {
-		token = queryValue(r.URL.RawQuery, "X-Amz-Security-Token")
-	}
-	if subtle.ConstantTimeCompare([]byte(token), []byte(s.Token)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(c.Token(r)), []byte(s.Token)) != 1 {
 		return fail(BadToken, "")
 	}
 	if name := unbound(r, c); name != "" {
