@@ -10,6 +10,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api"
 	"github.com/obidos-cloud/obidos/internal/api/cloudcontrolapi"
+	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/api/resourcegroupstaggingapi"
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/api/stsapi"
@@ -22,6 +23,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/owner"
 	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/cloudcontrol"
+	"github.com/obidos-cloud/obidos/internal/service/iam"
 	"github.com/obidos-cloud/obidos/internal/service/sqs"
 	"github.com/obidos-cloud/obidos/internal/service/sts"
 	"github.com/obidos-cloud/obidos/internal/service/tagging"
@@ -119,7 +121,9 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	// The services.
 	changes := resource.NewFeed(l.tasks)
 	queues := sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, URLs: sqs.URLShape(p.o.QueueURLs), Self: l.door, Changes: changes})
+	identities := iam.New(st.Space("iam"), iam.Options{Changes: changes})
 	l.door.Register(sqsapi.API(), queues)
+	l.door.Register(iamapi.API(), identities)
 	l.door.Register(stsapi.API(), sts.New())
 
 	// What they offer as resources, and the services that work on all of those.

@@ -4,10 +4,990 @@
 package iamapi
 
 import (
+	"context"
 	"sync"
 
+	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
 )
+
+// Service is what an implementation of the API does.
+type Service interface {
+	AddRoleToInstanceProfile(context.Context, *AddRoleToInstanceProfileInput) (*AddRoleToInstanceProfileOutput, error)
+	AddUserToGroup(context.Context, *AddUserToGroupInput) (*AddUserToGroupOutput, error)
+	AttachGroupPolicy(context.Context, *AttachGroupPolicyInput) (*AttachGroupPolicyOutput, error)
+	AttachRolePolicy(context.Context, *AttachRolePolicyInput) (*AttachRolePolicyOutput, error)
+	AttachUserPolicy(context.Context, *AttachUserPolicyInput) (*AttachUserPolicyOutput, error)
+	CreateAccessKey(context.Context, *CreateAccessKeyInput) (*CreateAccessKeyOutput, error)
+	CreateGroup(context.Context, *CreateGroupInput) (*CreateGroupOutput, error)
+	CreateInstanceProfile(context.Context, *CreateInstanceProfileInput) (*CreateInstanceProfileOutput, error)
+	CreatePolicy(context.Context, *CreatePolicyInput) (*CreatePolicyOutput, error)
+	CreatePolicyVersion(context.Context, *CreatePolicyVersionInput) (*CreatePolicyVersionOutput, error)
+	CreateRole(context.Context, *CreateRoleInput) (*CreateRoleOutput, error)
+	CreateServiceLinkedRole(context.Context, *CreateServiceLinkedRoleInput) (*CreateServiceLinkedRoleOutput, error)
+	CreateUser(context.Context, *CreateUserInput) (*CreateUserOutput, error)
+	DeleteAccessKey(context.Context, *DeleteAccessKeyInput) (*DeleteAccessKeyOutput, error)
+	DeleteGroup(context.Context, *DeleteGroupInput) (*DeleteGroupOutput, error)
+	DeleteGroupPolicy(context.Context, *DeleteGroupPolicyInput) (*DeleteGroupPolicyOutput, error)
+	DeleteInstanceProfile(context.Context, *DeleteInstanceProfileInput) (*DeleteInstanceProfileOutput, error)
+	DeletePolicy(context.Context, *DeletePolicyInput) (*DeletePolicyOutput, error)
+	DeletePolicyVersion(context.Context, *DeletePolicyVersionInput) (*DeletePolicyVersionOutput, error)
+	DeleteRole(context.Context, *DeleteRoleInput) (*DeleteRoleOutput, error)
+	DeleteRolePermissionsBoundary(context.Context, *DeleteRolePermissionsBoundaryInput) (*DeleteRolePermissionsBoundaryOutput, error)
+	DeleteRolePolicy(context.Context, *DeleteRolePolicyInput) (*DeleteRolePolicyOutput, error)
+	DeleteServiceLinkedRole(context.Context, *DeleteServiceLinkedRoleInput) (*DeleteServiceLinkedRoleOutput, error)
+	DeleteUser(context.Context, *DeleteUserInput) (*DeleteUserOutput, error)
+	DeleteUserPermissionsBoundary(context.Context, *DeleteUserPermissionsBoundaryInput) (*DeleteUserPermissionsBoundaryOutput, error)
+	DeleteUserPolicy(context.Context, *DeleteUserPolicyInput) (*DeleteUserPolicyOutput, error)
+	DetachGroupPolicy(context.Context, *DetachGroupPolicyInput) (*DetachGroupPolicyOutput, error)
+	DetachRolePolicy(context.Context, *DetachRolePolicyInput) (*DetachRolePolicyOutput, error)
+	DetachUserPolicy(context.Context, *DetachUserPolicyInput) (*DetachUserPolicyOutput, error)
+	GetAccessKeyLastUsed(context.Context, *GetAccessKeyLastUsedInput) (*GetAccessKeyLastUsedOutput, error)
+	GetAccountAuthorizationDetails(context.Context, *GetAccountAuthorizationDetailsInput) (*GetAccountAuthorizationDetailsOutput, error)
+	GetContextKeysForCustomPolicy(context.Context, *GetContextKeysForCustomPolicyInput) (*GetContextKeysForCustomPolicyOutput, error)
+	GetContextKeysForPrincipalPolicy(context.Context, *GetContextKeysForPrincipalPolicyInput) (*GetContextKeysForPrincipalPolicyOutput, error)
+	GetGroup(context.Context, *GetGroupInput) (*GetGroupOutput, error)
+	GetGroupPolicy(context.Context, *GetGroupPolicyInput) (*GetGroupPolicyOutput, error)
+	GetInstanceProfile(context.Context, *GetInstanceProfileInput) (*GetInstanceProfileOutput, error)
+	GetPolicy(context.Context, *GetPolicyInput) (*GetPolicyOutput, error)
+	GetPolicyVersion(context.Context, *GetPolicyVersionInput) (*GetPolicyVersionOutput, error)
+	GetRole(context.Context, *GetRoleInput) (*GetRoleOutput, error)
+	GetRolePolicy(context.Context, *GetRolePolicyInput) (*GetRolePolicyOutput, error)
+	GetServiceLinkedRoleDeletionStatus(context.Context, *GetServiceLinkedRoleDeletionStatusInput) (*GetServiceLinkedRoleDeletionStatusOutput, error)
+	GetUser(context.Context, *GetUserInput) (*GetUserOutput, error)
+	GetUserPolicy(context.Context, *GetUserPolicyInput) (*GetUserPolicyOutput, error)
+	ListAccessKeys(context.Context, *ListAccessKeysInput) (*ListAccessKeysOutput, error)
+	ListAttachedGroupPolicies(context.Context, *ListAttachedGroupPoliciesInput) (*ListAttachedGroupPoliciesOutput, error)
+	ListAttachedRolePolicies(context.Context, *ListAttachedRolePoliciesInput) (*ListAttachedRolePoliciesOutput, error)
+	ListAttachedUserPolicies(context.Context, *ListAttachedUserPoliciesInput) (*ListAttachedUserPoliciesOutput, error)
+	ListEntitiesForPolicy(context.Context, *ListEntitiesForPolicyInput) (*ListEntitiesForPolicyOutput, error)
+	ListGroupPolicies(context.Context, *ListGroupPoliciesInput) (*ListGroupPoliciesOutput, error)
+	ListGroups(context.Context, *ListGroupsInput) (*ListGroupsOutput, error)
+	ListGroupsForUser(context.Context, *ListGroupsForUserInput) (*ListGroupsForUserOutput, error)
+	ListInstanceProfileTags(context.Context, *ListInstanceProfileTagsInput) (*ListInstanceProfileTagsOutput, error)
+	ListInstanceProfiles(context.Context, *ListInstanceProfilesInput) (*ListInstanceProfilesOutput, error)
+	ListInstanceProfilesForRole(context.Context, *ListInstanceProfilesForRoleInput) (*ListInstanceProfilesForRoleOutput, error)
+	ListPolicies(context.Context, *ListPoliciesInput) (*ListPoliciesOutput, error)
+	ListPoliciesGrantingServiceAccess(context.Context, *ListPoliciesGrantingServiceAccessInput) (*ListPoliciesGrantingServiceAccessOutput, error)
+	ListPolicyTags(context.Context, *ListPolicyTagsInput) (*ListPolicyTagsOutput, error)
+	ListPolicyVersions(context.Context, *ListPolicyVersionsInput) (*ListPolicyVersionsOutput, error)
+	ListRolePolicies(context.Context, *ListRolePoliciesInput) (*ListRolePoliciesOutput, error)
+	ListRoleTags(context.Context, *ListRoleTagsInput) (*ListRoleTagsOutput, error)
+	ListRoles(context.Context, *ListRolesInput) (*ListRolesOutput, error)
+	ListUserPolicies(context.Context, *ListUserPoliciesInput) (*ListUserPoliciesOutput, error)
+	ListUserTags(context.Context, *ListUserTagsInput) (*ListUserTagsOutput, error)
+	ListUsers(context.Context, *ListUsersInput) (*ListUsersOutput, error)
+	PutGroupPolicy(context.Context, *PutGroupPolicyInput) (*PutGroupPolicyOutput, error)
+	PutRolePermissionsBoundary(context.Context, *PutRolePermissionsBoundaryInput) (*PutRolePermissionsBoundaryOutput, error)
+	PutRolePolicy(context.Context, *PutRolePolicyInput) (*PutRolePolicyOutput, error)
+	PutUserPermissionsBoundary(context.Context, *PutUserPermissionsBoundaryInput) (*PutUserPermissionsBoundaryOutput, error)
+	PutUserPolicy(context.Context, *PutUserPolicyInput) (*PutUserPolicyOutput, error)
+	RemoveRoleFromInstanceProfile(context.Context, *RemoveRoleFromInstanceProfileInput) (*RemoveRoleFromInstanceProfileOutput, error)
+	RemoveUserFromGroup(context.Context, *RemoveUserFromGroupInput) (*RemoveUserFromGroupOutput, error)
+	SetDefaultPolicyVersion(context.Context, *SetDefaultPolicyVersionInput) (*SetDefaultPolicyVersionOutput, error)
+	SimulateCustomPolicy(context.Context, *SimulateCustomPolicyInput) (*SimulateCustomPolicyOutput, error)
+	SimulatePrincipalPolicy(context.Context, *SimulatePrincipalPolicyInput) (*SimulatePrincipalPolicyOutput, error)
+	TagInstanceProfile(context.Context, *TagInstanceProfileInput) (*TagInstanceProfileOutput, error)
+	TagPolicy(context.Context, *TagPolicyInput) (*TagPolicyOutput, error)
+	TagRole(context.Context, *TagRoleInput) (*TagRoleOutput, error)
+	TagUser(context.Context, *TagUserInput) (*TagUserOutput, error)
+	UntagInstanceProfile(context.Context, *UntagInstanceProfileInput) (*UntagInstanceProfileOutput, error)
+	UntagPolicy(context.Context, *UntagPolicyInput) (*UntagPolicyOutput, error)
+	UntagRole(context.Context, *UntagRoleInput) (*UntagRoleOutput, error)
+	UntagUser(context.Context, *UntagUserInput) (*UntagUserOutput, error)
+	UpdateAccessKey(context.Context, *UpdateAccessKeyInput) (*UpdateAccessKeyOutput, error)
+	UpdateAssumeRolePolicy(context.Context, *UpdateAssumeRolePolicyInput) (*UpdateAssumeRolePolicyOutput, error)
+	UpdateGroup(context.Context, *UpdateGroupInput) (*UpdateGroupOutput, error)
+	UpdateRole(context.Context, *UpdateRoleInput) (*UpdateRoleOutput, error)
+	UpdateRoleDescription(context.Context, *UpdateRoleDescriptionInput) (*UpdateRoleDescriptionOutput, error)
+	UpdateUser(context.Context, *UpdateUserInput) (*UpdateUserOutput, error)
+}
+
+// Unimplemented answers 501 to every operation. It is embedded by implementations.
+type Unimplemented struct{}
+
+// AddRoleToInstanceProfile is iam:AddRoleToInstanceProfile.
+func (Unimplemented) AddRoleToInstanceProfile(context.Context, *AddRoleToInstanceProfileInput) (*AddRoleToInstanceProfileOutput, error) {
+	return nil, model.Unserved("iam", "AddRoleToInstanceProfile")
+}
+
+// AddUserToGroup is iam:AddUserToGroup.
+func (Unimplemented) AddUserToGroup(context.Context, *AddUserToGroupInput) (*AddUserToGroupOutput, error) {
+	return nil, model.Unserved("iam", "AddUserToGroup")
+}
+
+// AttachGroupPolicy is iam:AttachGroupPolicy.
+func (Unimplemented) AttachGroupPolicy(context.Context, *AttachGroupPolicyInput) (*AttachGroupPolicyOutput, error) {
+	return nil, model.Unserved("iam", "AttachGroupPolicy")
+}
+
+// AttachRolePolicy is iam:AttachRolePolicy.
+func (Unimplemented) AttachRolePolicy(context.Context, *AttachRolePolicyInput) (*AttachRolePolicyOutput, error) {
+	return nil, model.Unserved("iam", "AttachRolePolicy")
+}
+
+// AttachUserPolicy is iam:AttachUserPolicy.
+func (Unimplemented) AttachUserPolicy(context.Context, *AttachUserPolicyInput) (*AttachUserPolicyOutput, error) {
+	return nil, model.Unserved("iam", "AttachUserPolicy")
+}
+
+// CreateAccessKey is iam:CreateAccessKey.
+func (Unimplemented) CreateAccessKey(context.Context, *CreateAccessKeyInput) (*CreateAccessKeyOutput, error) {
+	return nil, model.Unserved("iam", "CreateAccessKey")
+}
+
+// CreateGroup is iam:CreateGroup.
+func (Unimplemented) CreateGroup(context.Context, *CreateGroupInput) (*CreateGroupOutput, error) {
+	return nil, model.Unserved("iam", "CreateGroup")
+}
+
+// CreateInstanceProfile is iam:CreateInstanceProfile.
+func (Unimplemented) CreateInstanceProfile(context.Context, *CreateInstanceProfileInput) (*CreateInstanceProfileOutput, error) {
+	return nil, model.Unserved("iam", "CreateInstanceProfile")
+}
+
+// CreatePolicy is iam:CreatePolicy.
+func (Unimplemented) CreatePolicy(context.Context, *CreatePolicyInput) (*CreatePolicyOutput, error) {
+	return nil, model.Unserved("iam", "CreatePolicy")
+}
+
+// CreatePolicyVersion is iam:CreatePolicyVersion.
+func (Unimplemented) CreatePolicyVersion(context.Context, *CreatePolicyVersionInput) (*CreatePolicyVersionOutput, error) {
+	return nil, model.Unserved("iam", "CreatePolicyVersion")
+}
+
+// CreateRole is iam:CreateRole.
+func (Unimplemented) CreateRole(context.Context, *CreateRoleInput) (*CreateRoleOutput, error) {
+	return nil, model.Unserved("iam", "CreateRole")
+}
+
+// CreateServiceLinkedRole is iam:CreateServiceLinkedRole.
+func (Unimplemented) CreateServiceLinkedRole(context.Context, *CreateServiceLinkedRoleInput) (*CreateServiceLinkedRoleOutput, error) {
+	return nil, model.Unserved("iam", "CreateServiceLinkedRole")
+}
+
+// CreateUser is iam:CreateUser.
+func (Unimplemented) CreateUser(context.Context, *CreateUserInput) (*CreateUserOutput, error) {
+	return nil, model.Unserved("iam", "CreateUser")
+}
+
+// DeleteAccessKey is iam:DeleteAccessKey.
+func (Unimplemented) DeleteAccessKey(context.Context, *DeleteAccessKeyInput) (*DeleteAccessKeyOutput, error) {
+	return nil, model.Unserved("iam", "DeleteAccessKey")
+}
+
+// DeleteGroup is iam:DeleteGroup.
+func (Unimplemented) DeleteGroup(context.Context, *DeleteGroupInput) (*DeleteGroupOutput, error) {
+	return nil, model.Unserved("iam", "DeleteGroup")
+}
+
+// DeleteGroupPolicy is iam:DeleteGroupPolicy.
+func (Unimplemented) DeleteGroupPolicy(context.Context, *DeleteGroupPolicyInput) (*DeleteGroupPolicyOutput, error) {
+	return nil, model.Unserved("iam", "DeleteGroupPolicy")
+}
+
+// DeleteInstanceProfile is iam:DeleteInstanceProfile.
+func (Unimplemented) DeleteInstanceProfile(context.Context, *DeleteInstanceProfileInput) (*DeleteInstanceProfileOutput, error) {
+	return nil, model.Unserved("iam", "DeleteInstanceProfile")
+}
+
+// DeletePolicy is iam:DeletePolicy.
+func (Unimplemented) DeletePolicy(context.Context, *DeletePolicyInput) (*DeletePolicyOutput, error) {
+	return nil, model.Unserved("iam", "DeletePolicy")
+}
+
+// DeletePolicyVersion is iam:DeletePolicyVersion.
+func (Unimplemented) DeletePolicyVersion(context.Context, *DeletePolicyVersionInput) (*DeletePolicyVersionOutput, error) {
+	return nil, model.Unserved("iam", "DeletePolicyVersion")
+}
+
+// DeleteRole is iam:DeleteRole.
+func (Unimplemented) DeleteRole(context.Context, *DeleteRoleInput) (*DeleteRoleOutput, error) {
+	return nil, model.Unserved("iam", "DeleteRole")
+}
+
+// DeleteRolePermissionsBoundary is iam:DeleteRolePermissionsBoundary.
+func (Unimplemented) DeleteRolePermissionsBoundary(context.Context, *DeleteRolePermissionsBoundaryInput) (*DeleteRolePermissionsBoundaryOutput, error) {
+	return nil, model.Unserved("iam", "DeleteRolePermissionsBoundary")
+}
+
+// DeleteRolePolicy is iam:DeleteRolePolicy.
+func (Unimplemented) DeleteRolePolicy(context.Context, *DeleteRolePolicyInput) (*DeleteRolePolicyOutput, error) {
+	return nil, model.Unserved("iam", "DeleteRolePolicy")
+}
+
+// DeleteServiceLinkedRole is iam:DeleteServiceLinkedRole.
+func (Unimplemented) DeleteServiceLinkedRole(context.Context, *DeleteServiceLinkedRoleInput) (*DeleteServiceLinkedRoleOutput, error) {
+	return nil, model.Unserved("iam", "DeleteServiceLinkedRole")
+}
+
+// DeleteUser is iam:DeleteUser.
+func (Unimplemented) DeleteUser(context.Context, *DeleteUserInput) (*DeleteUserOutput, error) {
+	return nil, model.Unserved("iam", "DeleteUser")
+}
+
+// DeleteUserPermissionsBoundary is iam:DeleteUserPermissionsBoundary.
+func (Unimplemented) DeleteUserPermissionsBoundary(context.Context, *DeleteUserPermissionsBoundaryInput) (*DeleteUserPermissionsBoundaryOutput, error) {
+	return nil, model.Unserved("iam", "DeleteUserPermissionsBoundary")
+}
+
+// DeleteUserPolicy is iam:DeleteUserPolicy.
+func (Unimplemented) DeleteUserPolicy(context.Context, *DeleteUserPolicyInput) (*DeleteUserPolicyOutput, error) {
+	return nil, model.Unserved("iam", "DeleteUserPolicy")
+}
+
+// DetachGroupPolicy is iam:DetachGroupPolicy.
+func (Unimplemented) DetachGroupPolicy(context.Context, *DetachGroupPolicyInput) (*DetachGroupPolicyOutput, error) {
+	return nil, model.Unserved("iam", "DetachGroupPolicy")
+}
+
+// DetachRolePolicy is iam:DetachRolePolicy.
+func (Unimplemented) DetachRolePolicy(context.Context, *DetachRolePolicyInput) (*DetachRolePolicyOutput, error) {
+	return nil, model.Unserved("iam", "DetachRolePolicy")
+}
+
+// DetachUserPolicy is iam:DetachUserPolicy.
+func (Unimplemented) DetachUserPolicy(context.Context, *DetachUserPolicyInput) (*DetachUserPolicyOutput, error) {
+	return nil, model.Unserved("iam", "DetachUserPolicy")
+}
+
+// GetAccessKeyLastUsed is iam:GetAccessKeyLastUsed.
+func (Unimplemented) GetAccessKeyLastUsed(context.Context, *GetAccessKeyLastUsedInput) (*GetAccessKeyLastUsedOutput, error) {
+	return nil, model.Unserved("iam", "GetAccessKeyLastUsed")
+}
+
+// GetAccountAuthorizationDetails is iam:GetAccountAuthorizationDetails.
+func (Unimplemented) GetAccountAuthorizationDetails(context.Context, *GetAccountAuthorizationDetailsInput) (*GetAccountAuthorizationDetailsOutput, error) {
+	return nil, model.Unserved("iam", "GetAccountAuthorizationDetails")
+}
+
+// GetContextKeysForCustomPolicy is iam:GetContextKeysForCustomPolicy.
+func (Unimplemented) GetContextKeysForCustomPolicy(context.Context, *GetContextKeysForCustomPolicyInput) (*GetContextKeysForCustomPolicyOutput, error) {
+	return nil, model.Unserved("iam", "GetContextKeysForCustomPolicy")
+}
+
+// GetContextKeysForPrincipalPolicy is iam:GetContextKeysForPrincipalPolicy.
+func (Unimplemented) GetContextKeysForPrincipalPolicy(context.Context, *GetContextKeysForPrincipalPolicyInput) (*GetContextKeysForPrincipalPolicyOutput, error) {
+	return nil, model.Unserved("iam", "GetContextKeysForPrincipalPolicy")
+}
+
+// GetGroup is iam:GetGroup.
+func (Unimplemented) GetGroup(context.Context, *GetGroupInput) (*GetGroupOutput, error) {
+	return nil, model.Unserved("iam", "GetGroup")
+}
+
+// GetGroupPolicy is iam:GetGroupPolicy.
+func (Unimplemented) GetGroupPolicy(context.Context, *GetGroupPolicyInput) (*GetGroupPolicyOutput, error) {
+	return nil, model.Unserved("iam", "GetGroupPolicy")
+}
+
+// GetInstanceProfile is iam:GetInstanceProfile.
+func (Unimplemented) GetInstanceProfile(context.Context, *GetInstanceProfileInput) (*GetInstanceProfileOutput, error) {
+	return nil, model.Unserved("iam", "GetInstanceProfile")
+}
+
+// GetPolicy is iam:GetPolicy.
+func (Unimplemented) GetPolicy(context.Context, *GetPolicyInput) (*GetPolicyOutput, error) {
+	return nil, model.Unserved("iam", "GetPolicy")
+}
+
+// GetPolicyVersion is iam:GetPolicyVersion.
+func (Unimplemented) GetPolicyVersion(context.Context, *GetPolicyVersionInput) (*GetPolicyVersionOutput, error) {
+	return nil, model.Unserved("iam", "GetPolicyVersion")
+}
+
+// GetRole is iam:GetRole.
+func (Unimplemented) GetRole(context.Context, *GetRoleInput) (*GetRoleOutput, error) {
+	return nil, model.Unserved("iam", "GetRole")
+}
+
+// GetRolePolicy is iam:GetRolePolicy.
+func (Unimplemented) GetRolePolicy(context.Context, *GetRolePolicyInput) (*GetRolePolicyOutput, error) {
+	return nil, model.Unserved("iam", "GetRolePolicy")
+}
+
+// GetServiceLinkedRoleDeletionStatus is iam:GetServiceLinkedRoleDeletionStatus.
+func (Unimplemented) GetServiceLinkedRoleDeletionStatus(context.Context, *GetServiceLinkedRoleDeletionStatusInput) (*GetServiceLinkedRoleDeletionStatusOutput, error) {
+	return nil, model.Unserved("iam", "GetServiceLinkedRoleDeletionStatus")
+}
+
+// GetUser is iam:GetUser.
+func (Unimplemented) GetUser(context.Context, *GetUserInput) (*GetUserOutput, error) {
+	return nil, model.Unserved("iam", "GetUser")
+}
+
+// GetUserPolicy is iam:GetUserPolicy.
+func (Unimplemented) GetUserPolicy(context.Context, *GetUserPolicyInput) (*GetUserPolicyOutput, error) {
+	return nil, model.Unserved("iam", "GetUserPolicy")
+}
+
+// ListAccessKeys is iam:ListAccessKeys.
+func (Unimplemented) ListAccessKeys(context.Context, *ListAccessKeysInput) (*ListAccessKeysOutput, error) {
+	return nil, model.Unserved("iam", "ListAccessKeys")
+}
+
+// ListAttachedGroupPolicies is iam:ListAttachedGroupPolicies.
+func (Unimplemented) ListAttachedGroupPolicies(context.Context, *ListAttachedGroupPoliciesInput) (*ListAttachedGroupPoliciesOutput, error) {
+	return nil, model.Unserved("iam", "ListAttachedGroupPolicies")
+}
+
+// ListAttachedRolePolicies is iam:ListAttachedRolePolicies.
+func (Unimplemented) ListAttachedRolePolicies(context.Context, *ListAttachedRolePoliciesInput) (*ListAttachedRolePoliciesOutput, error) {
+	return nil, model.Unserved("iam", "ListAttachedRolePolicies")
+}
+
+// ListAttachedUserPolicies is iam:ListAttachedUserPolicies.
+func (Unimplemented) ListAttachedUserPolicies(context.Context, *ListAttachedUserPoliciesInput) (*ListAttachedUserPoliciesOutput, error) {
+	return nil, model.Unserved("iam", "ListAttachedUserPolicies")
+}
+
+// ListEntitiesForPolicy is iam:ListEntitiesForPolicy.
+func (Unimplemented) ListEntitiesForPolicy(context.Context, *ListEntitiesForPolicyInput) (*ListEntitiesForPolicyOutput, error) {
+	return nil, model.Unserved("iam", "ListEntitiesForPolicy")
+}
+
+// ListGroupPolicies is iam:ListGroupPolicies.
+func (Unimplemented) ListGroupPolicies(context.Context, *ListGroupPoliciesInput) (*ListGroupPoliciesOutput, error) {
+	return nil, model.Unserved("iam", "ListGroupPolicies")
+}
+
+// ListGroups is iam:ListGroups.
+func (Unimplemented) ListGroups(context.Context, *ListGroupsInput) (*ListGroupsOutput, error) {
+	return nil, model.Unserved("iam", "ListGroups")
+}
+
+// ListGroupsForUser is iam:ListGroupsForUser.
+func (Unimplemented) ListGroupsForUser(context.Context, *ListGroupsForUserInput) (*ListGroupsForUserOutput, error) {
+	return nil, model.Unserved("iam", "ListGroupsForUser")
+}
+
+// ListInstanceProfileTags is iam:ListInstanceProfileTags.
+func (Unimplemented) ListInstanceProfileTags(context.Context, *ListInstanceProfileTagsInput) (*ListInstanceProfileTagsOutput, error) {
+	return nil, model.Unserved("iam", "ListInstanceProfileTags")
+}
+
+// ListInstanceProfiles is iam:ListInstanceProfiles.
+func (Unimplemented) ListInstanceProfiles(context.Context, *ListInstanceProfilesInput) (*ListInstanceProfilesOutput, error) {
+	return nil, model.Unserved("iam", "ListInstanceProfiles")
+}
+
+// ListInstanceProfilesForRole is iam:ListInstanceProfilesForRole.
+func (Unimplemented) ListInstanceProfilesForRole(context.Context, *ListInstanceProfilesForRoleInput) (*ListInstanceProfilesForRoleOutput, error) {
+	return nil, model.Unserved("iam", "ListInstanceProfilesForRole")
+}
+
+// ListPolicies is iam:ListPolicies.
+func (Unimplemented) ListPolicies(context.Context, *ListPoliciesInput) (*ListPoliciesOutput, error) {
+	return nil, model.Unserved("iam", "ListPolicies")
+}
+
+// ListPoliciesGrantingServiceAccess is iam:ListPoliciesGrantingServiceAccess.
+func (Unimplemented) ListPoliciesGrantingServiceAccess(context.Context, *ListPoliciesGrantingServiceAccessInput) (*ListPoliciesGrantingServiceAccessOutput, error) {
+	return nil, model.Unserved("iam", "ListPoliciesGrantingServiceAccess")
+}
+
+// ListPolicyTags is iam:ListPolicyTags.
+func (Unimplemented) ListPolicyTags(context.Context, *ListPolicyTagsInput) (*ListPolicyTagsOutput, error) {
+	return nil, model.Unserved("iam", "ListPolicyTags")
+}
+
+// ListPolicyVersions is iam:ListPolicyVersions.
+func (Unimplemented) ListPolicyVersions(context.Context, *ListPolicyVersionsInput) (*ListPolicyVersionsOutput, error) {
+	return nil, model.Unserved("iam", "ListPolicyVersions")
+}
+
+// ListRolePolicies is iam:ListRolePolicies.
+func (Unimplemented) ListRolePolicies(context.Context, *ListRolePoliciesInput) (*ListRolePoliciesOutput, error) {
+	return nil, model.Unserved("iam", "ListRolePolicies")
+}
+
+// ListRoleTags is iam:ListRoleTags.
+func (Unimplemented) ListRoleTags(context.Context, *ListRoleTagsInput) (*ListRoleTagsOutput, error) {
+	return nil, model.Unserved("iam", "ListRoleTags")
+}
+
+// ListRoles is iam:ListRoles.
+func (Unimplemented) ListRoles(context.Context, *ListRolesInput) (*ListRolesOutput, error) {
+	return nil, model.Unserved("iam", "ListRoles")
+}
+
+// ListUserPolicies is iam:ListUserPolicies.
+func (Unimplemented) ListUserPolicies(context.Context, *ListUserPoliciesInput) (*ListUserPoliciesOutput, error) {
+	return nil, model.Unserved("iam", "ListUserPolicies")
+}
+
+// ListUserTags is iam:ListUserTags.
+func (Unimplemented) ListUserTags(context.Context, *ListUserTagsInput) (*ListUserTagsOutput, error) {
+	return nil, model.Unserved("iam", "ListUserTags")
+}
+
+// ListUsers is iam:ListUsers.
+func (Unimplemented) ListUsers(context.Context, *ListUsersInput) (*ListUsersOutput, error) {
+	return nil, model.Unserved("iam", "ListUsers")
+}
+
+// PutGroupPolicy is iam:PutGroupPolicy.
+func (Unimplemented) PutGroupPolicy(context.Context, *PutGroupPolicyInput) (*PutGroupPolicyOutput, error) {
+	return nil, model.Unserved("iam", "PutGroupPolicy")
+}
+
+// PutRolePermissionsBoundary is iam:PutRolePermissionsBoundary.
+func (Unimplemented) PutRolePermissionsBoundary(context.Context, *PutRolePermissionsBoundaryInput) (*PutRolePermissionsBoundaryOutput, error) {
+	return nil, model.Unserved("iam", "PutRolePermissionsBoundary")
+}
+
+// PutRolePolicy is iam:PutRolePolicy.
+func (Unimplemented) PutRolePolicy(context.Context, *PutRolePolicyInput) (*PutRolePolicyOutput, error) {
+	return nil, model.Unserved("iam", "PutRolePolicy")
+}
+
+// PutUserPermissionsBoundary is iam:PutUserPermissionsBoundary.
+func (Unimplemented) PutUserPermissionsBoundary(context.Context, *PutUserPermissionsBoundaryInput) (*PutUserPermissionsBoundaryOutput, error) {
+	return nil, model.Unserved("iam", "PutUserPermissionsBoundary")
+}
+
+// PutUserPolicy is iam:PutUserPolicy.
+func (Unimplemented) PutUserPolicy(context.Context, *PutUserPolicyInput) (*PutUserPolicyOutput, error) {
+	return nil, model.Unserved("iam", "PutUserPolicy")
+}
+
+// RemoveRoleFromInstanceProfile is iam:RemoveRoleFromInstanceProfile.
+func (Unimplemented) RemoveRoleFromInstanceProfile(context.Context, *RemoveRoleFromInstanceProfileInput) (*RemoveRoleFromInstanceProfileOutput, error) {
+	return nil, model.Unserved("iam", "RemoveRoleFromInstanceProfile")
+}
+
+// RemoveUserFromGroup is iam:RemoveUserFromGroup.
+func (Unimplemented) RemoveUserFromGroup(context.Context, *RemoveUserFromGroupInput) (*RemoveUserFromGroupOutput, error) {
+	return nil, model.Unserved("iam", "RemoveUserFromGroup")
+}
+
+// SetDefaultPolicyVersion is iam:SetDefaultPolicyVersion.
+func (Unimplemented) SetDefaultPolicyVersion(context.Context, *SetDefaultPolicyVersionInput) (*SetDefaultPolicyVersionOutput, error) {
+	return nil, model.Unserved("iam", "SetDefaultPolicyVersion")
+}
+
+// SimulateCustomPolicy is iam:SimulateCustomPolicy.
+func (Unimplemented) SimulateCustomPolicy(context.Context, *SimulateCustomPolicyInput) (*SimulateCustomPolicyOutput, error) {
+	return nil, model.Unserved("iam", "SimulateCustomPolicy")
+}
+
+// SimulatePrincipalPolicy is iam:SimulatePrincipalPolicy.
+func (Unimplemented) SimulatePrincipalPolicy(context.Context, *SimulatePrincipalPolicyInput) (*SimulatePrincipalPolicyOutput, error) {
+	return nil, model.Unserved("iam", "SimulatePrincipalPolicy")
+}
+
+// TagInstanceProfile is iam:TagInstanceProfile.
+func (Unimplemented) TagInstanceProfile(context.Context, *TagInstanceProfileInput) (*TagInstanceProfileOutput, error) {
+	return nil, model.Unserved("iam", "TagInstanceProfile")
+}
+
+// TagPolicy is iam:TagPolicy.
+func (Unimplemented) TagPolicy(context.Context, *TagPolicyInput) (*TagPolicyOutput, error) {
+	return nil, model.Unserved("iam", "TagPolicy")
+}
+
+// TagRole is iam:TagRole.
+func (Unimplemented) TagRole(context.Context, *TagRoleInput) (*TagRoleOutput, error) {
+	return nil, model.Unserved("iam", "TagRole")
+}
+
+// TagUser is iam:TagUser.
+func (Unimplemented) TagUser(context.Context, *TagUserInput) (*TagUserOutput, error) {
+	return nil, model.Unserved("iam", "TagUser")
+}
+
+// UntagInstanceProfile is iam:UntagInstanceProfile.
+func (Unimplemented) UntagInstanceProfile(context.Context, *UntagInstanceProfileInput) (*UntagInstanceProfileOutput, error) {
+	return nil, model.Unserved("iam", "UntagInstanceProfile")
+}
+
+// UntagPolicy is iam:UntagPolicy.
+func (Unimplemented) UntagPolicy(context.Context, *UntagPolicyInput) (*UntagPolicyOutput, error) {
+	return nil, model.Unserved("iam", "UntagPolicy")
+}
+
+// UntagRole is iam:UntagRole.
+func (Unimplemented) UntagRole(context.Context, *UntagRoleInput) (*UntagRoleOutput, error) {
+	return nil, model.Unserved("iam", "UntagRole")
+}
+
+// UntagUser is iam:UntagUser.
+func (Unimplemented) UntagUser(context.Context, *UntagUserInput) (*UntagUserOutput, error) {
+	return nil, model.Unserved("iam", "UntagUser")
+}
+
+// UpdateAccessKey is iam:UpdateAccessKey.
+func (Unimplemented) UpdateAccessKey(context.Context, *UpdateAccessKeyInput) (*UpdateAccessKeyOutput, error) {
+	return nil, model.Unserved("iam", "UpdateAccessKey")
+}
+
+// UpdateAssumeRolePolicy is iam:UpdateAssumeRolePolicy.
+func (Unimplemented) UpdateAssumeRolePolicy(context.Context, *UpdateAssumeRolePolicyInput) (*UpdateAssumeRolePolicyOutput, error) {
+	return nil, model.Unserved("iam", "UpdateAssumeRolePolicy")
+}
+
+// UpdateGroup is iam:UpdateGroup.
+func (Unimplemented) UpdateGroup(context.Context, *UpdateGroupInput) (*UpdateGroupOutput, error) {
+	return nil, model.Unserved("iam", "UpdateGroup")
+}
+
+// UpdateRole is iam:UpdateRole.
+func (Unimplemented) UpdateRole(context.Context, *UpdateRoleInput) (*UpdateRoleOutput, error) {
+	return nil, model.Unserved("iam", "UpdateRole")
+}
+
+// UpdateRoleDescription is iam:UpdateRoleDescription.
+func (Unimplemented) UpdateRoleDescription(context.Context, *UpdateRoleDescriptionInput) (*UpdateRoleDescriptionOutput, error) {
+	return nil, model.Unserved("iam", "UpdateRoleDescription")
+}
+
+// UpdateUser is iam:UpdateUser.
+func (Unimplemented) UpdateUser(context.Context, *UpdateUserInput) (*UpdateUserOutput, error) {
+	return nil, model.Unserved("iam", "UpdateUser")
+}
+
+// Client calls the API through an Invoker.
+type Client struct{ model.Invoker }
+
+// AddRoleToInstanceProfile is iam:AddRoleToInstanceProfile.
+func (c Client) AddRoleToInstanceProfile(ctx context.Context, in *AddRoleToInstanceProfileInput) (*AddRoleToInstanceProfileOutput, error) {
+	return model.Do[AddRoleToInstanceProfileOutput](ctx, c.Invoker, &API().Operations[3], in)
+}
+
+// AddUserToGroup is iam:AddUserToGroup.
+func (c Client) AddUserToGroup(ctx context.Context, in *AddUserToGroupInput) (*AddUserToGroupOutput, error) {
+	return model.Do[AddUserToGroupOutput](ctx, c.Invoker, &API().Operations[4], in)
+}
+
+// AttachGroupPolicy is iam:AttachGroupPolicy.
+func (c Client) AttachGroupPolicy(ctx context.Context, in *AttachGroupPolicyInput) (*AttachGroupPolicyOutput, error) {
+	return model.Do[AttachGroupPolicyOutput](ctx, c.Invoker, &API().Operations[6], in)
+}
+
+// AttachRolePolicy is iam:AttachRolePolicy.
+func (c Client) AttachRolePolicy(ctx context.Context, in *AttachRolePolicyInput) (*AttachRolePolicyOutput, error) {
+	return model.Do[AttachRolePolicyOutput](ctx, c.Invoker, &API().Operations[7], in)
+}
+
+// AttachUserPolicy is iam:AttachUserPolicy.
+func (c Client) AttachUserPolicy(ctx context.Context, in *AttachUserPolicyInput) (*AttachUserPolicyOutput, error) {
+	return model.Do[AttachUserPolicyOutput](ctx, c.Invoker, &API().Operations[8], in)
+}
+
+// CreateAccessKey is iam:CreateAccessKey.
+func (c Client) CreateAccessKey(ctx context.Context, in *CreateAccessKeyInput) (*CreateAccessKeyOutput, error) {
+	return model.Do[CreateAccessKeyOutput](ctx, c.Invoker, &API().Operations[10], in)
+}
+
+// CreateGroup is iam:CreateGroup.
+func (c Client) CreateGroup(ctx context.Context, in *CreateGroupInput) (*CreateGroupOutput, error) {
+	return model.Do[CreateGroupOutput](ctx, c.Invoker, &API().Operations[13], in)
+}
+
+// CreateInstanceProfile is iam:CreateInstanceProfile.
+func (c Client) CreateInstanceProfile(ctx context.Context, in *CreateInstanceProfileInput) (*CreateInstanceProfileOutput, error) {
+	return model.Do[CreateInstanceProfileOutput](ctx, c.Invoker, &API().Operations[14], in)
+}
+
+// CreatePolicy is iam:CreatePolicy.
+func (c Client) CreatePolicy(ctx context.Context, in *CreatePolicyInput) (*CreatePolicyOutput, error) {
+	return model.Do[CreatePolicyOutput](ctx, c.Invoker, &API().Operations[17], in)
+}
+
+// CreatePolicyVersion is iam:CreatePolicyVersion.
+func (c Client) CreatePolicyVersion(ctx context.Context, in *CreatePolicyVersionInput) (*CreatePolicyVersionOutput, error) {
+	return model.Do[CreatePolicyVersionOutput](ctx, c.Invoker, &API().Operations[18], in)
+}
+
+// CreateRole is iam:CreateRole.
+func (c Client) CreateRole(ctx context.Context, in *CreateRoleInput) (*CreateRoleOutput, error) {
+	return model.Do[CreateRoleOutput](ctx, c.Invoker, &API().Operations[19], in)
+}
+
+// CreateServiceLinkedRole is iam:CreateServiceLinkedRole.
+func (c Client) CreateServiceLinkedRole(ctx context.Context, in *CreateServiceLinkedRoleInput) (*CreateServiceLinkedRoleOutput, error) {
+	return model.Do[CreateServiceLinkedRoleOutput](ctx, c.Invoker, &API().Operations[21], in)
+}
+
+// CreateUser is iam:CreateUser.
+func (c Client) CreateUser(ctx context.Context, in *CreateUserInput) (*CreateUserOutput, error) {
+	return model.Do[CreateUserOutput](ctx, c.Invoker, &API().Operations[23], in)
+}
+
+// DeleteAccessKey is iam:DeleteAccessKey.
+func (c Client) DeleteAccessKey(ctx context.Context, in *DeleteAccessKeyInput) (*DeleteAccessKeyOutput, error) {
+	return model.Do[DeleteAccessKeyOutput](ctx, c.Invoker, &API().Operations[26], in)
+}
+
+// DeleteGroup is iam:DeleteGroup.
+func (c Client) DeleteGroup(ctx context.Context, in *DeleteGroupInput) (*DeleteGroupOutput, error) {
+	return model.Do[DeleteGroupOutput](ctx, c.Invoker, &API().Operations[29], in)
+}
+
+// DeleteGroupPolicy is iam:DeleteGroupPolicy.
+func (c Client) DeleteGroupPolicy(ctx context.Context, in *DeleteGroupPolicyInput) (*DeleteGroupPolicyOutput, error) {
+	return model.Do[DeleteGroupPolicyOutput](ctx, c.Invoker, &API().Operations[30], in)
+}
+
+// DeleteInstanceProfile is iam:DeleteInstanceProfile.
+func (c Client) DeleteInstanceProfile(ctx context.Context, in *DeleteInstanceProfileInput) (*DeleteInstanceProfileOutput, error) {
+	return model.Do[DeleteInstanceProfileOutput](ctx, c.Invoker, &API().Operations[31], in)
+}
+
+// DeletePolicy is iam:DeletePolicy.
+func (c Client) DeletePolicy(ctx context.Context, in *DeletePolicyInput) (*DeletePolicyOutput, error) {
+	return model.Do[DeletePolicyOutput](ctx, c.Invoker, &API().Operations[34], in)
+}
+
+// DeletePolicyVersion is iam:DeletePolicyVersion.
+func (c Client) DeletePolicyVersion(ctx context.Context, in *DeletePolicyVersionInput) (*DeletePolicyVersionOutput, error) {
+	return model.Do[DeletePolicyVersionOutput](ctx, c.Invoker, &API().Operations[35], in)
+}
+
+// DeleteRole is iam:DeleteRole.
+func (c Client) DeleteRole(ctx context.Context, in *DeleteRoleInput) (*DeleteRoleOutput, error) {
+	return model.Do[DeleteRoleOutput](ctx, c.Invoker, &API().Operations[36], in)
+}
+
+// DeleteRolePermissionsBoundary is iam:DeleteRolePermissionsBoundary.
+func (c Client) DeleteRolePermissionsBoundary(ctx context.Context, in *DeleteRolePermissionsBoundaryInput) (*DeleteRolePermissionsBoundaryOutput, error) {
+	return model.Do[DeleteRolePermissionsBoundaryOutput](ctx, c.Invoker, &API().Operations[37], in)
+}
+
+// DeleteRolePolicy is iam:DeleteRolePolicy.
+func (c Client) DeleteRolePolicy(ctx context.Context, in *DeleteRolePolicyInput) (*DeleteRolePolicyOutput, error) {
+	return model.Do[DeleteRolePolicyOutput](ctx, c.Invoker, &API().Operations[38], in)
+}
+
+// DeleteServiceLinkedRole is iam:DeleteServiceLinkedRole.
+func (c Client) DeleteServiceLinkedRole(ctx context.Context, in *DeleteServiceLinkedRoleInput) (*DeleteServiceLinkedRoleOutput, error) {
+	return model.Do[DeleteServiceLinkedRoleOutput](ctx, c.Invoker, &API().Operations[42], in)
+}
+
+// DeleteUser is iam:DeleteUser.
+func (c Client) DeleteUser(ctx context.Context, in *DeleteUserInput) (*DeleteUserOutput, error) {
+	return model.Do[DeleteUserOutput](ctx, c.Invoker, &API().Operations[45], in)
+}
+
+// DeleteUserPermissionsBoundary is iam:DeleteUserPermissionsBoundary.
+func (c Client) DeleteUserPermissionsBoundary(ctx context.Context, in *DeleteUserPermissionsBoundaryInput) (*DeleteUserPermissionsBoundaryOutput, error) {
+	return model.Do[DeleteUserPermissionsBoundaryOutput](ctx, c.Invoker, &API().Operations[46], in)
+}
+
+// DeleteUserPolicy is iam:DeleteUserPolicy.
+func (c Client) DeleteUserPolicy(ctx context.Context, in *DeleteUserPolicyInput) (*DeleteUserPolicyOutput, error) {
+	return model.Do[DeleteUserPolicyOutput](ctx, c.Invoker, &API().Operations[47], in)
+}
+
+// DetachGroupPolicy is iam:DetachGroupPolicy.
+func (c Client) DetachGroupPolicy(ctx context.Context, in *DetachGroupPolicyInput) (*DetachGroupPolicyOutput, error) {
+	return model.Do[DetachGroupPolicyOutput](ctx, c.Invoker, &API().Operations[49], in)
+}
+
+// DetachRolePolicy is iam:DetachRolePolicy.
+func (c Client) DetachRolePolicy(ctx context.Context, in *DetachRolePolicyInput) (*DetachRolePolicyOutput, error) {
+	return model.Do[DetachRolePolicyOutput](ctx, c.Invoker, &API().Operations[50], in)
+}
+
+// DetachUserPolicy is iam:DetachUserPolicy.
+func (c Client) DetachUserPolicy(ctx context.Context, in *DetachUserPolicyInput) (*DetachUserPolicyOutput, error) {
+	return model.Do[DetachUserPolicyOutput](ctx, c.Invoker, &API().Operations[51], in)
+}
+
+// GetAccessKeyLastUsed is iam:GetAccessKeyLastUsed.
+func (c Client) GetAccessKeyLastUsed(ctx context.Context, in *GetAccessKeyLastUsedInput) (*GetAccessKeyLastUsedOutput, error) {
+	return model.Do[GetAccessKeyLastUsedOutput](ctx, c.Invoker, &API().Operations[62], in)
+}
+
+// GetAccountAuthorizationDetails is iam:GetAccountAuthorizationDetails.
+func (c Client) GetAccountAuthorizationDetails(ctx context.Context, in *GetAccountAuthorizationDetailsInput) (*GetAccountAuthorizationDetailsOutput, error) {
+	return model.Do[GetAccountAuthorizationDetailsOutput](ctx, c.Invoker, &API().Operations[63], in)
+}
+
+// GetContextKeysForCustomPolicy is iam:GetContextKeysForCustomPolicy.
+func (c Client) GetContextKeysForCustomPolicy(ctx context.Context, in *GetContextKeysForCustomPolicyInput) (*GetContextKeysForCustomPolicyOutput, error) {
+	return model.Do[GetContextKeysForCustomPolicyOutput](ctx, c.Invoker, &API().Operations[67], in)
+}
+
+// GetContextKeysForPrincipalPolicy is iam:GetContextKeysForPrincipalPolicy.
+func (c Client) GetContextKeysForPrincipalPolicy(ctx context.Context, in *GetContextKeysForPrincipalPolicyInput) (*GetContextKeysForPrincipalPolicyOutput, error) {
+	return model.Do[GetContextKeysForPrincipalPolicyOutput](ctx, c.Invoker, &API().Operations[68], in)
+}
+
+// GetGroup is iam:GetGroup.
+func (c Client) GetGroup(ctx context.Context, in *GetGroupInput) (*GetGroupOutput, error) {
+	return model.Do[GetGroupOutput](ctx, c.Invoker, &API().Operations[71], in)
+}
+
+// GetGroupPolicy is iam:GetGroupPolicy.
+func (c Client) GetGroupPolicy(ctx context.Context, in *GetGroupPolicyInput) (*GetGroupPolicyOutput, error) {
+	return model.Do[GetGroupPolicyOutput](ctx, c.Invoker, &API().Operations[72], in)
+}
+
+// GetInstanceProfile is iam:GetInstanceProfile.
+func (c Client) GetInstanceProfile(ctx context.Context, in *GetInstanceProfileInput) (*GetInstanceProfileOutput, error) {
+	return model.Do[GetInstanceProfileOutput](ctx, c.Invoker, &API().Operations[74], in)
+}
+
+// GetPolicy is iam:GetPolicy.
+func (c Client) GetPolicy(ctx context.Context, in *GetPolicyInput) (*GetPolicyOutput, error) {
+	return model.Do[GetPolicyOutput](ctx, c.Invoker, &API().Operations[80], in)
+}
+
+// GetPolicyVersion is iam:GetPolicyVersion.
+func (c Client) GetPolicyVersion(ctx context.Context, in *GetPolicyVersionInput) (*GetPolicyVersionOutput, error) {
+	return model.Do[GetPolicyVersionOutput](ctx, c.Invoker, &API().Operations[81], in)
+}
+
+// GetRole is iam:GetRole.
+func (c Client) GetRole(ctx context.Context, in *GetRoleInput) (*GetRoleOutput, error) {
+	return model.Do[GetRoleOutput](ctx, c.Invoker, &API().Operations[82], in)
+}
+
+// GetRolePolicy is iam:GetRolePolicy.
+func (c Client) GetRolePolicy(ctx context.Context, in *GetRolePolicyInput) (*GetRolePolicyOutput, error) {
+	return model.Do[GetRolePolicyOutput](ctx, c.Invoker, &API().Operations[83], in)
+}
+
+// GetServiceLinkedRoleDeletionStatus is iam:GetServiceLinkedRoleDeletionStatus.
+func (c Client) GetServiceLinkedRoleDeletionStatus(ctx context.Context, in *GetServiceLinkedRoleDeletionStatusInput) (*GetServiceLinkedRoleDeletionStatusOutput, error) {
+	return model.Do[GetServiceLinkedRoleDeletionStatusOutput](ctx, c.Invoker, &API().Operations[90], in)
+}
+
+// GetUser is iam:GetUser.
+func (c Client) GetUser(ctx context.Context, in *GetUserInput) (*GetUserOutput, error) {
+	return model.Do[GetUserOutput](ctx, c.Invoker, &API().Operations[91], in)
+}
+
+// GetUserPolicy is iam:GetUserPolicy.
+func (c Client) GetUserPolicy(ctx context.Context, in *GetUserPolicyInput) (*GetUserPolicyOutput, error) {
+	return model.Do[GetUserPolicyOutput](ctx, c.Invoker, &API().Operations[92], in)
+}
+
+// ListAccessKeys is iam:ListAccessKeys.
+func (c Client) ListAccessKeys(ctx context.Context, in *ListAccessKeysInput) (*ListAccessKeysOutput, error) {
+	return model.Do[ListAccessKeysOutput](ctx, c.Invoker, &API().Operations[93], in)
+}
+
+// ListAttachedGroupPolicies is iam:ListAttachedGroupPolicies.
+func (c Client) ListAttachedGroupPolicies(ctx context.Context, in *ListAttachedGroupPoliciesInput) (*ListAttachedGroupPoliciesOutput, error) {
+	return model.Do[ListAttachedGroupPoliciesOutput](ctx, c.Invoker, &API().Operations[95], in)
+}
+
+// ListAttachedRolePolicies is iam:ListAttachedRolePolicies.
+func (c Client) ListAttachedRolePolicies(ctx context.Context, in *ListAttachedRolePoliciesInput) (*ListAttachedRolePoliciesOutput, error) {
+	return model.Do[ListAttachedRolePoliciesOutput](ctx, c.Invoker, &API().Operations[96], in)
+}
+
+// ListAttachedUserPolicies is iam:ListAttachedUserPolicies.
+func (c Client) ListAttachedUserPolicies(ctx context.Context, in *ListAttachedUserPoliciesInput) (*ListAttachedUserPoliciesOutput, error) {
+	return model.Do[ListAttachedUserPoliciesOutput](ctx, c.Invoker, &API().Operations[97], in)
+}
+
+// ListEntitiesForPolicy is iam:ListEntitiesForPolicy.
+func (c Client) ListEntitiesForPolicy(ctx context.Context, in *ListEntitiesForPolicyInput) (*ListEntitiesForPolicyOutput, error) {
+	return model.Do[ListEntitiesForPolicyOutput](ctx, c.Invoker, &API().Operations[99], in)
+}
+
+// ListGroupPolicies is iam:ListGroupPolicies.
+func (c Client) ListGroupPolicies(ctx context.Context, in *ListGroupPoliciesInput) (*ListGroupPoliciesOutput, error) {
+	return model.Do[ListGroupPoliciesOutput](ctx, c.Invoker, &API().Operations[100], in)
+}
+
+// ListGroups is iam:ListGroups.
+func (c Client) ListGroups(ctx context.Context, in *ListGroupsInput) (*ListGroupsOutput, error) {
+	return model.Do[ListGroupsOutput](ctx, c.Invoker, &API().Operations[101], in)
+}
+
+// ListGroupsForUser is iam:ListGroupsForUser.
+func (c Client) ListGroupsForUser(ctx context.Context, in *ListGroupsForUserInput) (*ListGroupsForUserOutput, error) {
+	return model.Do[ListGroupsForUserOutput](ctx, c.Invoker, &API().Operations[102], in)
+}
+
+// ListInstanceProfileTags is iam:ListInstanceProfileTags.
+func (c Client) ListInstanceProfileTags(ctx context.Context, in *ListInstanceProfileTagsInput) (*ListInstanceProfileTagsOutput, error) {
+	return model.Do[ListInstanceProfileTagsOutput](ctx, c.Invoker, &API().Operations[103], in)
+}
+
+// ListInstanceProfiles is iam:ListInstanceProfiles.
+func (c Client) ListInstanceProfiles(ctx context.Context, in *ListInstanceProfilesInput) (*ListInstanceProfilesOutput, error) {
+	return model.Do[ListInstanceProfilesOutput](ctx, c.Invoker, &API().Operations[104], in)
+}
+
+// ListInstanceProfilesForRole is iam:ListInstanceProfilesForRole.
+func (c Client) ListInstanceProfilesForRole(ctx context.Context, in *ListInstanceProfilesForRoleInput) (*ListInstanceProfilesForRoleOutput, error) {
+	return model.Do[ListInstanceProfilesForRoleOutput](ctx, c.Invoker, &API().Operations[105], in)
+}
+
+// ListPolicies is iam:ListPolicies.
+func (c Client) ListPolicies(ctx context.Context, in *ListPoliciesInput) (*ListPoliciesOutput, error) {
+	return model.Do[ListPoliciesOutput](ctx, c.Invoker, &API().Operations[111], in)
+}
+
+// ListPoliciesGrantingServiceAccess is iam:ListPoliciesGrantingServiceAccess.
+func (c Client) ListPoliciesGrantingServiceAccess(ctx context.Context, in *ListPoliciesGrantingServiceAccessInput) (*ListPoliciesGrantingServiceAccessOutput, error) {
+	return model.Do[ListPoliciesGrantingServiceAccessOutput](ctx, c.Invoker, &API().Operations[112], in)
+}
+
+// ListPolicyTags is iam:ListPolicyTags.
+func (c Client) ListPolicyTags(ctx context.Context, in *ListPolicyTagsInput) (*ListPolicyTagsOutput, error) {
+	return model.Do[ListPolicyTagsOutput](ctx, c.Invoker, &API().Operations[113], in)
+}
+
+// ListPolicyVersions is iam:ListPolicyVersions.
+func (c Client) ListPolicyVersions(ctx context.Context, in *ListPolicyVersionsInput) (*ListPolicyVersionsOutput, error) {
+	return model.Do[ListPolicyVersionsOutput](ctx, c.Invoker, &API().Operations[114], in)
+}
+
+// ListRolePolicies is iam:ListRolePolicies.
+func (c Client) ListRolePolicies(ctx context.Context, in *ListRolePoliciesInput) (*ListRolePoliciesOutput, error) {
+	return model.Do[ListRolePoliciesOutput](ctx, c.Invoker, &API().Operations[115], in)
+}
+
+// ListRoleTags is iam:ListRoleTags.
+func (c Client) ListRoleTags(ctx context.Context, in *ListRoleTagsInput) (*ListRoleTagsOutput, error) {
+	return model.Do[ListRoleTagsOutput](ctx, c.Invoker, &API().Operations[116], in)
+}
+
+// ListRoles is iam:ListRoles.
+func (c Client) ListRoles(ctx context.Context, in *ListRolesInput) (*ListRolesOutput, error) {
+	return model.Do[ListRolesOutput](ctx, c.Invoker, &API().Operations[117], in)
+}
+
+// ListUserPolicies is iam:ListUserPolicies.
+func (c Client) ListUserPolicies(ctx context.Context, in *ListUserPoliciesInput) (*ListUserPoliciesOutput, error) {
+	return model.Do[ListUserPoliciesOutput](ctx, c.Invoker, &API().Operations[125], in)
+}
+
+// ListUserTags is iam:ListUserTags.
+func (c Client) ListUserTags(ctx context.Context, in *ListUserTagsInput) (*ListUserTagsOutput, error) {
+	return model.Do[ListUserTagsOutput](ctx, c.Invoker, &API().Operations[126], in)
+}
+
+// ListUsers is iam:ListUsers.
+func (c Client) ListUsers(ctx context.Context, in *ListUsersInput) (*ListUsersOutput, error) {
+	return model.Do[ListUsersOutput](ctx, c.Invoker, &API().Operations[127], in)
+}
+
+// PutGroupPolicy is iam:PutGroupPolicy.
+func (c Client) PutGroupPolicy(ctx context.Context, in *PutGroupPolicyInput) (*PutGroupPolicyOutput, error) {
+	return model.Do[PutGroupPolicyOutput](ctx, c.Invoker, &API().Operations[130], in)
+}
+
+// PutRolePermissionsBoundary is iam:PutRolePermissionsBoundary.
+func (c Client) PutRolePermissionsBoundary(ctx context.Context, in *PutRolePermissionsBoundaryInput) (*PutRolePermissionsBoundaryOutput, error) {
+	return model.Do[PutRolePermissionsBoundaryOutput](ctx, c.Invoker, &API().Operations[131], in)
+}
+
+// PutRolePolicy is iam:PutRolePolicy.
+func (c Client) PutRolePolicy(ctx context.Context, in *PutRolePolicyInput) (*PutRolePolicyOutput, error) {
+	return model.Do[PutRolePolicyOutput](ctx, c.Invoker, &API().Operations[132], in)
+}
+
+// PutUserPermissionsBoundary is iam:PutUserPermissionsBoundary.
+func (c Client) PutUserPermissionsBoundary(ctx context.Context, in *PutUserPermissionsBoundaryInput) (*PutUserPermissionsBoundaryOutput, error) {
+	return model.Do[PutUserPermissionsBoundaryOutput](ctx, c.Invoker, &API().Operations[133], in)
+}
+
+// PutUserPolicy is iam:PutUserPolicy.
+func (c Client) PutUserPolicy(ctx context.Context, in *PutUserPolicyInput) (*PutUserPolicyOutput, error) {
+	return model.Do[PutUserPolicyOutput](ctx, c.Invoker, &API().Operations[134], in)
+}
+
+// RemoveRoleFromInstanceProfile is iam:RemoveRoleFromInstanceProfile.
+func (c Client) RemoveRoleFromInstanceProfile(ctx context.Context, in *RemoveRoleFromInstanceProfileInput) (*RemoveRoleFromInstanceProfileOutput, error) {
+	return model.Do[RemoveRoleFromInstanceProfileOutput](ctx, c.Invoker, &API().Operations[137], in)
+}
+
+// RemoveUserFromGroup is iam:RemoveUserFromGroup.
+func (c Client) RemoveUserFromGroup(ctx context.Context, in *RemoveUserFromGroupInput) (*RemoveUserFromGroupOutput, error) {
+	return model.Do[RemoveUserFromGroupOutput](ctx, c.Invoker, &API().Operations[138], in)
+}
+
+// SetDefaultPolicyVersion is iam:SetDefaultPolicyVersion.
+func (c Client) SetDefaultPolicyVersion(ctx context.Context, in *SetDefaultPolicyVersionInput) (*SetDefaultPolicyVersionOutput, error) {
+	return model.Do[SetDefaultPolicyVersionOutput](ctx, c.Invoker, &API().Operations[142], in)
+}
+
+// SimulateCustomPolicy is iam:SimulateCustomPolicy.
+func (c Client) SimulateCustomPolicy(ctx context.Context, in *SimulateCustomPolicyInput) (*SimulateCustomPolicyOutput, error) {
+	return model.Do[SimulateCustomPolicyOutput](ctx, c.Invoker, &API().Operations[144], in)
+}
+
+// SimulatePrincipalPolicy is iam:SimulatePrincipalPolicy.
+func (c Client) SimulatePrincipalPolicy(ctx context.Context, in *SimulatePrincipalPolicyInput) (*SimulatePrincipalPolicyOutput, error) {
+	return model.Do[SimulatePrincipalPolicyOutput](ctx, c.Invoker, &API().Operations[145], in)
+}
+
+// TagInstanceProfile is iam:TagInstanceProfile.
+func (c Client) TagInstanceProfile(ctx context.Context, in *TagInstanceProfileInput) (*TagInstanceProfileOutput, error) {
+	return model.Do[TagInstanceProfileOutput](ctx, c.Invoker, &API().Operations[146], in)
+}
+
+// TagPolicy is iam:TagPolicy.
+func (c Client) TagPolicy(ctx context.Context, in *TagPolicyInput) (*TagPolicyOutput, error) {
+	return model.Do[TagPolicyOutput](ctx, c.Invoker, &API().Operations[149], in)
+}
+
+// TagRole is iam:TagRole.
+func (c Client) TagRole(ctx context.Context, in *TagRoleInput) (*TagRoleOutput, error) {
+	return model.Do[TagRoleOutput](ctx, c.Invoker, &API().Operations[150], in)
+}
+
+// TagUser is iam:TagUser.
+func (c Client) TagUser(ctx context.Context, in *TagUserInput) (*TagUserOutput, error) {
+	return model.Do[TagUserOutput](ctx, c.Invoker, &API().Operations[153], in)
+}
+
+// UntagInstanceProfile is iam:UntagInstanceProfile.
+func (c Client) UntagInstanceProfile(ctx context.Context, in *UntagInstanceProfileInput) (*UntagInstanceProfileOutput, error) {
+	return model.Do[UntagInstanceProfileOutput](ctx, c.Invoker, &API().Operations[154], in)
+}
+
+// UntagPolicy is iam:UntagPolicy.
+func (c Client) UntagPolicy(ctx context.Context, in *UntagPolicyInput) (*UntagPolicyOutput, error) {
+	return model.Do[UntagPolicyOutput](ctx, c.Invoker, &API().Operations[157], in)
+}
+
+// UntagRole is iam:UntagRole.
+func (c Client) UntagRole(ctx context.Context, in *UntagRoleInput) (*UntagRoleOutput, error) {
+	return model.Do[UntagRoleOutput](ctx, c.Invoker, &API().Operations[158], in)
+}
+
+// UntagUser is iam:UntagUser.
+func (c Client) UntagUser(ctx context.Context, in *UntagUserInput) (*UntagUserOutput, error) {
+	return model.Do[UntagUserOutput](ctx, c.Invoker, &API().Operations[161], in)
+}
+
+// UpdateAccessKey is iam:UpdateAccessKey.
+func (c Client) UpdateAccessKey(ctx context.Context, in *UpdateAccessKeyInput) (*UpdateAccessKeyOutput, error) {
+	return model.Do[UpdateAccessKeyOutput](ctx, c.Invoker, &API().Operations[162], in)
+}
+
+// UpdateAssumeRolePolicy is iam:UpdateAssumeRolePolicy.
+func (c Client) UpdateAssumeRolePolicy(ctx context.Context, in *UpdateAssumeRolePolicyInput) (*UpdateAssumeRolePolicyOutput, error) {
+	return model.Do[UpdateAssumeRolePolicyOutput](ctx, c.Invoker, &API().Operations[164], in)
+}
+
+// UpdateGroup is iam:UpdateGroup.
+func (c Client) UpdateGroup(ctx context.Context, in *UpdateGroupInput) (*UpdateGroupOutput, error) {
+	return model.Do[UpdateGroupOutput](ctx, c.Invoker, &API().Operations[166], in)
+}
+
+// UpdateRole is iam:UpdateRole.
+func (c Client) UpdateRole(ctx context.Context, in *UpdateRoleInput) (*UpdateRoleOutput, error) {
+	return model.Do[UpdateRoleOutput](ctx, c.Invoker, &API().Operations[169], in)
+}
+
+// UpdateRoleDescription is iam:UpdateRoleDescription.
+func (c Client) UpdateRoleDescription(ctx context.Context, in *UpdateRoleDescriptionInput) (*UpdateRoleDescriptionOutput, error) {
+	return model.Do[UpdateRoleDescriptionOutput](ctx, c.Invoker, &API().Operations[170], in)
+}
+
+// UpdateUser is iam:UpdateUser.
+func (c Client) UpdateUser(ctx context.Context, in *UpdateUserInput) (*UpdateUserOutput, error) {
+	return model.Do[UpdateUserOutput](ctx, c.Invoker, &API().Operations[176], in)
+}
 
 // API describes the API. It is made when first asked for.
 func API() *model.Service { return api() }
@@ -22,58 +1002,44 @@ var api = sync.OnceValue(func() *model.Service {
 		Version:        "2010-05-08",
 		XMLNamespace:   "https://iam.amazonaws.com/doc/2010-05-08/",
 		Protocols:      []model.Protocol{model.Query},
-	}).Fill(nil, `AcceptDelegationRequest
+		Errors:         modelErrors(),
+		Patterns: []*model.Pattern{
+			{Text: `[\w+=,.@-]+`},
+			{Text: `[\w]+`},
+			{Text: `(\u002F)|(\u002F[\u0021-\u007E]+\u002F)`, RE2: `(\x{002F})|(\x{002F}[\x{0021}-\x{007E}]+\x{002F})`},
+			{Text: `[\p{L}\p{Z}\p{N}_.:/=+\-@]+`},
+			{Text: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`},
+			{Text: `[\u0009\u000A\u000D\u0020-\u00FF]+`, RE2: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+`},
+			{Text: `[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*`, RE2: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{007E}\x{00A1}-\x{00FF}]*`},
+			{Text: `((/[A-Za-z0-9\.,\+@=_-]+)*)/`},
+			{Text: `v[1-9][0-9]*(\.[A-Za-z0-9-]*)?`},
+			{Text: `[\u0020-\u00FF]+`, RE2: `[\x{0020}-\x{00FF}]+`},
+			{Text: `\u002F[\u0021-\u007F]*`, RE2: `\x{002F}[\x{0021}-\x{007F}]*`},
+			{Text: `[\w-]*`},
+		},
+	}).Serve(served, `AcceptDelegationRequest
 AcquireRole
 AddClientIDToOpenIDConnectProvider
-AddRoleToInstanceProfile
-AddUserToGroup
 AssociateDelegationRequest
-AttachGroupPolicy
-AttachRolePolicy
-AttachUserPolicy
 ChangePassword
-CreateAccessKey
 CreateAccountAlias
 CreateDelegationRequest
-CreateGroup
-CreateInstanceProfile
 CreateLoginProfile
 CreateOpenIDConnectProvider
-CreatePolicy
-CreatePolicyVersion
-CreateRole
 CreateSAMLProvider
-CreateServiceLinkedRole
 CreateServiceSpecificCredential
-CreateUser
 CreateVirtualMFADevice
 DeactivateMFADevice
-DeleteAccessKey
 DeleteAccountAlias
 DeleteAccountPasswordPolicy
-DeleteGroup
-DeleteGroupPolicy
-DeleteInstanceProfile
 DeleteLoginProfile
 DeleteOpenIDConnectProvider
-DeletePolicy
-DeletePolicyVersion
-DeleteRole
-DeleteRolePermissionsBoundary
-DeleteRolePolicy
 DeleteSAMLProvider
 DeleteSSHPublicKey
 DeleteServerCertificate
-DeleteServiceLinkedRole
 DeleteServiceSpecificCredential
 DeleteSigningCertificate
-DeleteUser
-DeleteUserPermissionsBoundary
-DeleteUserPolicy
 DeleteVirtualMFADevice
-DetachGroupPolicy
-DetachRolePolicy
-DetachUserPolicy
 DisableOrganizationsRootCredentialsManagement
 DisableOrganizationsRootSessions
 DisableOutboundWebIdentityFederation
@@ -84,62 +1050,30 @@ EnableOutboundWebIdentityFederation
 GenerateCredentialReport
 GenerateOrganizationsAccessReport
 GenerateServiceLastAccessedDetails
-GetAccessKeyLastUsed
-GetAccountAuthorizationDetails
 GetAccountPasswordPolicy
 GetAccountProperties
 GetAccountSummary
-GetContextKeysForCustomPolicy
-GetContextKeysForPrincipalPolicy
 GetCredentialReport
 GetDelegationRequest
-GetGroup
-GetGroupPolicy
 GetHumanReadableSummary
-GetInstanceProfile
 GetLoginProfile
 GetMFADevice
 GetOpenIDConnectProvider
 GetOrganizationsAccessReport
 GetOutboundWebIdentityFederationInfo
-GetPolicy
-GetPolicyVersion
-GetRole
-GetRolePolicy
 GetRoleTemplateVersion
 GetSAMLProvider
 GetSSHPublicKey
 GetServerCertificate
 GetServiceLastAccessedDetails
 GetServiceLastAccessedDetailsWithEntities
-GetServiceLinkedRoleDeletionStatus
-GetUser
-GetUserPolicy
-ListAccessKeys
 ListAccountAliases
-ListAttachedGroupPolicies
-ListAttachedRolePolicies
-ListAttachedUserPolicies
 ListDelegationRequests
-ListEntitiesForPolicy
-ListGroupPolicies
-ListGroups
-ListGroupsForUser
-ListInstanceProfileTags
-ListInstanceProfiles
-ListInstanceProfilesForRole
 ListMFADeviceTags
 ListMFADevices
 ListOpenIDConnectProviderTags
 ListOpenIDConnectProviders
 ListOrganizationsFeatures
-ListPolicies
-ListPoliciesGrantingServiceAccess
-ListPolicyTags
-ListPolicyVersions
-ListRolePolicies
-ListRoleTags
-ListRoles
 ListSAMLProviderTags
 ListSAMLProviders
 ListSSHPublicKeys
@@ -147,60 +1081,307 @@ ListServerCertificateTags
 ListServerCertificates
 ListServiceSpecificCredentials
 ListSigningCertificates
-ListUserPolicies
-ListUserTags
-ListUsers
 ListVirtualMFADevices
 PutAccountProperties
-PutGroupPolicy
-PutRolePermissionsBoundary
-PutRolePolicy
-PutUserPermissionsBoundary
-PutUserPolicy
 RejectDelegationRequest
 RemoveClientIDFromOpenIDConnectProvider
-RemoveRoleFromInstanceProfile
-RemoveUserFromGroup
 ResetServiceSpecificCredential
 ResyncMFADevice
 SendDelegationToken
-SetDefaultPolicyVersion
 SetSecurityTokenServicePreferences
-SimulateCustomPolicy
-SimulatePrincipalPolicy
-TagInstanceProfile
 TagMFADevice
 TagOpenIDConnectProvider
-TagPolicy
-TagRole
 TagSAMLProvider
 TagServerCertificate
-TagUser
-UntagInstanceProfile
 UntagMFADevice
 UntagOpenIDConnectProvider
-UntagPolicy
-UntagRole
 UntagSAMLProvider
 UntagServerCertificate
-UntagUser
-UpdateAccessKey
 UpdateAccountPasswordPolicy
-UpdateAssumeRolePolicy
 UpdateDelegationRequest
-UpdateGroup
 UpdateLoginProfile
 UpdateOpenIDConnectProviderThumbprint
-UpdateRole
-UpdateRoleDescription
 UpdateSAMLProvider
 UpdateSSHPublicKey
 UpdateServerCertificate
 UpdateServiceSpecificCredential
 UpdateSigningCertificate
-UpdateUser
 UploadSSHPublicKey
 UploadServerCertificate
 UploadSigningCertificate
-`)
+`, call)
 })
+
+var served = []model.Served{
+	{In: (*AddRoleToInstanceProfileInput)(nil), Out: (*AddRoleToInstanceProfileOutput)(nil), Operation: model.Operation{Name: "AddRoleToInstanceProfile", Errors: []*aws.ErrorShape{ErrEntityAlreadyExistsException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*AddUserToGroupInput)(nil), Out: (*AddUserToGroupOutput)(nil), Operation: model.Operation{Name: "AddUserToGroup", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*AttachGroupPolicyInput)(nil), Out: (*AttachGroupPolicyOutput)(nil), Operation: model.Operation{Name: "AttachGroupPolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException}}},
+	{In: (*AttachRolePolicyInput)(nil), Out: (*AttachRolePolicyOutput)(nil), Operation: model.Operation{Name: "AttachRolePolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*AttachUserPolicyInput)(nil), Out: (*AttachUserPolicyOutput)(nil), Operation: model.Operation{Name: "AttachUserPolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException}}},
+	{In: (*CreateAccessKeyInput)(nil), Out: (*CreateAccessKeyOutput)(nil), Operation: model.Operation{Name: "CreateAccessKey", ResultWrapper: "CreateAccessKeyResult", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*CreateGroupInput)(nil), Out: (*CreateGroupOutput)(nil), Operation: model.Operation{Name: "CreateGroup", ResultWrapper: "CreateGroupResult", Errors: []*aws.ErrorShape{ErrEntityAlreadyExistsException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*CreateInstanceProfileInput)(nil), Out: (*CreateInstanceProfileOutput)(nil), Operation: model.Operation{Name: "CreateInstanceProfile", ResultWrapper: "CreateInstanceProfileResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrServiceFailureException}}},
+	{In: (*CreatePolicyInput)(nil), Out: (*CreatePolicyOutput)(nil), Operation: model.Operation{Name: "CreatePolicy", ResultWrapper: "CreatePolicyResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrServiceFailureException}}},
+	{In: (*CreatePolicyVersionInput)(nil), Out: (*CreatePolicyVersionOutput)(nil), Operation: model.Operation{Name: "CreatePolicyVersion", ResultWrapper: "CreatePolicyVersionResult", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*CreateRoleInput)(nil), Out: (*CreateRoleOutput)(nil), Operation: model.Operation{Name: "CreateRole", ResultWrapper: "CreateRoleResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrServiceFailureException}}},
+	{In: (*CreateServiceLinkedRoleInput)(nil), Out: (*CreateServiceLinkedRoleOutput)(nil), Operation: model.Operation{Name: "CreateServiceLinkedRole", ResultWrapper: "CreateServiceLinkedRoleResult", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*CreateUserInput)(nil), Out: (*CreateUserOutput)(nil), Operation: model.Operation{Name: "CreateUser", ResultWrapper: "CreateUserResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteAccessKeyInput)(nil), Out: (*DeleteAccessKeyOutput)(nil), Operation: model.Operation{Name: "DeleteAccessKey", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteGroupInput)(nil), Out: (*DeleteGroupOutput)(nil), Operation: model.Operation{Name: "DeleteGroup", Errors: []*aws.ErrorShape{ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteGroupPolicyInput)(nil), Out: (*DeleteGroupPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteGroupPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteInstanceProfileInput)(nil), Out: (*DeleteInstanceProfileOutput)(nil), Operation: model.Operation{Name: "DeleteInstanceProfile", Errors: []*aws.ErrorShape{ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeletePolicyInput)(nil), Out: (*DeletePolicyOutput)(nil), Operation: model.Operation{Name: "DeletePolicy", Errors: []*aws.ErrorShape{ErrDeleteConflictException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeletePolicyVersionInput)(nil), Out: (*DeletePolicyVersionOutput)(nil), Operation: model.Operation{Name: "DeletePolicyVersion", Errors: []*aws.ErrorShape{ErrDeleteConflictException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteRoleInput)(nil), Out: (*DeleteRoleOutput)(nil), Operation: model.Operation{Name: "DeleteRole", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*DeleteRolePermissionsBoundaryInput)(nil), Out: (*DeleteRolePermissionsBoundaryOutput)(nil), Operation: model.Operation{Name: "DeleteRolePermissionsBoundary", Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*DeleteRolePolicyInput)(nil), Out: (*DeleteRolePolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRolePolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*DeleteServiceLinkedRoleInput)(nil), Out: (*DeleteServiceLinkedRoleOutput)(nil), Operation: model.Operation{Name: "DeleteServiceLinkedRole", ResultWrapper: "DeleteServiceLinkedRoleResult", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteUserInput)(nil), Out: (*DeleteUserOutput)(nil), Operation: model.Operation{Name: "DeleteUser", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteUserPermissionsBoundaryInput)(nil), Out: (*DeleteUserPermissionsBoundaryOutput)(nil), Operation: model.Operation{Name: "DeleteUserPermissionsBoundary", Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteUserPolicyInput)(nil), Out: (*DeleteUserPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteUserPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DetachGroupPolicyInput)(nil), Out: (*DetachGroupPolicyOutput)(nil), Operation: model.Operation{Name: "DetachGroupPolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DetachRolePolicyInput)(nil), Out: (*DetachRolePolicyOutput)(nil), Operation: model.Operation{Name: "DetachRolePolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*DetachUserPolicyInput)(nil), Out: (*DetachUserPolicyOutput)(nil), Operation: model.Operation{Name: "DetachUserPolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetAccessKeyLastUsedInput)(nil), Out: (*GetAccessKeyLastUsedOutput)(nil), Operation: model.Operation{Name: "GetAccessKeyLastUsed", ResultWrapper: "GetAccessKeyLastUsedResult", Flags: model.ReadOnly}},
+	{In: (*GetAccountAuthorizationDetailsInput)(nil), Out: (*GetAccountAuthorizationDetailsOutput)(nil), Operation: model.Operation{Name: "GetAccountAuthorizationDetails", ResultWrapper: "GetAccountAuthorizationDetailsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*GetContextKeysForCustomPolicyInput)(nil), Out: (*GetContextKeysForCustomPolicyOutput)(nil), Operation: model.Operation{Name: "GetContextKeysForCustomPolicy", ResultWrapper: "GetContextKeysForCustomPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException}}},
+	{In: (*GetContextKeysForPrincipalPolicyInput)(nil), Out: (*GetContextKeysForPrincipalPolicyOutput)(nil), Operation: model.Operation{Name: "GetContextKeysForPrincipalPolicy", ResultWrapper: "GetContextKeysForPrincipalPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException}}},
+	{In: (*GetGroupInput)(nil), Out: (*GetGroupOutput)(nil), Operation: model.Operation{Name: "GetGroup", ResultWrapper: "GetGroupResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetGroupPolicyInput)(nil), Out: (*GetGroupPolicyOutput)(nil), Operation: model.Operation{Name: "GetGroupPolicy", ResultWrapper: "GetGroupPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetInstanceProfileInput)(nil), Out: (*GetInstanceProfileOutput)(nil), Operation: model.Operation{Name: "GetInstanceProfile", ResultWrapper: "GetInstanceProfileResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetPolicyInput)(nil), Out: (*GetPolicyOutput)(nil), Operation: model.Operation{Name: "GetPolicy", ResultWrapper: "GetPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetPolicyVersionInput)(nil), Out: (*GetPolicyVersionOutput)(nil), Operation: model.Operation{Name: "GetPolicyVersion", ResultWrapper: "GetPolicyVersionResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetRoleInput)(nil), Out: (*GetRoleOutput)(nil), Operation: model.Operation{Name: "GetRole", ResultWrapper: "GetRoleResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetRolePolicyInput)(nil), Out: (*GetRolePolicyOutput)(nil), Operation: model.Operation{Name: "GetRolePolicy", ResultWrapper: "GetRolePolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetServiceLinkedRoleDeletionStatusInput)(nil), Out: (*GetServiceLinkedRoleDeletionStatusOutput)(nil), Operation: model.Operation{Name: "GetServiceLinkedRoleDeletionStatus", ResultWrapper: "GetServiceLinkedRoleDeletionStatusResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetUserInput)(nil), Out: (*GetUserOutput)(nil), Operation: model.Operation{Name: "GetUser", ResultWrapper: "GetUserResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetUserPolicyInput)(nil), Out: (*GetUserPolicyOutput)(nil), Operation: model.Operation{Name: "GetUserPolicy", ResultWrapper: "GetUserPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListAccessKeysInput)(nil), Out: (*ListAccessKeysOutput)(nil), Operation: model.Operation{Name: "ListAccessKeys", ResultWrapper: "ListAccessKeysResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListAttachedGroupPoliciesInput)(nil), Out: (*ListAttachedGroupPoliciesOutput)(nil), Operation: model.Operation{Name: "ListAttachedGroupPolicies", ResultWrapper: "ListAttachedGroupPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListAttachedRolePoliciesInput)(nil), Out: (*ListAttachedRolePoliciesOutput)(nil), Operation: model.Operation{Name: "ListAttachedRolePolicies", ResultWrapper: "ListAttachedRolePoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListAttachedUserPoliciesInput)(nil), Out: (*ListAttachedUserPoliciesOutput)(nil), Operation: model.Operation{Name: "ListAttachedUserPolicies", ResultWrapper: "ListAttachedUserPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListEntitiesForPolicyInput)(nil), Out: (*ListEntitiesForPolicyOutput)(nil), Operation: model.Operation{Name: "ListEntitiesForPolicy", ResultWrapper: "ListEntitiesForPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListGroupPoliciesInput)(nil), Out: (*ListGroupPoliciesOutput)(nil), Operation: model.Operation{Name: "ListGroupPolicies", ResultWrapper: "ListGroupPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListGroupsInput)(nil), Out: (*ListGroupsOutput)(nil), Operation: model.Operation{Name: "ListGroups", ResultWrapper: "ListGroupsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*ListGroupsForUserInput)(nil), Out: (*ListGroupsForUserOutput)(nil), Operation: model.Operation{Name: "ListGroupsForUser", ResultWrapper: "ListGroupsForUserResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListInstanceProfileTagsInput)(nil), Out: (*ListInstanceProfileTagsOutput)(nil), Operation: model.Operation{Name: "ListInstanceProfileTags", ResultWrapper: "ListInstanceProfileTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListInstanceProfilesInput)(nil), Out: (*ListInstanceProfilesOutput)(nil), Operation: model.Operation{Name: "ListInstanceProfiles", ResultWrapper: "ListInstanceProfilesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*ListInstanceProfilesForRoleInput)(nil), Out: (*ListInstanceProfilesForRoleOutput)(nil), Operation: model.Operation{Name: "ListInstanceProfilesForRole", ResultWrapper: "ListInstanceProfilesForRoleResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListPoliciesInput)(nil), Out: (*ListPoliciesOutput)(nil), Operation: model.Operation{Name: "ListPolicies", ResultWrapper: "ListPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*ListPoliciesGrantingServiceAccessInput)(nil), Out: (*ListPoliciesGrantingServiceAccessOutput)(nil), Operation: model.Operation{Name: "ListPoliciesGrantingServiceAccess", ResultWrapper: "ListPoliciesGrantingServiceAccessResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException}}},
+	{In: (*ListPolicyTagsInput)(nil), Out: (*ListPolicyTagsOutput)(nil), Operation: model.Operation{Name: "ListPolicyTags", ResultWrapper: "ListPolicyTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListPolicyVersionsInput)(nil), Out: (*ListPolicyVersionsOutput)(nil), Operation: model.Operation{Name: "ListPolicyVersions", ResultWrapper: "ListPolicyVersionsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListRolePoliciesInput)(nil), Out: (*ListRolePoliciesOutput)(nil), Operation: model.Operation{Name: "ListRolePolicies", ResultWrapper: "ListRolePoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListRoleTagsInput)(nil), Out: (*ListRoleTagsOutput)(nil), Operation: model.Operation{Name: "ListRoleTags", ResultWrapper: "ListRoleTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListRolesInput)(nil), Out: (*ListRolesOutput)(nil), Operation: model.Operation{Name: "ListRoles", ResultWrapper: "ListRolesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*ListUserPoliciesInput)(nil), Out: (*ListUserPoliciesOutput)(nil), Operation: model.Operation{Name: "ListUserPolicies", ResultWrapper: "ListUserPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListUserTagsInput)(nil), Out: (*ListUserTagsOutput)(nil), Operation: model.Operation{Name: "ListUserTags", ResultWrapper: "ListUserTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListUsersInput)(nil), Out: (*ListUsersOutput)(nil), Operation: model.Operation{Name: "ListUsers", ResultWrapper: "ListUsersResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*PutGroupPolicyInput)(nil), Out: (*PutGroupPolicyOutput)(nil), Operation: model.Operation{Name: "PutGroupPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*PutRolePermissionsBoundaryInput)(nil), Out: (*PutRolePermissionsBoundaryOutput)(nil), Operation: model.Operation{Name: "PutRolePermissionsBoundary", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*PutRolePolicyInput)(nil), Out: (*PutRolePolicyOutput)(nil), Operation: model.Operation{Name: "PutRolePolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*PutUserPermissionsBoundaryInput)(nil), Out: (*PutUserPermissionsBoundaryOutput)(nil), Operation: model.Operation{Name: "PutUserPermissionsBoundary", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException}}},
+	{In: (*PutUserPolicyInput)(nil), Out: (*PutUserPolicyOutput)(nil), Operation: model.Operation{Name: "PutUserPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*RemoveRoleFromInstanceProfileInput)(nil), Out: (*RemoveRoleFromInstanceProfileOutput)(nil), Operation: model.Operation{Name: "RemoveRoleFromInstanceProfile", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*RemoveUserFromGroupInput)(nil), Out: (*RemoveUserFromGroupOutput)(nil), Operation: model.Operation{Name: "RemoveUserFromGroup", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*SetDefaultPolicyVersionInput)(nil), Out: (*SetDefaultPolicyVersionOutput)(nil), Operation: model.Operation{Name: "SetDefaultPolicyVersion", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*SimulateCustomPolicyInput)(nil), Out: (*SimulateCustomPolicyOutput)(nil), Operation: model.Operation{Name: "SimulateCustomPolicy", ResultWrapper: "SimulateCustomPolicyResult", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrPolicyEvaluationException}}},
+	{In: (*SimulatePrincipalPolicyInput)(nil), Out: (*SimulatePrincipalPolicyOutput)(nil), Operation: model.Operation{Name: "SimulatePrincipalPolicy", ResultWrapper: "SimulatePrincipalPolicyResult", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrPolicyEvaluationException}}},
+	{In: (*TagInstanceProfileInput)(nil), Out: (*TagInstanceProfileOutput)(nil), Operation: model.Operation{Name: "TagInstanceProfile", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*TagPolicyInput)(nil), Out: (*TagPolicyOutput)(nil), Operation: model.Operation{Name: "TagPolicy", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*TagRoleInput)(nil), Out: (*TagRoleOutput)(nil), Operation: model.Operation{Name: "TagRole", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*TagUserInput)(nil), Out: (*TagUserOutput)(nil), Operation: model.Operation{Name: "TagUser", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UntagInstanceProfileInput)(nil), Out: (*UntagInstanceProfileOutput)(nil), Operation: model.Operation{Name: "UntagInstanceProfile", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UntagPolicyInput)(nil), Out: (*UntagPolicyOutput)(nil), Operation: model.Operation{Name: "UntagPolicy", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UntagRoleInput)(nil), Out: (*UntagRoleOutput)(nil), Operation: model.Operation{Name: "UntagRole", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UntagUserInput)(nil), Out: (*UntagUserOutput)(nil), Operation: model.Operation{Name: "UntagUser", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UpdateAccessKeyInput)(nil), Out: (*UpdateAccessKeyOutput)(nil), Operation: model.Operation{Name: "UpdateAccessKey", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UpdateAssumeRolePolicyInput)(nil), Out: (*UpdateAssumeRolePolicyOutput)(nil), Operation: model.Operation{Name: "UpdateAssumeRolePolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*UpdateGroupInput)(nil), Out: (*UpdateGroupOutput)(nil), Operation: model.Operation{Name: "UpdateGroup", Errors: []*aws.ErrorShape{ErrEntityAlreadyExistsException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UpdateRoleInput)(nil), Out: (*UpdateRoleOutput)(nil), Operation: model.Operation{Name: "UpdateRole", ResultWrapper: "UpdateRoleResult", Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*UpdateRoleDescriptionInput)(nil), Out: (*UpdateRoleDescriptionOutput)(nil), Operation: model.Operation{Name: "UpdateRoleDescription", ResultWrapper: "UpdateRoleDescriptionResult", Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*UpdateUserInput)(nil), Out: (*UpdateUserOutput)(nil), Operation: model.Operation{Name: "UpdateUser", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrEntityTemporarilyUnmodifiableException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+}
+
+func call(ctx context.Context, svc any, row int, in any) (any, error) {
+	s := svc.(Service)
+	switch row {
+	case 0:
+		return s.AddRoleToInstanceProfile(ctx, in.(*AddRoleToInstanceProfileInput))
+	case 1:
+		return s.AddUserToGroup(ctx, in.(*AddUserToGroupInput))
+	case 2:
+		return s.AttachGroupPolicy(ctx, in.(*AttachGroupPolicyInput))
+	case 3:
+		return s.AttachRolePolicy(ctx, in.(*AttachRolePolicyInput))
+	case 4:
+		return s.AttachUserPolicy(ctx, in.(*AttachUserPolicyInput))
+	case 5:
+		return s.CreateAccessKey(ctx, in.(*CreateAccessKeyInput))
+	case 6:
+		return s.CreateGroup(ctx, in.(*CreateGroupInput))
+	case 7:
+		return s.CreateInstanceProfile(ctx, in.(*CreateInstanceProfileInput))
+	case 8:
+		return s.CreatePolicy(ctx, in.(*CreatePolicyInput))
+	case 9:
+		return s.CreatePolicyVersion(ctx, in.(*CreatePolicyVersionInput))
+	case 10:
+		return s.CreateRole(ctx, in.(*CreateRoleInput))
+	case 11:
+		return s.CreateServiceLinkedRole(ctx, in.(*CreateServiceLinkedRoleInput))
+	case 12:
+		return s.CreateUser(ctx, in.(*CreateUserInput))
+	case 13:
+		return s.DeleteAccessKey(ctx, in.(*DeleteAccessKeyInput))
+	case 14:
+		return s.DeleteGroup(ctx, in.(*DeleteGroupInput))
+	case 15:
+		return s.DeleteGroupPolicy(ctx, in.(*DeleteGroupPolicyInput))
+	case 16:
+		return s.DeleteInstanceProfile(ctx, in.(*DeleteInstanceProfileInput))
+	case 17:
+		return s.DeletePolicy(ctx, in.(*DeletePolicyInput))
+	case 18:
+		return s.DeletePolicyVersion(ctx, in.(*DeletePolicyVersionInput))
+	case 19:
+		return s.DeleteRole(ctx, in.(*DeleteRoleInput))
+	case 20:
+		return s.DeleteRolePermissionsBoundary(ctx, in.(*DeleteRolePermissionsBoundaryInput))
+	case 21:
+		return s.DeleteRolePolicy(ctx, in.(*DeleteRolePolicyInput))
+	case 22:
+		return s.DeleteServiceLinkedRole(ctx, in.(*DeleteServiceLinkedRoleInput))
+	case 23:
+		return s.DeleteUser(ctx, in.(*DeleteUserInput))
+	case 24:
+		return s.DeleteUserPermissionsBoundary(ctx, in.(*DeleteUserPermissionsBoundaryInput))
+	case 25:
+		return s.DeleteUserPolicy(ctx, in.(*DeleteUserPolicyInput))
+	case 26:
+		return s.DetachGroupPolicy(ctx, in.(*DetachGroupPolicyInput))
+	case 27:
+		return s.DetachRolePolicy(ctx, in.(*DetachRolePolicyInput))
+	case 28:
+		return s.DetachUserPolicy(ctx, in.(*DetachUserPolicyInput))
+	case 29:
+		return s.GetAccessKeyLastUsed(ctx, in.(*GetAccessKeyLastUsedInput))
+	case 30:
+		return s.GetAccountAuthorizationDetails(ctx, in.(*GetAccountAuthorizationDetailsInput))
+	case 31:
+		return s.GetContextKeysForCustomPolicy(ctx, in.(*GetContextKeysForCustomPolicyInput))
+	case 32:
+		return s.GetContextKeysForPrincipalPolicy(ctx, in.(*GetContextKeysForPrincipalPolicyInput))
+	case 33:
+		return s.GetGroup(ctx, in.(*GetGroupInput))
+	case 34:
+		return s.GetGroupPolicy(ctx, in.(*GetGroupPolicyInput))
+	case 35:
+		return s.GetInstanceProfile(ctx, in.(*GetInstanceProfileInput))
+	case 36:
+		return s.GetPolicy(ctx, in.(*GetPolicyInput))
+	case 37:
+		return s.GetPolicyVersion(ctx, in.(*GetPolicyVersionInput))
+	case 38:
+		return s.GetRole(ctx, in.(*GetRoleInput))
+	case 39:
+		return s.GetRolePolicy(ctx, in.(*GetRolePolicyInput))
+	case 40:
+		return s.GetServiceLinkedRoleDeletionStatus(ctx, in.(*GetServiceLinkedRoleDeletionStatusInput))
+	case 41:
+		return s.GetUser(ctx, in.(*GetUserInput))
+	case 42:
+		return s.GetUserPolicy(ctx, in.(*GetUserPolicyInput))
+	case 43:
+		return s.ListAccessKeys(ctx, in.(*ListAccessKeysInput))
+	case 44:
+		return s.ListAttachedGroupPolicies(ctx, in.(*ListAttachedGroupPoliciesInput))
+	case 45:
+		return s.ListAttachedRolePolicies(ctx, in.(*ListAttachedRolePoliciesInput))
+	case 46:
+		return s.ListAttachedUserPolicies(ctx, in.(*ListAttachedUserPoliciesInput))
+	case 47:
+		return s.ListEntitiesForPolicy(ctx, in.(*ListEntitiesForPolicyInput))
+	case 48:
+		return s.ListGroupPolicies(ctx, in.(*ListGroupPoliciesInput))
+	case 49:
+		return s.ListGroups(ctx, in.(*ListGroupsInput))
+	case 50:
+		return s.ListGroupsForUser(ctx, in.(*ListGroupsForUserInput))
+	case 51:
+		return s.ListInstanceProfileTags(ctx, in.(*ListInstanceProfileTagsInput))
+	case 52:
+		return s.ListInstanceProfiles(ctx, in.(*ListInstanceProfilesInput))
+	case 53:
+		return s.ListInstanceProfilesForRole(ctx, in.(*ListInstanceProfilesForRoleInput))
+	case 54:
+		return s.ListPolicies(ctx, in.(*ListPoliciesInput))
+	case 55:
+		return s.ListPoliciesGrantingServiceAccess(ctx, in.(*ListPoliciesGrantingServiceAccessInput))
+	case 56:
+		return s.ListPolicyTags(ctx, in.(*ListPolicyTagsInput))
+	case 57:
+		return s.ListPolicyVersions(ctx, in.(*ListPolicyVersionsInput))
+	case 58:
+		return s.ListRolePolicies(ctx, in.(*ListRolePoliciesInput))
+	case 59:
+		return s.ListRoleTags(ctx, in.(*ListRoleTagsInput))
+	case 60:
+		return s.ListRoles(ctx, in.(*ListRolesInput))
+	case 61:
+		return s.ListUserPolicies(ctx, in.(*ListUserPoliciesInput))
+	case 62:
+		return s.ListUserTags(ctx, in.(*ListUserTagsInput))
+	case 63:
+		return s.ListUsers(ctx, in.(*ListUsersInput))
+	case 64:
+		return s.PutGroupPolicy(ctx, in.(*PutGroupPolicyInput))
+	case 65:
+		return s.PutRolePermissionsBoundary(ctx, in.(*PutRolePermissionsBoundaryInput))
+	case 66:
+		return s.PutRolePolicy(ctx, in.(*PutRolePolicyInput))
+	case 67:
+		return s.PutUserPermissionsBoundary(ctx, in.(*PutUserPermissionsBoundaryInput))
+	case 68:
+		return s.PutUserPolicy(ctx, in.(*PutUserPolicyInput))
+	case 69:
+		return s.RemoveRoleFromInstanceProfile(ctx, in.(*RemoveRoleFromInstanceProfileInput))
+	case 70:
+		return s.RemoveUserFromGroup(ctx, in.(*RemoveUserFromGroupInput))
+	case 71:
+		return s.SetDefaultPolicyVersion(ctx, in.(*SetDefaultPolicyVersionInput))
+	case 72:
+		return s.SimulateCustomPolicy(ctx, in.(*SimulateCustomPolicyInput))
+	case 73:
+		return s.SimulatePrincipalPolicy(ctx, in.(*SimulatePrincipalPolicyInput))
+	case 74:
+		return s.TagInstanceProfile(ctx, in.(*TagInstanceProfileInput))
+	case 75:
+		return s.TagPolicy(ctx, in.(*TagPolicyInput))
+	case 76:
+		return s.TagRole(ctx, in.(*TagRoleInput))
+	case 77:
+		return s.TagUser(ctx, in.(*TagUserInput))
+	case 78:
+		return s.UntagInstanceProfile(ctx, in.(*UntagInstanceProfileInput))
+	case 79:
+		return s.UntagPolicy(ctx, in.(*UntagPolicyInput))
+	case 80:
+		return s.UntagRole(ctx, in.(*UntagRoleInput))
+	case 81:
+		return s.UntagUser(ctx, in.(*UntagUserInput))
+	case 82:
+		return s.UpdateAccessKey(ctx, in.(*UpdateAccessKeyInput))
+	case 83:
+		return s.UpdateAssumeRolePolicy(ctx, in.(*UpdateAssumeRolePolicyInput))
+	case 84:
+		return s.UpdateGroup(ctx, in.(*UpdateGroupInput))
+	case 85:
+		return s.UpdateRole(ctx, in.(*UpdateRoleInput))
+	case 86:
+		return s.UpdateRoleDescription(ctx, in.(*UpdateRoleDescriptionInput))
+	case 87:
+		return s.UpdateUser(ctx, in.(*UpdateUserInput))
+	}
+	panic("no such row")
+}

@@ -1,0 +1,90 @@
+// Package iam is AWS Identity and Access Management: who there is in an account, and what they may do.
+//
+// # What it keeps
+//
+// What there is belongs to an account, not to a region of it: every table is global, with the account first in its keys. A
+// user, group, role, managed policy or instance profile is one record under its unique id, with its inline policies, what is
+// attached to it and its tags; a name leads to the id, whatever case it is written in. So a renamed user keeps what it has.
+//
+// # What it promises
+//
+//   - A change is durable when it is answered, and holds for the next request on every node: each transaction that changes what
+//     a decision or the look-up of a key depends on raises its account's generation, which [Directory] reads with every look-up.
+//   - A secret is told once, when it is made.
+//   - Policies are checked when they come in. What is stored can be compiled.
+//
+// # Known differences from AWS
+//
+//   - There is no waiting until a change has reached everywhere: it is there at once.
+//   - Names are listed in their order.
+package iam
+
+import (
+	"context"
+
+	"github.com/obidos-cloud/obidos/internal/api/iamapi"
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// Options of the service.
+type Options struct {
+	// Changes is told of every user, role and the like made, changed and deleted. It may be nil.
+	Changes *resource.Feed
+}
+
+// Service is the API.
+type Service struct {
+	iamapi.Unimplemented // what is left out, see docs/iam.md
+
+	space  store.Space
+	tables tables
+	o      Options
+}
+
+var _ iamapi.Service = (*Service)(nil)
+
+// New is the service over space.
+func New(space store.Space, o Options) *Service {
+	return &Service{space: space, tables: newTables(space), o: o}
+}
+
+// home is the account a request is about, in the partition of its region.
+type home struct{ account, partition string }
+
+func homeOf(ctx context.Context) home {
+	r := aws.RequestOf(ctx)
+	return home{r.Account, aws.Partition(r.Region)}
+}
+
+// arn names what the account has: "user/path/alice".
+func (h home) arn(what string) string {
+	return "arn:" + h.partition + ":iam::" + h.account + ":" + what
+}
+
+// update runs fn in a transaction that raises the account's generation: for whatever a decision may depend on. What none does,
+// a tag of a policy say, may do without.
+func update[T any](ctx context.Context, s *Service, fn func(tx *store.Tx, h home) (T, error)) (T, error) {
+	h := homeOf(ctx)
+	return store.Update(ctx, s.space, func(tx *store.Tx) (T, error) {
+		out, err := fn(tx, h)
+		if err == nil {
+			s.changed(tx, h.account)
+		}
+		return out, err
+	})
+}
+
+// view runs fn on the newest durable snapshot.
+func view[T any](ctx context.Context, s *Service, fn func(tx *store.Tx, h home) (T, error)) (T, error) {
+	h := homeOf(ctx)
+	return store.View(ctx, s.space, func(tx *store.Tx) (T, error) { return fn(tx, h) })
+}
+
+// changed raises the generation of an account: what readers have made of its records before does not hold any more. Every
+// transaction that changes what a decision or the look-up of a key depends on says so.
+func (s *Service) changed(tx *store.Tx, account string) {
+	n, _ := s.tables.generations.Get(tx, account)
+	s.tables.generations.Set(tx, n+1, account)
+}
