@@ -275,21 +275,6 @@ func (d *Door) caught(ctx context.Context, o *operation, out *any, err *error) {
 	}
 }
 
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // The errors that any operation may end with. JSON protocols and query ones have their own names for the same thing.
 var (
 	internalFailure = &aws.ErrorShape{Code: "InternalFailure", Status: http.StatusInternalServerError, Receiver: true}

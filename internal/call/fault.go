@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/model"
 )
 
@@ -175,7 +176,7 @@ func (d *Door) faulty(ctx context.Context, o *operation, request *aws.Request, i
 		if f.JitterMillis > 0 {
 			wait += rand.N(time.Duration(f.JitterMillis) * time.Millisecond)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := clock.Pause(ctx, wait); err != nil {
 			return nil, err
 		}
 		if f.fails() {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -164,7 +165,7 @@ func (n *Node) enter(ctx context.Context) (*session, error) {
 				n.announce()
 				n.mu.Unlock()
 			}
-			if err := pause(ctx, min(time.Duration(try)*50*time.Millisecond, time.Second)); err != nil {
+			if err := clock.Pause(ctx, min(time.Duration(try)*50*time.Millisecond, time.Second)); err != nil {
 				return nil, err
 			}
 			continue
@@ -445,15 +446,4 @@ func (n *Node) announce() {
 	close(n.changed)
 	n.changed = make(chan struct{})
 	n.tell()
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

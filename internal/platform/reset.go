@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -66,7 +65,7 @@ func (p *Platform) deserted(ctx context.Context) error {
 		return err
 	}
 	for end := time.Now().Add(lease * 3 / 2); time.Now().Before(end); {
-		if err := pause(ctx, lease/10); err != nil {
+		if err := clock.Pause(ctx, lease/10); err != nil {
 			return err
 		}
 		now, err := owner.Members(ctx, space)
@@ -80,17 +79,6 @@ func (p *Platform) deserted(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // The nodes of a cluster are reset together. The one that is asked has the others rest: each ends its life, and so is no member
@@ -144,7 +132,7 @@ func (n *network) reset(ctx context.Context) error {
 			return err
 		}
 		if left { // it may answer what it has in memory, until its last heartbeat is so old
-			return pause(ctx, lease)
+			return clock.Pause(ctx, lease)
 		}
 		return nil
 	})
@@ -164,7 +152,7 @@ func (n *network) awaitRest(ctx context.Context, space store.Space, heard map[st
 			waiting = waiting || ok
 		}
 		delete(members, n.p.o.Node)
-		if left = err != nil || len(members) > 0; !waiting || time.Now().After(end) || pause(ctx, restLooks) != nil {
+		if left = err != nil || len(members) > 0; !waiting || time.Now().After(end) || clock.Pause(ctx, restLooks) != nil {
 			return left
 		}
 	}
@@ -253,7 +241,7 @@ func (n *Neighbours) reset(ctx context.Context, by *Platform) error {
 			}
 		})
 	}
-	for one := range slices.Values(rested) {
+	for _, one := range rested {
 		<-one
 	}
 	err := by.between(ctx, func(ctx context.Context) error {

@@ -19,7 +19,7 @@ type tables struct {
 	bodies  store.Table[record]        // queue, seq → a message; never changed
 	flights store.Table[flightRecord]  // queue, seq → what became of it since: delayed, received
 	dedups  store.Table[dedupRecord]   // queue, hash of a deduplication id → the message it was first given to
-	arrived store.Table[record]        // queue, the queue it comes from, number → a message moved here, not yet taken in
+	arrived store.Table[record]        // queue, the queue it comes from, number → a message moved here, which the queue's owner gives its place
 	tries   store.Table[attemptRecord] // queue, hash of a receive request attempt id → what it was given
 
 	policies store.Table[policyRecord] // id of an AWS::SQS::QueuePolicy → what it was made of

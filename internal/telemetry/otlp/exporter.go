@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/telemetry"
 )
 
@@ -235,7 +236,7 @@ func (e *Exporter) Run(ctx context.Context, f *telemetry.Follower, log *slog.Log
 		select {
 		case <-ctx.Done():
 		case <-f.Wake:
-			wait(ctx, e.delay) // gather
+			_ = clock.Pause(ctx, e.delay) // gather; ctx is looked at below
 		}
 		sending, cancel, ended := ctx, context.CancelFunc(func() {}), ctx.Err() != nil
 		if ended {
@@ -296,10 +297,7 @@ func (e *Exporter) send(ctx context.Context, spans []telemetry.Span) error {
 		if again, after, err = e.post(ctx, body, kind); !again {
 			return err
 		}
-		if attempt < attempts-1 {
-			wait(ctx, max(pause, min(after, time.Minute)))
-		}
-		if ctx.Err() != nil {
+		if attempt < attempts-1 && clock.Pause(ctx, max(pause, min(after, time.Minute))) != nil || ctx.Err() != nil {
 			break
 		}
 	}
@@ -340,13 +338,4 @@ func (e *Exporter) post(ctx context.Context, body []byte, kind string) (again bo
 		err = fmt.Errorf("the collector answered %s: %s", answer.Status, bytes.TrimSpace(text))
 	}
 	return again, after, err
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
