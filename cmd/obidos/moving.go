@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -81,30 +79,11 @@ func importCommand() *cobra.Command {
 
 // download writes what the running obidos answers to w.
 func (r *running) download(ctx context.Context, path string, w io.Writer) error {
-	transport, base := &http.Transport{Proxy: nil}, r.url()
-	if socket := r.socket(); socket != "" {
-		base = "http://localhost"
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}
-	}
-	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+	answer, err := r.request(ctx, r.socket(), http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := (&http.Client{Transport: transport}).Do(req)
-	if err != nil {
-		if _, ok := errors.AsType[*net.OpError](err); ok && ctx.Err() == nil {
-			return fmt.Errorf("%w at %s", errNobody, base)
-		}
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000)) // the status says enough
-		return fmt.Errorf("GET %s answered %s: %s", path, resp.Status, strings.TrimSpace(string(text)))
-	}
-	_, err = io.Copy(w, resp.Body)
+	defer answer.Close()
+	_, err = io.Copy(w, answer)
 	return err
 }

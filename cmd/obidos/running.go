@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -132,32 +133,14 @@ func (r *running) askBy(ctx context.Context, socket, method, path string, in, ou
 		}
 		body = bytes.NewReader(text)
 	}
-	transport, base, where := &http.Transport{Proxy: nil}, r.url(), r.url()
-	if socket != "" {
-		base, where = "http://localhost", socket
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, method, base+path, body)
+	answer, err := r.request(ctx, socket, method, path, body)
 	if err != nil {
 		return err
 	}
-	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Do(req)
-	if err != nil {
-		if _, ok := errors.AsType[*net.OpError](err); ok && ctx.Err() == nil {
-			return fmt.Errorf("%w at %s; start it with `obidos start`, or name another with --listen or --data", errNobody, where)
-		}
-		return err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
+	defer answer.Close()
+	text, err := io.ReadAll(answer)
 	if err != nil {
 		return err
-	}
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s answered %s: %s", method, path, resp.Status, strings.TrimSpace(string(text)))
 	}
 	switch out := out.(type) {
 	case nil:
@@ -167,9 +150,38 @@ func (r *running) askBy(ctx context.Context, socket, method, path string, in, ou
 		return nil
 	}
 	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("what answers at %s is not obidos: %w", where, err)
+		return fmt.Errorf("what answers at %s is not obidos: %w", cmp.Or(socket, r.url()), err)
 	}
 	return nil
+}
+
+// request makes a request by the socket, or over the network where that is empty. The answer, which is to be closed, says
+// that it went well.
+func (r *running) request(ctx context.Context, socket, method, path string, body io.Reader) (io.ReadCloser, error) {
+	transport, base := &http.Transport{Proxy: nil, DisableKeepAlives: true}, r.url()
+	if socket != "" {
+		base = "http://localhost"
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		if _, ok := errors.AsType[*net.OpError](err); ok && ctx.Err() == nil {
+			return nil, fmt.Errorf("%w at %s; start it with `obidos start`, or name another with --listen or --data", errNobody, cmp.Or(socket, r.url()))
+		}
+		return nil, err
+	}
+	if resp.StatusCode/100 != 2 {
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // the status says enough
+		return nil, fmt.Errorf("%s %s answered %s: %s", method, path, resp.Status, strings.TrimSpace(string(text)))
+	}
+	return resp.Body, nil
 }
 
 // awaitReady returns once it answers.
