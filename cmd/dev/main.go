@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,6 +82,7 @@ func check([]string) error {
 		run  func() error
 	}{
 		{"layers and ratchets", func() error { return goRun([]string{"test", "./internal/arch"}, nil) }},
+		{"what the race detector hides", unraced},
 		{"generated code is what the models say", generated},
 		{"go.mod is tidy", tidy},
 		{"cross-compilation", crossCompile},
@@ -105,6 +107,21 @@ func check([]string) error {
 		return errors.New(strings.Join(failed, ", "))
 	}
 	return nil
+}
+
+// unraced tests, without the race detector, the packages that count allocations: with it they leave those tests out.
+func unraced() error {
+	var packages []string
+	err := filepath.WalkDir("internal", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Name() == "norace_test.go" {
+			packages = append(packages, "./"+filepath.ToSlash(filepath.Dir(path)))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return goRun(append([]string{"test", "-short"}, packages...), nil)
 }
 
 func generated() error {
