@@ -2,9 +2,6 @@ package platform_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -61,33 +58,9 @@ func exported(t *testing.T, content []byte) (id blob.ID, export []byte) {
 	return id, to.Bytes()
 }
 
-func cluster(t *testing.T, e store.Engine, name, blobs string) (*platform.Platform, error) {
-	return platform.Open(platform.Options{
-		Engine: e, Node: name, Cluster: &platform.Cluster{Name: "test", Blobs: blobs},
-		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
-}
-
-// run runs a node until the test ends.
-func run(t *testing.T, e store.Engine, name, blobs string) *platform.Platform {
-	t.Helper()
-	p, err := cluster(t, e, name, blobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx, nil) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-ended, p.Close()); err != nil {
-			t.Errorf("%s ended: %v", name, err)
-		}
-	})
-	if err := p.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return p
+// member is a node of a cluster that keeps its blobs at an address.
+func member(e store.Engine, name, blobs string) platform.Options {
+	return platform.Options{Engine: e, Node: name, Cluster: &platform.Cluster{Name: "test", Blobs: blobs}}
 }
 
 // What is imported into a cluster with its blobs in a bucket comes out of each of its nodes, over a line that is bad.
@@ -100,10 +73,7 @@ func TestNodesShareBlobsInABucket(t *testing.T) {
 	server.Set(func(*http.Request) s3test.Fault { return s3test.Fault(asked.Add(1) % 5) }) // of all kinds but the worst
 	e := memory.New(memory.Options{})
 	t.Cleanup(func() { e.Close() })
-	importing, err := cluster(t, e, "importing", server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	importing := open(t, member(e, "importing", server.URL()))
 	if err := importing.Import(t.Context(), bytes.NewReader(export)); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +81,7 @@ func TestNodesShareBlobsInABucket(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"a", "b"} {
-		n := run(t, e, name, server.URL())
+		n := serve(t, open(t, member(e, name, server.URL())))
 		var back bytes.Buffer
 		if err := n.Export(t.Context(), &back); err != nil {
 			t.Fatal(err)
@@ -135,7 +105,7 @@ func TestBlobsThatCannotBeKept(t *testing.T) {
 	} {
 		e := memory.New(memory.Options{})
 		t.Cleanup(func() { e.Close() })
-		p, err := cluster(t, e, "n", blobs)
+		p, err := platform.Open(told(t, member(e, "n", blobs)))
 		if err == nil {
 			p.Close()
 		}
@@ -146,7 +116,7 @@ func TestBlobsThatCannotBeKept(t *testing.T) {
 	_, export := exported(t, []byte("content"))
 	e := memory.New(memory.Options{})
 	t.Cleanup(func() { e.Close() })
-	p, err := cluster(t, e, "n", "")
+	p, err := platform.Open(told(t, member(e, "n", "")))
 	if err != nil {
 		t.Fatal(err)
 	}

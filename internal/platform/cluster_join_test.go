@@ -2,8 +2,6 @@ package platform_test
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -32,27 +30,6 @@ func TestFaultsReachNodesThatJoin(t *testing.T) {
 }
 
 // ask makes a call of any service with a JSON protocol.
-func (n *node) ask(t *testing.T, service, target, body string) string {
-	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, n.url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("X-Amz-Target", target)
-	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	r.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/%s/aws4_request, SignedHeaders=host, Signature=0", service))
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s: %s, %v", target, resp.Status, text, err)
-	}
-	return string(text)
-}
-
 // Resources are made, seen and tagged whichever node is asked.
 func TestResourcesOverTheNetwork(t *testing.T) {
 	t.Parallel()

@@ -1,109 +1,15 @@
 package platform_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/platform"
-	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
 )
-
-// node is one that reaches the others over the network, in this process.
-type node struct {
-	*platform.Platform
-	url  string
-	stop func()
-}
-
-func startNode(t *testing.T, e store.Engine, name string) *node {
-	t.Helper()
-	p, err := platform.Open(platform.Options{
-		Engine: e, Node: name, Cluster: &platform.Cluster{Name: "test"}, Version: "v-" + name,
-		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx, l) }()
-	n := &node{Platform: p, url: "http://" + l.Addr().String()}
-	n.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := errors.Join(<-ended, p.Close()); err != nil {
-			t.Errorf("%s ended: %v", name, err)
-		}
-	})
-	t.Cleanup(n.stop)
-	if err := p.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-func (n *node) post(path, target, body string) (string, error) {
-	r, err := http.NewRequest(http.MethodPost, n.url+path, strings.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	if target != "" {
-		r.Header.Set("X-Amz-Target", "AmazonSQS."+target)
-		r.Header.Set("Content-Type", "application/x-amz-json-1.0")
-		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0")
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s: %s", resp.Status, text)
-	}
-	return string(text), err
-}
-
-func (n *node) must(t *testing.T, target, body string) string {
-	t.Helper()
-	text, err := n.post("/", target, body)
-	if err != nil {
-		t.Fatalf("%s: %v", target, err)
-	}
-	return text
-}
-
-func settled(t *testing.T, n *node, nodes int) *platform.ClusterStatus {
-	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		s, err := n.ClusterStatus(t.Context())
-		if err == nil && s.Free == 0 && len(s.Nodes) == nodes {
-			even := true
-			for _, m := range s.Nodes {
-				even = even && m.Partitions >= 1024/nodes
-			}
-			if even {
-				return s
-			}
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not settled: %+v, %v", s, err)
-		}
-	}
-}
 
 func TestNodesOverTheNetworkAreOne(t *testing.T) {
 	t.Parallel()

@@ -2,56 +2,16 @@ package platform_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/obidos-cloud/obidos/internal/platform"
 	"github.com/obidos-cloud/obidos/internal/store/postgres/pgtest"
 )
-
-// openPlace opens a platform whose answers do not say where it is.
-func openPlace(t *testing.T, o platform.Options) *platform.Platform {
-	t.Helper()
-	o.PublicURL = "http://obidos.test"
-	o.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	p, err := platform.Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// serve runs a platform, for n to be asked.
-func serve(t *testing.T, p *platform.Platform) *node {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx, l) }()
-	n := &node{Platform: p, url: "http://" + l.Addr().String()}
-	n.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := errors.Join(<-ended, p.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(n.stop)
-	if err := p.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 // readAll is everything that the API tells without changing anything.
 func readAll(t *testing.T, n *node) string {
@@ -87,7 +47,7 @@ func receive(t *testing.T, n *node, queue string, most int) (r received) {
 func TestStateMovesToAClusterAndBack(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t).URL()
-	first := serve(t, openPlace(t, platform.Options{Data: t.TempDir()}))
+	first := serve(t, open(t, platform.Options{Data: t.TempDir()}))
 	first.must(t, "CreateQueue", `{"QueueName":"dead"}`)
 	first.must(t, "CreateQueue", `{"QueueName":"plain","tags":{"a":"b"},"Attributes":{"VisibilityTimeout":"43200","RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:us-east-1:000000000000:dead\",\"maxReceiveCount\":\"5\"}"}}`)
 	first.must(t, "CreateQueue", `{"QueueName":"order.fifo","Attributes":{"FifoQueue":"true","VisibilityTimeout":"43200"}}`)
@@ -115,11 +75,11 @@ func TestStateMovesToAClusterAndBack(t *testing.T) {
 	}
 	text := export(first)
 
-	open := func(node string) *platform.Platform {
+	over := func(node string) *platform.Platform {
 		t.Helper()
-		return openPlace(t, platform.Options{Node: node, Cluster: &platform.Cluster{Store: url, Name: "main"}})
+		return open(t, platform.Options{Node: node, Cluster: &platform.Cluster{Store: url, Name: "main"}})
 	}
-	p := open("n1")
+	p := over("n1")
 	cutOff := errors.New("the line is cut")
 	if err := p.Import(t.Context(), io.MultiReader(bytes.NewReader(text[:len(text)*2/3]), failing{cutOff})); !errors.Is(err, cutOff) {
 		t.Fatalf("an import that was cut off: %v", err)
@@ -130,7 +90,7 @@ func TestStateMovesToAClusterAndBack(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p = open("n1")
+	p = over("n1")
 	damaged := bytes.Clone(text)
 	damaged[len(damaged)-200] ^= 4
 	if err := p.Import(t.Context(), bytes.NewReader(damaged)); err == nil || !strings.Contains(err.Error(), "damaged at chunk") {
@@ -144,7 +104,7 @@ func TestStateMovesToAClusterAndBack(t *testing.T) {
 		t.Errorf("the cluster says\n%s\nwant\n%s", got, want)
 	}
 	back := export(cluster)
-	other := open("n2")
+	other := over("n2")
 	if err := other.Import(t.Context(), bytes.NewReader(text)); err == nil || !strings.Contains(err.Error(), "takes part") {
 		t.Errorf("an import beside a node: %v", err)
 	}
@@ -156,7 +116,7 @@ func TestStateMovesToAClusterAndBack(t *testing.T) {
 	}
 	cluster.stop()
 
-	p = openPlace(t, platform.Options{Data: t.TempDir()})
+	p = open(t, platform.Options{Data: t.TempDir()})
 	if err := p.Import(t.Context(), bytes.NewReader(back)); err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,7 @@ package platform_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -38,16 +35,19 @@ func TestScenariosOnPostgreSQL(t *testing.T) {
 				cluster := fmt.Sprint("scenario-", played)
 				t.Run(fmt.Sprintf("%s/%s/%d", service.Name, strings.TrimSuffix(filepath.Base(file), ".txt"), nodes), func(t *testing.T) {
 					var all []model.Invoker
-					var first *platform.Platform
+					var first *node
 					for i := range nodes {
-						p, url := startOver(t, server.URL(), cluster, fmt.Sprint("n", i+1), strings.HasSuffix(file, "limits.txt"))
+						n := serve(t, open(t, platform.Options{
+							Node: fmt.Sprint("n", i+1), Cluster: &platform.Cluster{Store: server.URL(), Name: cluster}, Version: "test",
+							EnforceLimits: strings.HasSuffix(file, "limits.txt"),
+						}))
 						if first == nil {
-							first = p
+							first = n
 						}
-						all = append(all, scenario.HTTP(w, service.Protocols[0], http.DefaultClient, url, aws.Scope{Account: "111111111111", Region: "us-east-1"}))
+						all = append(all, scenario.HTTP(w, service.Protocols[0], http.DefaultClient, n.url, aws.Scope{Account: "111111111111", Region: "us-east-1"}))
 					}
 					if nodes > 1 {
-						settled(t, &node{Platform: first}, nodes)
+						settled(t, first, nodes)
 					}
 					settle := func() { // a call under way is seen nowhere: it must have come
 						time.Sleep(200 * time.Millisecond)
@@ -73,33 +73,4 @@ type inTurn struct {
 
 func (x *inTurn) Invoke(ctx context.Context, op *model.Operation, in any) (any, error) {
 	return x.of[x.next.Add(1)%uint64(len(x.of))].Invoke(ctx, op, in)
-}
-
-// startOver runs a node of a cluster over a database until the test ends.
-func startOver(t *testing.T, database, cluster, name string, limits bool) (p *platform.Platform, url string) {
-	t.Helper()
-	p, err := platform.Open(platform.Options{
-		Node: name, Cluster: &platform.Cluster{Store: database, Name: cluster}, EnforceLimits: limits, Version: "test", PublicURL: "http://obidos.test",
-		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-ended, p.Close()); err != nil {
-			t.Errorf("%s ended: %v", name, err)
-		}
-	})
-	if err := p.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return p, "http://" + l.Addr().String()
 }
