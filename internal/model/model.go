@@ -94,8 +94,13 @@ type Service struct {
 	Errors     []Error     // of the served operations, sorted by code
 	Patterns   []*Pattern
 
+	Authorization string // what IAM is asked before the operations, as package authmap writes it; see AuthorizationOf
+
 	shapes sync.Mutex
 	cache  map[reflect.Type]*Struct
+
+	authorize      sync.Once
+	authorizations map[string]*Authorization // by operation
 }
 
 // Operation is one operation of a Service. One that is not served has neither types nor Call.

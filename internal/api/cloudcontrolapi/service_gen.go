@@ -133,6 +133,7 @@ var api = sync.OnceValue(func() *model.Service {
 			{Text: `arn:aws.*:.+:.*:.*:.+`},
 			{Text: `[-A-Za-z_]+`},
 		},
+		Authorization: authorization,
 	}).Serve(served, "", call)
 })
 

@@ -6,6 +6,39 @@ import (
 	"strings"
 )
 
+type AccessAdvisorUsageGranularityType string
+
+const (
+	AccessAdvisorUsageGranularityTypeSERVICELEVEL AccessAdvisorUsageGranularityType = "SERVICE_LEVEL"
+	AccessAdvisorUsageGranularityTypeACTIONLEVEL  AccessAdvisorUsageGranularityType = "ACTION_LEVEL"
+)
+
+// Values are the values of the model.
+func (AccessAdvisorUsageGranularityType) Values() []string {
+	return strings.Split("SERVICE_LEVEL|ACTION_LEVEL", "|")
+}
+
+type AssertionEncryptionModeType string
+
+const (
+	AssertionEncryptionModeTypeRequired AssertionEncryptionModeType = "Required"
+	AssertionEncryptionModeTypeAllowed  AssertionEncryptionModeType = "Allowed"
+)
+
+// Values are the values of the model.
+func (AssertionEncryptionModeType) Values() []string { return strings.Split("Required|Allowed", "|") }
+
+type AssignmentStatusType string
+
+const (
+	AssignmentStatusTypeAssigned   AssignmentStatusType = "Assigned"
+	AssignmentStatusTypeUnassigned AssignmentStatusType = "Unassigned"
+	AssignmentStatusTypeAny        AssignmentStatusType = "Any"
+)
+
+// Values are the values of the model.
+func (AssignmentStatusType) Values() []string { return strings.Split("Assigned|Unassigned|Any", "|") }
+
 type AttachmentType string
 
 const (
@@ -53,6 +86,16 @@ func (DeletionTaskStatusType) Values() []string {
 	return strings.Split("SUCCEEDED|IN_PROGRESS|FAILED|NOT_STARTED", "|")
 }
 
+type EncodingType string
+
+const (
+	EncodingTypeSSH EncodingType = "SSH"
+	EncodingTypePEM EncodingType = "PEM"
+)
+
+// Values are the values of the model.
+func (EncodingType) Values() []string { return strings.Split("SSH|PEM", "|") }
+
 type EntityType string
 
 const (
@@ -66,6 +109,65 @@ const (
 // Values are the values of the model.
 func (EntityType) Values() []string {
 	return strings.Split("User|Role|Group|LocalManagedPolicy|AWSManagedPolicy", "|")
+}
+
+type FeatureType string
+
+const (
+	FeatureTypeRootCredentialsManagement FeatureType = "RootCredentialsManagement"
+	FeatureTypeRootSessions              FeatureType = "RootSessions"
+)
+
+// Values are the values of the model.
+func (FeatureType) Values() []string {
+	return strings.Split("RootCredentialsManagement|RootSessions", "|")
+}
+
+type GlobalEndpointTokenVersion string
+
+const (
+	GlobalEndpointTokenVersionV1Token GlobalEndpointTokenVersion = "v1Token"
+	GlobalEndpointTokenVersionV2Token GlobalEndpointTokenVersion = "v2Token"
+)
+
+// Values are the values of the model.
+func (GlobalEndpointTokenVersion) Values() []string { return strings.Split("v1Token|v2Token", "|") }
+
+type JobStatusType string
+
+const (
+	JobStatusTypeINPROGRESS JobStatusType = "IN_PROGRESS"
+	JobStatusTypeCOMPLETED  JobStatusType = "COMPLETED"
+	JobStatusTypeFAILED     JobStatusType = "FAILED"
+)
+
+// Values are the values of the model.
+func (JobStatusType) Values() []string { return strings.Split("IN_PROGRESS|COMPLETED|FAILED", "|") }
+
+type PermissionCheckResultType string
+
+const (
+	PermissionCheckResultTypeALLOWED PermissionCheckResultType = "ALLOWED"
+	PermissionCheckResultTypeDENIED  PermissionCheckResultType = "DENIED"
+	PermissionCheckResultTypeUNSURE  PermissionCheckResultType = "UNSURE"
+)
+
+// Values are the values of the model.
+func (PermissionCheckResultType) Values() []string {
+	return strings.Split("ALLOWED|DENIED|UNSURE", "|")
+}
+
+type PermissionCheckStatusType string
+
+const (
+	PermissionCheckStatusTypeCOMPLETE   PermissionCheckStatusType = "COMPLETE"
+	PermissionCheckStatusTypeINPROGRESS PermissionCheckStatusType = "IN_PROGRESS"
+	PermissionCheckStatusTypeFAILED     PermissionCheckStatusType = "FAILED"
+)
+
+// Values are the values of the model.
+func (PermissionCheckStatusType) Values() []string {
+	return strings.Split("COMPLETE|IN_PROGRESS|FAILED", "|")
 }
 
 type PermissionsBoundaryAttachmentType string
@@ -119,6 +221,16 @@ const (
 // Values are the values of the model.
 func (PolicyOwnerEntityType) Values() []string { return strings.Split("USER|ROLE|GROUP", "|") }
 
+type PolicyParameterTypeEnum string
+
+const (
+	PolicyParameterTypeEnumString     PolicyParameterTypeEnum = "string"
+	PolicyParameterTypeEnumStringList PolicyParameterTypeEnum = "stringList"
+)
+
+// Values are the values of the model.
+func (PolicyParameterTypeEnum) Values() []string { return strings.Split("string|stringList", "|") }
+
 type PolicyScopeType string
 
 const (
@@ -169,6 +281,57 @@ func (PolicyUsageType) Values() []string {
 	return strings.Split("PermissionsPolicy|PermissionsBoundary", "|")
 }
 
+type ReportFormatType string
+
+const (
+	ReportFormatTypeTextCsv ReportFormatType = "text/csv"
+)
+
+// Values are the values of the model.
+func (ReportFormatType) Values() []string { return strings.Split("text/csv", "|") }
+
+type ReportStateType string
+
+const (
+	ReportStateTypeSTARTED    ReportStateType = "STARTED"
+	ReportStateTypeINPROGRESS ReportStateType = "INPROGRESS"
+	ReportStateTypeCOMPLETE   ReportStateType = "COMPLETE"
+)
+
+// Values are the values of the model.
+func (ReportStateType) Values() []string { return strings.Split("STARTED|INPROGRESS|COMPLETE", "|") }
+
+type SortKeyType string
+
+const (
+	SortKeyTypeSERVICENAMESPACEASCENDING       SortKeyType = "SERVICE_NAMESPACE_ASCENDING"
+	SortKeyTypeSERVICENAMESPACEDESCENDING      SortKeyType = "SERVICE_NAMESPACE_DESCENDING"
+	SortKeyTypeLASTAUTHENTICATEDTIMEASCENDING  SortKeyType = "LAST_AUTHENTICATED_TIME_ASCENDING"
+	SortKeyTypeLASTAUTHENTICATEDTIMEDESCENDING SortKeyType = "LAST_AUTHENTICATED_TIME_DESCENDING"
+)
+
+// Values are the values of the model.
+func (SortKeyType) Values() []string {
+	return strings.Split("SERVICE_NAMESPACE_ASCENDING|SERVICE_NAMESPACE_DESCENDING|LAST_AUTHENTICATED_TIME_ASCENDING|LAST_AUTHENTICATED_TIME_DESCENDING", "|")
+}
+
+type StateType string
+
+const (
+	StateTypeUNASSIGNED      StateType = "UNASSIGNED"
+	StateTypeASSIGNED        StateType = "ASSIGNED"
+	StateTypePENDINGAPPROVAL StateType = "PENDING_APPROVAL"
+	StateTypeFINALIZED       StateType = "FINALIZED"
+	StateTypeACCEPTED        StateType = "ACCEPTED"
+	StateTypeREJECTED        StateType = "REJECTED"
+	StateTypeEXPIRED         StateType = "EXPIRED"
+)
+
+// Values are the values of the model.
+func (StateType) Values() []string {
+	return strings.Split("UNASSIGNED|ASSIGNED|PENDING_APPROVAL|FINALIZED|ACCEPTED|REJECTED|EXPIRED", "|")
+}
+
 type StatusType string
 
 const (
@@ -179,3 +342,47 @@ const (
 
 // Values are the values of the model.
 func (StatusType) Values() []string { return strings.Split("Active|Inactive|Expired", "|") }
+
+type SummaryKeyType string
+
+const (
+	SummaryKeyTypeUsers                             SummaryKeyType = "Users"
+	SummaryKeyTypeUsersQuota                        SummaryKeyType = "UsersQuota"
+	SummaryKeyTypeGroups                            SummaryKeyType = "Groups"
+	SummaryKeyTypeGroupsQuota                       SummaryKeyType = "GroupsQuota"
+	SummaryKeyTypeServerCertificates                SummaryKeyType = "ServerCertificates"
+	SummaryKeyTypeServerCertificatesQuota           SummaryKeyType = "ServerCertificatesQuota"
+	SummaryKeyTypeUserPolicySizeQuota               SummaryKeyType = "UserPolicySizeQuota"
+	SummaryKeyTypeGroupPolicySizeQuota              SummaryKeyType = "GroupPolicySizeQuota"
+	SummaryKeyTypeGroupsPerUserQuota                SummaryKeyType = "GroupsPerUserQuota"
+	SummaryKeyTypeSigningCertificatesPerUserQuota   SummaryKeyType = "SigningCertificatesPerUserQuota"
+	SummaryKeyTypeAccessKeysPerUserQuota            SummaryKeyType = "AccessKeysPerUserQuota"
+	SummaryKeyTypeMFADevices                        SummaryKeyType = "MFADevices"
+	SummaryKeyTypeMFADevicesInUse                   SummaryKeyType = "MFADevicesInUse"
+	SummaryKeyTypeAccountMFAEnabled                 SummaryKeyType = "AccountMFAEnabled"
+	SummaryKeyTypeAccountAccessKeysPresent          SummaryKeyType = "AccountAccessKeysPresent"
+	SummaryKeyTypeAccountPasswordPresent            SummaryKeyType = "AccountPasswordPresent"
+	SummaryKeyTypeAccountSigningCertificatesPresent SummaryKeyType = "AccountSigningCertificatesPresent"
+	SummaryKeyTypeAttachedPoliciesPerGroupQuota     SummaryKeyType = "AttachedPoliciesPerGroupQuota"
+	SummaryKeyTypeAttachedPoliciesPerRoleQuota      SummaryKeyType = "AttachedPoliciesPerRoleQuota"
+	SummaryKeyTypeAttachedPoliciesPerUserQuota      SummaryKeyType = "AttachedPoliciesPerUserQuota"
+	SummaryKeyTypePolicies                          SummaryKeyType = "Policies"
+	SummaryKeyTypePoliciesQuota                     SummaryKeyType = "PoliciesQuota"
+	SummaryKeyTypePolicySizeQuota                   SummaryKeyType = "PolicySizeQuota"
+	SummaryKeyTypePolicyVersionsInUse               SummaryKeyType = "PolicyVersionsInUse"
+	SummaryKeyTypePolicyVersionsInUseQuota          SummaryKeyType = "PolicyVersionsInUseQuota"
+	SummaryKeyTypeVersionsPerPolicyQuota            SummaryKeyType = "VersionsPerPolicyQuota"
+	SummaryKeyTypeGlobalEndpointTokenVersion        SummaryKeyType = "GlobalEndpointTokenVersion"
+	SummaryKeyTypeAssumeRolePolicySizeQuota         SummaryKeyType = "AssumeRolePolicySizeQuota"
+	SummaryKeyTypeInstanceProfiles                  SummaryKeyType = "InstanceProfiles"
+	SummaryKeyTypeInstanceProfilesQuota             SummaryKeyType = "InstanceProfilesQuota"
+	SummaryKeyTypeProviders                         SummaryKeyType = "Providers"
+	SummaryKeyTypeRolePolicySizeQuota               SummaryKeyType = "RolePolicySizeQuota"
+	SummaryKeyTypeRoles                             SummaryKeyType = "Roles"
+	SummaryKeyTypeRolesQuota                        SummaryKeyType = "RolesQuota"
+)
+
+// Values are the values of the model.
+func (SummaryKeyType) Values() []string {
+	return strings.Split("Users|UsersQuota|Groups|GroupsQuota|ServerCertificates|ServerCertificatesQuota|UserPolicySizeQuota|GroupPolicySizeQuota|GroupsPerUserQuota|SigningCertificatesPerUserQuota|AccessKeysPerUserQuota|MFADevices|MFADevicesInUse|AccountMFAEnabled|AccountAccessKeysPresent|AccountPasswordPresent|AccountSigningCertificatesPresent|AttachedPoliciesPerGroupQuota|AttachedPoliciesPerRoleQuota|AttachedPoliciesPerUserQuota|Policies|PoliciesQuota|PolicySizeQuota|PolicyVersionsInUse|PolicyVersionsInUseQuota|VersionsPerPolicyQuota|GlobalEndpointTokenVersion|AssumeRolePolicySizeQuota|InstanceProfiles|InstanceProfilesQuota|Providers|RolePolicySizeQuota|Roles|RolesQuota", "|")
+}

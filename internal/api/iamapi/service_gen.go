@@ -13,53 +13,97 @@ import (
 
 // Service is what an implementation of the API does.
 type Service interface {
+	AddClientIDToOpenIDConnectProvider(context.Context, *AddClientIDToOpenIDConnectProviderInput) (*AddClientIDToOpenIDConnectProviderOutput, error)
 	AddRoleToInstanceProfile(context.Context, *AddRoleToInstanceProfileInput) (*AddRoleToInstanceProfileOutput, error)
 	AddUserToGroup(context.Context, *AddUserToGroupInput) (*AddUserToGroupOutput, error)
 	AttachGroupPolicy(context.Context, *AttachGroupPolicyInput) (*AttachGroupPolicyOutput, error)
 	AttachRolePolicy(context.Context, *AttachRolePolicyInput) (*AttachRolePolicyOutput, error)
 	AttachUserPolicy(context.Context, *AttachUserPolicyInput) (*AttachUserPolicyOutput, error)
+	ChangePassword(context.Context, *ChangePasswordInput) (*ChangePasswordOutput, error)
 	CreateAccessKey(context.Context, *CreateAccessKeyInput) (*CreateAccessKeyOutput, error)
+	CreateAccountAlias(context.Context, *CreateAccountAliasInput) (*CreateAccountAliasOutput, error)
 	CreateGroup(context.Context, *CreateGroupInput) (*CreateGroupOutput, error)
 	CreateInstanceProfile(context.Context, *CreateInstanceProfileInput) (*CreateInstanceProfileOutput, error)
+	CreateLoginProfile(context.Context, *CreateLoginProfileInput) (*CreateLoginProfileOutput, error)
+	CreateOpenIDConnectProvider(context.Context, *CreateOpenIDConnectProviderInput) (*CreateOpenIDConnectProviderOutput, error)
 	CreatePolicy(context.Context, *CreatePolicyInput) (*CreatePolicyOutput, error)
 	CreatePolicyVersion(context.Context, *CreatePolicyVersionInput) (*CreatePolicyVersionOutput, error)
 	CreateRole(context.Context, *CreateRoleInput) (*CreateRoleOutput, error)
+	CreateSAMLProvider(context.Context, *CreateSAMLProviderInput) (*CreateSAMLProviderOutput, error)
 	CreateServiceLinkedRole(context.Context, *CreateServiceLinkedRoleInput) (*CreateServiceLinkedRoleOutput, error)
+	CreateServiceSpecificCredential(context.Context, *CreateServiceSpecificCredentialInput) (*CreateServiceSpecificCredentialOutput, error)
 	CreateUser(context.Context, *CreateUserInput) (*CreateUserOutput, error)
+	CreateVirtualMFADevice(context.Context, *CreateVirtualMFADeviceInput) (*CreateVirtualMFADeviceOutput, error)
+	DeactivateMFADevice(context.Context, *DeactivateMFADeviceInput) (*DeactivateMFADeviceOutput, error)
 	DeleteAccessKey(context.Context, *DeleteAccessKeyInput) (*DeleteAccessKeyOutput, error)
+	DeleteAccountAlias(context.Context, *DeleteAccountAliasInput) (*DeleteAccountAliasOutput, error)
+	DeleteAccountPasswordPolicy(context.Context, *DeleteAccountPasswordPolicyInput) (*DeleteAccountPasswordPolicyOutput, error)
 	DeleteGroup(context.Context, *DeleteGroupInput) (*DeleteGroupOutput, error)
 	DeleteGroupPolicy(context.Context, *DeleteGroupPolicyInput) (*DeleteGroupPolicyOutput, error)
 	DeleteInstanceProfile(context.Context, *DeleteInstanceProfileInput) (*DeleteInstanceProfileOutput, error)
+	DeleteLoginProfile(context.Context, *DeleteLoginProfileInput) (*DeleteLoginProfileOutput, error)
+	DeleteOpenIDConnectProvider(context.Context, *DeleteOpenIDConnectProviderInput) (*DeleteOpenIDConnectProviderOutput, error)
 	DeletePolicy(context.Context, *DeletePolicyInput) (*DeletePolicyOutput, error)
 	DeletePolicyVersion(context.Context, *DeletePolicyVersionInput) (*DeletePolicyVersionOutput, error)
 	DeleteRole(context.Context, *DeleteRoleInput) (*DeleteRoleOutput, error)
 	DeleteRolePermissionsBoundary(context.Context, *DeleteRolePermissionsBoundaryInput) (*DeleteRolePermissionsBoundaryOutput, error)
 	DeleteRolePolicy(context.Context, *DeleteRolePolicyInput) (*DeleteRolePolicyOutput, error)
+	DeleteSAMLProvider(context.Context, *DeleteSAMLProviderInput) (*DeleteSAMLProviderOutput, error)
+	DeleteSSHPublicKey(context.Context, *DeleteSSHPublicKeyInput) (*DeleteSSHPublicKeyOutput, error)
+	DeleteServerCertificate(context.Context, *DeleteServerCertificateInput) (*DeleteServerCertificateOutput, error)
 	DeleteServiceLinkedRole(context.Context, *DeleteServiceLinkedRoleInput) (*DeleteServiceLinkedRoleOutput, error)
+	DeleteServiceSpecificCredential(context.Context, *DeleteServiceSpecificCredentialInput) (*DeleteServiceSpecificCredentialOutput, error)
+	DeleteSigningCertificate(context.Context, *DeleteSigningCertificateInput) (*DeleteSigningCertificateOutput, error)
 	DeleteUser(context.Context, *DeleteUserInput) (*DeleteUserOutput, error)
 	DeleteUserPermissionsBoundary(context.Context, *DeleteUserPermissionsBoundaryInput) (*DeleteUserPermissionsBoundaryOutput, error)
 	DeleteUserPolicy(context.Context, *DeleteUserPolicyInput) (*DeleteUserPolicyOutput, error)
+	DeleteVirtualMFADevice(context.Context, *DeleteVirtualMFADeviceInput) (*DeleteVirtualMFADeviceOutput, error)
 	DetachGroupPolicy(context.Context, *DetachGroupPolicyInput) (*DetachGroupPolicyOutput, error)
 	DetachRolePolicy(context.Context, *DetachRolePolicyInput) (*DetachRolePolicyOutput, error)
 	DetachUserPolicy(context.Context, *DetachUserPolicyInput) (*DetachUserPolicyOutput, error)
+	DisableOrganizationsRootCredentialsManagement(context.Context, *DisableOrganizationsRootCredentialsManagementInput) (*DisableOrganizationsRootCredentialsManagementOutput, error)
+	DisableOrganizationsRootSessions(context.Context, *DisableOrganizationsRootSessionsInput) (*DisableOrganizationsRootSessionsOutput, error)
+	DisableOutboundWebIdentityFederation(context.Context, *DisableOutboundWebIdentityFederationInput) (*DisableOutboundWebIdentityFederationOutput, error)
+	EnableMFADevice(context.Context, *EnableMFADeviceInput) (*EnableMFADeviceOutput, error)
+	EnableOrganizationsRootCredentialsManagement(context.Context, *EnableOrganizationsRootCredentialsManagementInput) (*EnableOrganizationsRootCredentialsManagementOutput, error)
+	EnableOrganizationsRootSessions(context.Context, *EnableOrganizationsRootSessionsInput) (*EnableOrganizationsRootSessionsOutput, error)
+	GenerateCredentialReport(context.Context, *GenerateCredentialReportInput) (*GenerateCredentialReportOutput, error)
+	GenerateOrganizationsAccessReport(context.Context, *GenerateOrganizationsAccessReportInput) (*GenerateOrganizationsAccessReportOutput, error)
+	GenerateServiceLastAccessedDetails(context.Context, *GenerateServiceLastAccessedDetailsInput) (*GenerateServiceLastAccessedDetailsOutput, error)
 	GetAccessKeyLastUsed(context.Context, *GetAccessKeyLastUsedInput) (*GetAccessKeyLastUsedOutput, error)
 	GetAccountAuthorizationDetails(context.Context, *GetAccountAuthorizationDetailsInput) (*GetAccountAuthorizationDetailsOutput, error)
+	GetAccountPasswordPolicy(context.Context, *GetAccountPasswordPolicyInput) (*GetAccountPasswordPolicyOutput, error)
+	GetAccountSummary(context.Context, *GetAccountSummaryInput) (*GetAccountSummaryOutput, error)
 	GetContextKeysForCustomPolicy(context.Context, *GetContextKeysForCustomPolicyInput) (*GetContextKeysForCustomPolicyOutput, error)
 	GetContextKeysForPrincipalPolicy(context.Context, *GetContextKeysForPrincipalPolicyInput) (*GetContextKeysForPrincipalPolicyOutput, error)
+	GetCredentialReport(context.Context, *GetCredentialReportInput) (*GetCredentialReportOutput, error)
+	GetDelegationRequest(context.Context, *GetDelegationRequestInput) (*GetDelegationRequestOutput, error)
 	GetGroup(context.Context, *GetGroupInput) (*GetGroupOutput, error)
 	GetGroupPolicy(context.Context, *GetGroupPolicyInput) (*GetGroupPolicyOutput, error)
 	GetInstanceProfile(context.Context, *GetInstanceProfileInput) (*GetInstanceProfileOutput, error)
+	GetLoginProfile(context.Context, *GetLoginProfileInput) (*GetLoginProfileOutput, error)
+	GetMFADevice(context.Context, *GetMFADeviceInput) (*GetMFADeviceOutput, error)
+	GetOpenIDConnectProvider(context.Context, *GetOpenIDConnectProviderInput) (*GetOpenIDConnectProviderOutput, error)
+	GetOrganizationsAccessReport(context.Context, *GetOrganizationsAccessReportInput) (*GetOrganizationsAccessReportOutput, error)
+	GetOutboundWebIdentityFederationInfo(context.Context, *GetOutboundWebIdentityFederationInfoInput) (*GetOutboundWebIdentityFederationInfoOutput, error)
 	GetPolicy(context.Context, *GetPolicyInput) (*GetPolicyOutput, error)
 	GetPolicyVersion(context.Context, *GetPolicyVersionInput) (*GetPolicyVersionOutput, error)
 	GetRole(context.Context, *GetRoleInput) (*GetRoleOutput, error)
 	GetRolePolicy(context.Context, *GetRolePolicyInput) (*GetRolePolicyOutput, error)
+	GetSAMLProvider(context.Context, *GetSAMLProviderInput) (*GetSAMLProviderOutput, error)
+	GetSSHPublicKey(context.Context, *GetSSHPublicKeyInput) (*GetSSHPublicKeyOutput, error)
+	GetServerCertificate(context.Context, *GetServerCertificateInput) (*GetServerCertificateOutput, error)
+	GetServiceLastAccessedDetails(context.Context, *GetServiceLastAccessedDetailsInput) (*GetServiceLastAccessedDetailsOutput, error)
+	GetServiceLastAccessedDetailsWithEntities(context.Context, *GetServiceLastAccessedDetailsWithEntitiesInput) (*GetServiceLastAccessedDetailsWithEntitiesOutput, error)
 	GetServiceLinkedRoleDeletionStatus(context.Context, *GetServiceLinkedRoleDeletionStatusInput) (*GetServiceLinkedRoleDeletionStatusOutput, error)
 	GetUser(context.Context, *GetUserInput) (*GetUserOutput, error)
 	GetUserPolicy(context.Context, *GetUserPolicyInput) (*GetUserPolicyOutput, error)
 	ListAccessKeys(context.Context, *ListAccessKeysInput) (*ListAccessKeysOutput, error)
+	ListAccountAliases(context.Context, *ListAccountAliasesInput) (*ListAccountAliasesOutput, error)
 	ListAttachedGroupPolicies(context.Context, *ListAttachedGroupPoliciesInput) (*ListAttachedGroupPoliciesOutput, error)
 	ListAttachedRolePolicies(context.Context, *ListAttachedRolePoliciesInput) (*ListAttachedRolePoliciesOutput, error)
 	ListAttachedUserPolicies(context.Context, *ListAttachedUserPoliciesInput) (*ListAttachedUserPoliciesOutput, error)
+	ListDelegationRequests(context.Context, *ListDelegationRequestsInput) (*ListDelegationRequestsOutput, error)
 	ListEntitiesForPolicy(context.Context, *ListEntitiesForPolicyInput) (*ListEntitiesForPolicyOutput, error)
 	ListGroupPolicies(context.Context, *ListGroupPoliciesInput) (*ListGroupPoliciesOutput, error)
 	ListGroups(context.Context, *ListGroupsInput) (*ListGroupsOutput, error)
@@ -67,6 +111,11 @@ type Service interface {
 	ListInstanceProfileTags(context.Context, *ListInstanceProfileTagsInput) (*ListInstanceProfileTagsOutput, error)
 	ListInstanceProfiles(context.Context, *ListInstanceProfilesInput) (*ListInstanceProfilesOutput, error)
 	ListInstanceProfilesForRole(context.Context, *ListInstanceProfilesForRoleInput) (*ListInstanceProfilesForRoleOutput, error)
+	ListMFADeviceTags(context.Context, *ListMFADeviceTagsInput) (*ListMFADeviceTagsOutput, error)
+	ListMFADevices(context.Context, *ListMFADevicesInput) (*ListMFADevicesOutput, error)
+	ListOpenIDConnectProviderTags(context.Context, *ListOpenIDConnectProviderTagsInput) (*ListOpenIDConnectProviderTagsOutput, error)
+	ListOpenIDConnectProviders(context.Context, *ListOpenIDConnectProvidersInput) (*ListOpenIDConnectProvidersOutput, error)
+	ListOrganizationsFeatures(context.Context, *ListOrganizationsFeaturesInput) (*ListOrganizationsFeaturesOutput, error)
 	ListPolicies(context.Context, *ListPoliciesInput) (*ListPoliciesOutput, error)
 	ListPoliciesGrantingServiceAccess(context.Context, *ListPoliciesGrantingServiceAccessInput) (*ListPoliciesGrantingServiceAccessOutput, error)
 	ListPolicyTags(context.Context, *ListPolicyTagsInput) (*ListPolicyTagsOutput, error)
@@ -74,37 +123,73 @@ type Service interface {
 	ListRolePolicies(context.Context, *ListRolePoliciesInput) (*ListRolePoliciesOutput, error)
 	ListRoleTags(context.Context, *ListRoleTagsInput) (*ListRoleTagsOutput, error)
 	ListRoles(context.Context, *ListRolesInput) (*ListRolesOutput, error)
+	ListSAMLProviderTags(context.Context, *ListSAMLProviderTagsInput) (*ListSAMLProviderTagsOutput, error)
+	ListSAMLProviders(context.Context, *ListSAMLProvidersInput) (*ListSAMLProvidersOutput, error)
+	ListSSHPublicKeys(context.Context, *ListSSHPublicKeysInput) (*ListSSHPublicKeysOutput, error)
+	ListServerCertificateTags(context.Context, *ListServerCertificateTagsInput) (*ListServerCertificateTagsOutput, error)
+	ListServerCertificates(context.Context, *ListServerCertificatesInput) (*ListServerCertificatesOutput, error)
+	ListServiceSpecificCredentials(context.Context, *ListServiceSpecificCredentialsInput) (*ListServiceSpecificCredentialsOutput, error)
+	ListSigningCertificates(context.Context, *ListSigningCertificatesInput) (*ListSigningCertificatesOutput, error)
 	ListUserPolicies(context.Context, *ListUserPoliciesInput) (*ListUserPoliciesOutput, error)
 	ListUserTags(context.Context, *ListUserTagsInput) (*ListUserTagsOutput, error)
 	ListUsers(context.Context, *ListUsersInput) (*ListUsersOutput, error)
+	ListVirtualMFADevices(context.Context, *ListVirtualMFADevicesInput) (*ListVirtualMFADevicesOutput, error)
 	PutGroupPolicy(context.Context, *PutGroupPolicyInput) (*PutGroupPolicyOutput, error)
 	PutRolePermissionsBoundary(context.Context, *PutRolePermissionsBoundaryInput) (*PutRolePermissionsBoundaryOutput, error)
 	PutRolePolicy(context.Context, *PutRolePolicyInput) (*PutRolePolicyOutput, error)
 	PutUserPermissionsBoundary(context.Context, *PutUserPermissionsBoundaryInput) (*PutUserPermissionsBoundaryOutput, error)
 	PutUserPolicy(context.Context, *PutUserPolicyInput) (*PutUserPolicyOutput, error)
+	RemoveClientIDFromOpenIDConnectProvider(context.Context, *RemoveClientIDFromOpenIDConnectProviderInput) (*RemoveClientIDFromOpenIDConnectProviderOutput, error)
 	RemoveRoleFromInstanceProfile(context.Context, *RemoveRoleFromInstanceProfileInput) (*RemoveRoleFromInstanceProfileOutput, error)
 	RemoveUserFromGroup(context.Context, *RemoveUserFromGroupInput) (*RemoveUserFromGroupOutput, error)
+	ResetServiceSpecificCredential(context.Context, *ResetServiceSpecificCredentialInput) (*ResetServiceSpecificCredentialOutput, error)
+	ResyncMFADevice(context.Context, *ResyncMFADeviceInput) (*ResyncMFADeviceOutput, error)
 	SetDefaultPolicyVersion(context.Context, *SetDefaultPolicyVersionInput) (*SetDefaultPolicyVersionOutput, error)
+	SetSecurityTokenServicePreferences(context.Context, *SetSecurityTokenServicePreferencesInput) (*SetSecurityTokenServicePreferencesOutput, error)
 	SimulateCustomPolicy(context.Context, *SimulateCustomPolicyInput) (*SimulateCustomPolicyOutput, error)
 	SimulatePrincipalPolicy(context.Context, *SimulatePrincipalPolicyInput) (*SimulatePrincipalPolicyOutput, error)
 	TagInstanceProfile(context.Context, *TagInstanceProfileInput) (*TagInstanceProfileOutput, error)
+	TagMFADevice(context.Context, *TagMFADeviceInput) (*TagMFADeviceOutput, error)
+	TagOpenIDConnectProvider(context.Context, *TagOpenIDConnectProviderInput) (*TagOpenIDConnectProviderOutput, error)
 	TagPolicy(context.Context, *TagPolicyInput) (*TagPolicyOutput, error)
 	TagRole(context.Context, *TagRoleInput) (*TagRoleOutput, error)
+	TagSAMLProvider(context.Context, *TagSAMLProviderInput) (*TagSAMLProviderOutput, error)
+	TagServerCertificate(context.Context, *TagServerCertificateInput) (*TagServerCertificateOutput, error)
 	TagUser(context.Context, *TagUserInput) (*TagUserOutput, error)
 	UntagInstanceProfile(context.Context, *UntagInstanceProfileInput) (*UntagInstanceProfileOutput, error)
+	UntagMFADevice(context.Context, *UntagMFADeviceInput) (*UntagMFADeviceOutput, error)
+	UntagOpenIDConnectProvider(context.Context, *UntagOpenIDConnectProviderInput) (*UntagOpenIDConnectProviderOutput, error)
 	UntagPolicy(context.Context, *UntagPolicyInput) (*UntagPolicyOutput, error)
 	UntagRole(context.Context, *UntagRoleInput) (*UntagRoleOutput, error)
+	UntagSAMLProvider(context.Context, *UntagSAMLProviderInput) (*UntagSAMLProviderOutput, error)
+	UntagServerCertificate(context.Context, *UntagServerCertificateInput) (*UntagServerCertificateOutput, error)
 	UntagUser(context.Context, *UntagUserInput) (*UntagUserOutput, error)
 	UpdateAccessKey(context.Context, *UpdateAccessKeyInput) (*UpdateAccessKeyOutput, error)
+	UpdateAccountPasswordPolicy(context.Context, *UpdateAccountPasswordPolicyInput) (*UpdateAccountPasswordPolicyOutput, error)
 	UpdateAssumeRolePolicy(context.Context, *UpdateAssumeRolePolicyInput) (*UpdateAssumeRolePolicyOutput, error)
 	UpdateGroup(context.Context, *UpdateGroupInput) (*UpdateGroupOutput, error)
+	UpdateLoginProfile(context.Context, *UpdateLoginProfileInput) (*UpdateLoginProfileOutput, error)
+	UpdateOpenIDConnectProviderThumbprint(context.Context, *UpdateOpenIDConnectProviderThumbprintInput) (*UpdateOpenIDConnectProviderThumbprintOutput, error)
 	UpdateRole(context.Context, *UpdateRoleInput) (*UpdateRoleOutput, error)
 	UpdateRoleDescription(context.Context, *UpdateRoleDescriptionInput) (*UpdateRoleDescriptionOutput, error)
+	UpdateSAMLProvider(context.Context, *UpdateSAMLProviderInput) (*UpdateSAMLProviderOutput, error)
+	UpdateSSHPublicKey(context.Context, *UpdateSSHPublicKeyInput) (*UpdateSSHPublicKeyOutput, error)
+	UpdateServerCertificate(context.Context, *UpdateServerCertificateInput) (*UpdateServerCertificateOutput, error)
+	UpdateServiceSpecificCredential(context.Context, *UpdateServiceSpecificCredentialInput) (*UpdateServiceSpecificCredentialOutput, error)
+	UpdateSigningCertificate(context.Context, *UpdateSigningCertificateInput) (*UpdateSigningCertificateOutput, error)
 	UpdateUser(context.Context, *UpdateUserInput) (*UpdateUserOutput, error)
+	UploadSSHPublicKey(context.Context, *UploadSSHPublicKeyInput) (*UploadSSHPublicKeyOutput, error)
+	UploadServerCertificate(context.Context, *UploadServerCertificateInput) (*UploadServerCertificateOutput, error)
+	UploadSigningCertificate(context.Context, *UploadSigningCertificateInput) (*UploadSigningCertificateOutput, error)
 }
 
 // Unimplemented answers 501 to every operation. It is embedded by implementations.
 type Unimplemented struct{}
+
+// AddClientIDToOpenIDConnectProvider is iam:AddClientIDToOpenIDConnectProvider.
+func (Unimplemented) AddClientIDToOpenIDConnectProvider(context.Context, *AddClientIDToOpenIDConnectProviderInput) (*AddClientIDToOpenIDConnectProviderOutput, error) {
+	return nil, model.Unserved("iam", "AddClientIDToOpenIDConnectProvider")
+}
 
 // AddRoleToInstanceProfile is iam:AddRoleToInstanceProfile.
 func (Unimplemented) AddRoleToInstanceProfile(context.Context, *AddRoleToInstanceProfileInput) (*AddRoleToInstanceProfileOutput, error) {
@@ -131,9 +216,19 @@ func (Unimplemented) AttachUserPolicy(context.Context, *AttachUserPolicyInput) (
 	return nil, model.Unserved("iam", "AttachUserPolicy")
 }
 
+// ChangePassword is iam:ChangePassword.
+func (Unimplemented) ChangePassword(context.Context, *ChangePasswordInput) (*ChangePasswordOutput, error) {
+	return nil, model.Unserved("iam", "ChangePassword")
+}
+
 // CreateAccessKey is iam:CreateAccessKey.
 func (Unimplemented) CreateAccessKey(context.Context, *CreateAccessKeyInput) (*CreateAccessKeyOutput, error) {
 	return nil, model.Unserved("iam", "CreateAccessKey")
+}
+
+// CreateAccountAlias is iam:CreateAccountAlias.
+func (Unimplemented) CreateAccountAlias(context.Context, *CreateAccountAliasInput) (*CreateAccountAliasOutput, error) {
+	return nil, model.Unserved("iam", "CreateAccountAlias")
 }
 
 // CreateGroup is iam:CreateGroup.
@@ -144,6 +239,16 @@ func (Unimplemented) CreateGroup(context.Context, *CreateGroupInput) (*CreateGro
 // CreateInstanceProfile is iam:CreateInstanceProfile.
 func (Unimplemented) CreateInstanceProfile(context.Context, *CreateInstanceProfileInput) (*CreateInstanceProfileOutput, error) {
 	return nil, model.Unserved("iam", "CreateInstanceProfile")
+}
+
+// CreateLoginProfile is iam:CreateLoginProfile.
+func (Unimplemented) CreateLoginProfile(context.Context, *CreateLoginProfileInput) (*CreateLoginProfileOutput, error) {
+	return nil, model.Unserved("iam", "CreateLoginProfile")
+}
+
+// CreateOpenIDConnectProvider is iam:CreateOpenIDConnectProvider.
+func (Unimplemented) CreateOpenIDConnectProvider(context.Context, *CreateOpenIDConnectProviderInput) (*CreateOpenIDConnectProviderOutput, error) {
+	return nil, model.Unserved("iam", "CreateOpenIDConnectProvider")
 }
 
 // CreatePolicy is iam:CreatePolicy.
@@ -161,9 +266,19 @@ func (Unimplemented) CreateRole(context.Context, *CreateRoleInput) (*CreateRoleO
 	return nil, model.Unserved("iam", "CreateRole")
 }
 
+// CreateSAMLProvider is iam:CreateSAMLProvider.
+func (Unimplemented) CreateSAMLProvider(context.Context, *CreateSAMLProviderInput) (*CreateSAMLProviderOutput, error) {
+	return nil, model.Unserved("iam", "CreateSAMLProvider")
+}
+
 // CreateServiceLinkedRole is iam:CreateServiceLinkedRole.
 func (Unimplemented) CreateServiceLinkedRole(context.Context, *CreateServiceLinkedRoleInput) (*CreateServiceLinkedRoleOutput, error) {
 	return nil, model.Unserved("iam", "CreateServiceLinkedRole")
+}
+
+// CreateServiceSpecificCredential is iam:CreateServiceSpecificCredential.
+func (Unimplemented) CreateServiceSpecificCredential(context.Context, *CreateServiceSpecificCredentialInput) (*CreateServiceSpecificCredentialOutput, error) {
+	return nil, model.Unserved("iam", "CreateServiceSpecificCredential")
 }
 
 // CreateUser is iam:CreateUser.
@@ -171,9 +286,29 @@ func (Unimplemented) CreateUser(context.Context, *CreateUserInput) (*CreateUserO
 	return nil, model.Unserved("iam", "CreateUser")
 }
 
+// CreateVirtualMFADevice is iam:CreateVirtualMFADevice.
+func (Unimplemented) CreateVirtualMFADevice(context.Context, *CreateVirtualMFADeviceInput) (*CreateVirtualMFADeviceOutput, error) {
+	return nil, model.Unserved("iam", "CreateVirtualMFADevice")
+}
+
+// DeactivateMFADevice is iam:DeactivateMFADevice.
+func (Unimplemented) DeactivateMFADevice(context.Context, *DeactivateMFADeviceInput) (*DeactivateMFADeviceOutput, error) {
+	return nil, model.Unserved("iam", "DeactivateMFADevice")
+}
+
 // DeleteAccessKey is iam:DeleteAccessKey.
 func (Unimplemented) DeleteAccessKey(context.Context, *DeleteAccessKeyInput) (*DeleteAccessKeyOutput, error) {
 	return nil, model.Unserved("iam", "DeleteAccessKey")
+}
+
+// DeleteAccountAlias is iam:DeleteAccountAlias.
+func (Unimplemented) DeleteAccountAlias(context.Context, *DeleteAccountAliasInput) (*DeleteAccountAliasOutput, error) {
+	return nil, model.Unserved("iam", "DeleteAccountAlias")
+}
+
+// DeleteAccountPasswordPolicy is iam:DeleteAccountPasswordPolicy.
+func (Unimplemented) DeleteAccountPasswordPolicy(context.Context, *DeleteAccountPasswordPolicyInput) (*DeleteAccountPasswordPolicyOutput, error) {
+	return nil, model.Unserved("iam", "DeleteAccountPasswordPolicy")
 }
 
 // DeleteGroup is iam:DeleteGroup.
@@ -189,6 +324,16 @@ func (Unimplemented) DeleteGroupPolicy(context.Context, *DeleteGroupPolicyInput)
 // DeleteInstanceProfile is iam:DeleteInstanceProfile.
 func (Unimplemented) DeleteInstanceProfile(context.Context, *DeleteInstanceProfileInput) (*DeleteInstanceProfileOutput, error) {
 	return nil, model.Unserved("iam", "DeleteInstanceProfile")
+}
+
+// DeleteLoginProfile is iam:DeleteLoginProfile.
+func (Unimplemented) DeleteLoginProfile(context.Context, *DeleteLoginProfileInput) (*DeleteLoginProfileOutput, error) {
+	return nil, model.Unserved("iam", "DeleteLoginProfile")
+}
+
+// DeleteOpenIDConnectProvider is iam:DeleteOpenIDConnectProvider.
+func (Unimplemented) DeleteOpenIDConnectProvider(context.Context, *DeleteOpenIDConnectProviderInput) (*DeleteOpenIDConnectProviderOutput, error) {
+	return nil, model.Unserved("iam", "DeleteOpenIDConnectProvider")
 }
 
 // DeletePolicy is iam:DeletePolicy.
@@ -216,9 +361,34 @@ func (Unimplemented) DeleteRolePolicy(context.Context, *DeleteRolePolicyInput) (
 	return nil, model.Unserved("iam", "DeleteRolePolicy")
 }
 
+// DeleteSAMLProvider is iam:DeleteSAMLProvider.
+func (Unimplemented) DeleteSAMLProvider(context.Context, *DeleteSAMLProviderInput) (*DeleteSAMLProviderOutput, error) {
+	return nil, model.Unserved("iam", "DeleteSAMLProvider")
+}
+
+// DeleteSSHPublicKey is iam:DeleteSSHPublicKey.
+func (Unimplemented) DeleteSSHPublicKey(context.Context, *DeleteSSHPublicKeyInput) (*DeleteSSHPublicKeyOutput, error) {
+	return nil, model.Unserved("iam", "DeleteSSHPublicKey")
+}
+
+// DeleteServerCertificate is iam:DeleteServerCertificate.
+func (Unimplemented) DeleteServerCertificate(context.Context, *DeleteServerCertificateInput) (*DeleteServerCertificateOutput, error) {
+	return nil, model.Unserved("iam", "DeleteServerCertificate")
+}
+
 // DeleteServiceLinkedRole is iam:DeleteServiceLinkedRole.
 func (Unimplemented) DeleteServiceLinkedRole(context.Context, *DeleteServiceLinkedRoleInput) (*DeleteServiceLinkedRoleOutput, error) {
 	return nil, model.Unserved("iam", "DeleteServiceLinkedRole")
+}
+
+// DeleteServiceSpecificCredential is iam:DeleteServiceSpecificCredential.
+func (Unimplemented) DeleteServiceSpecificCredential(context.Context, *DeleteServiceSpecificCredentialInput) (*DeleteServiceSpecificCredentialOutput, error) {
+	return nil, model.Unserved("iam", "DeleteServiceSpecificCredential")
+}
+
+// DeleteSigningCertificate is iam:DeleteSigningCertificate.
+func (Unimplemented) DeleteSigningCertificate(context.Context, *DeleteSigningCertificateInput) (*DeleteSigningCertificateOutput, error) {
+	return nil, model.Unserved("iam", "DeleteSigningCertificate")
 }
 
 // DeleteUser is iam:DeleteUser.
@@ -236,6 +406,11 @@ func (Unimplemented) DeleteUserPolicy(context.Context, *DeleteUserPolicyInput) (
 	return nil, model.Unserved("iam", "DeleteUserPolicy")
 }
 
+// DeleteVirtualMFADevice is iam:DeleteVirtualMFADevice.
+func (Unimplemented) DeleteVirtualMFADevice(context.Context, *DeleteVirtualMFADeviceInput) (*DeleteVirtualMFADeviceOutput, error) {
+	return nil, model.Unserved("iam", "DeleteVirtualMFADevice")
+}
+
 // DetachGroupPolicy is iam:DetachGroupPolicy.
 func (Unimplemented) DetachGroupPolicy(context.Context, *DetachGroupPolicyInput) (*DetachGroupPolicyOutput, error) {
 	return nil, model.Unserved("iam", "DetachGroupPolicy")
@@ -251,6 +426,51 @@ func (Unimplemented) DetachUserPolicy(context.Context, *DetachUserPolicyInput) (
 	return nil, model.Unserved("iam", "DetachUserPolicy")
 }
 
+// DisableOrganizationsRootCredentialsManagement is iam:DisableOrganizationsRootCredentialsManagement.
+func (Unimplemented) DisableOrganizationsRootCredentialsManagement(context.Context, *DisableOrganizationsRootCredentialsManagementInput) (*DisableOrganizationsRootCredentialsManagementOutput, error) {
+	return nil, model.Unserved("iam", "DisableOrganizationsRootCredentialsManagement")
+}
+
+// DisableOrganizationsRootSessions is iam:DisableOrganizationsRootSessions.
+func (Unimplemented) DisableOrganizationsRootSessions(context.Context, *DisableOrganizationsRootSessionsInput) (*DisableOrganizationsRootSessionsOutput, error) {
+	return nil, model.Unserved("iam", "DisableOrganizationsRootSessions")
+}
+
+// DisableOutboundWebIdentityFederation is iam:DisableOutboundWebIdentityFederation.
+func (Unimplemented) DisableOutboundWebIdentityFederation(context.Context, *DisableOutboundWebIdentityFederationInput) (*DisableOutboundWebIdentityFederationOutput, error) {
+	return nil, model.Unserved("iam", "DisableOutboundWebIdentityFederation")
+}
+
+// EnableMFADevice is iam:EnableMFADevice.
+func (Unimplemented) EnableMFADevice(context.Context, *EnableMFADeviceInput) (*EnableMFADeviceOutput, error) {
+	return nil, model.Unserved("iam", "EnableMFADevice")
+}
+
+// EnableOrganizationsRootCredentialsManagement is iam:EnableOrganizationsRootCredentialsManagement.
+func (Unimplemented) EnableOrganizationsRootCredentialsManagement(context.Context, *EnableOrganizationsRootCredentialsManagementInput) (*EnableOrganizationsRootCredentialsManagementOutput, error) {
+	return nil, model.Unserved("iam", "EnableOrganizationsRootCredentialsManagement")
+}
+
+// EnableOrganizationsRootSessions is iam:EnableOrganizationsRootSessions.
+func (Unimplemented) EnableOrganizationsRootSessions(context.Context, *EnableOrganizationsRootSessionsInput) (*EnableOrganizationsRootSessionsOutput, error) {
+	return nil, model.Unserved("iam", "EnableOrganizationsRootSessions")
+}
+
+// GenerateCredentialReport is iam:GenerateCredentialReport.
+func (Unimplemented) GenerateCredentialReport(context.Context, *GenerateCredentialReportInput) (*GenerateCredentialReportOutput, error) {
+	return nil, model.Unserved("iam", "GenerateCredentialReport")
+}
+
+// GenerateOrganizationsAccessReport is iam:GenerateOrganizationsAccessReport.
+func (Unimplemented) GenerateOrganizationsAccessReport(context.Context, *GenerateOrganizationsAccessReportInput) (*GenerateOrganizationsAccessReportOutput, error) {
+	return nil, model.Unserved("iam", "GenerateOrganizationsAccessReport")
+}
+
+// GenerateServiceLastAccessedDetails is iam:GenerateServiceLastAccessedDetails.
+func (Unimplemented) GenerateServiceLastAccessedDetails(context.Context, *GenerateServiceLastAccessedDetailsInput) (*GenerateServiceLastAccessedDetailsOutput, error) {
+	return nil, model.Unserved("iam", "GenerateServiceLastAccessedDetails")
+}
+
 // GetAccessKeyLastUsed is iam:GetAccessKeyLastUsed.
 func (Unimplemented) GetAccessKeyLastUsed(context.Context, *GetAccessKeyLastUsedInput) (*GetAccessKeyLastUsedOutput, error) {
 	return nil, model.Unserved("iam", "GetAccessKeyLastUsed")
@@ -261,6 +481,16 @@ func (Unimplemented) GetAccountAuthorizationDetails(context.Context, *GetAccount
 	return nil, model.Unserved("iam", "GetAccountAuthorizationDetails")
 }
 
+// GetAccountPasswordPolicy is iam:GetAccountPasswordPolicy.
+func (Unimplemented) GetAccountPasswordPolicy(context.Context, *GetAccountPasswordPolicyInput) (*GetAccountPasswordPolicyOutput, error) {
+	return nil, model.Unserved("iam", "GetAccountPasswordPolicy")
+}
+
+// GetAccountSummary is iam:GetAccountSummary.
+func (Unimplemented) GetAccountSummary(context.Context, *GetAccountSummaryInput) (*GetAccountSummaryOutput, error) {
+	return nil, model.Unserved("iam", "GetAccountSummary")
+}
+
 // GetContextKeysForCustomPolicy is iam:GetContextKeysForCustomPolicy.
 func (Unimplemented) GetContextKeysForCustomPolicy(context.Context, *GetContextKeysForCustomPolicyInput) (*GetContextKeysForCustomPolicyOutput, error) {
 	return nil, model.Unserved("iam", "GetContextKeysForCustomPolicy")
@@ -269,6 +499,16 @@ func (Unimplemented) GetContextKeysForCustomPolicy(context.Context, *GetContextK
 // GetContextKeysForPrincipalPolicy is iam:GetContextKeysForPrincipalPolicy.
 func (Unimplemented) GetContextKeysForPrincipalPolicy(context.Context, *GetContextKeysForPrincipalPolicyInput) (*GetContextKeysForPrincipalPolicyOutput, error) {
 	return nil, model.Unserved("iam", "GetContextKeysForPrincipalPolicy")
+}
+
+// GetCredentialReport is iam:GetCredentialReport.
+func (Unimplemented) GetCredentialReport(context.Context, *GetCredentialReportInput) (*GetCredentialReportOutput, error) {
+	return nil, model.Unserved("iam", "GetCredentialReport")
+}
+
+// GetDelegationRequest is iam:GetDelegationRequest.
+func (Unimplemented) GetDelegationRequest(context.Context, *GetDelegationRequestInput) (*GetDelegationRequestOutput, error) {
+	return nil, model.Unserved("iam", "GetDelegationRequest")
 }
 
 // GetGroup is iam:GetGroup.
@@ -284,6 +524,31 @@ func (Unimplemented) GetGroupPolicy(context.Context, *GetGroupPolicyInput) (*Get
 // GetInstanceProfile is iam:GetInstanceProfile.
 func (Unimplemented) GetInstanceProfile(context.Context, *GetInstanceProfileInput) (*GetInstanceProfileOutput, error) {
 	return nil, model.Unserved("iam", "GetInstanceProfile")
+}
+
+// GetLoginProfile is iam:GetLoginProfile.
+func (Unimplemented) GetLoginProfile(context.Context, *GetLoginProfileInput) (*GetLoginProfileOutput, error) {
+	return nil, model.Unserved("iam", "GetLoginProfile")
+}
+
+// GetMFADevice is iam:GetMFADevice.
+func (Unimplemented) GetMFADevice(context.Context, *GetMFADeviceInput) (*GetMFADeviceOutput, error) {
+	return nil, model.Unserved("iam", "GetMFADevice")
+}
+
+// GetOpenIDConnectProvider is iam:GetOpenIDConnectProvider.
+func (Unimplemented) GetOpenIDConnectProvider(context.Context, *GetOpenIDConnectProviderInput) (*GetOpenIDConnectProviderOutput, error) {
+	return nil, model.Unserved("iam", "GetOpenIDConnectProvider")
+}
+
+// GetOrganizationsAccessReport is iam:GetOrganizationsAccessReport.
+func (Unimplemented) GetOrganizationsAccessReport(context.Context, *GetOrganizationsAccessReportInput) (*GetOrganizationsAccessReportOutput, error) {
+	return nil, model.Unserved("iam", "GetOrganizationsAccessReport")
+}
+
+// GetOutboundWebIdentityFederationInfo is iam:GetOutboundWebIdentityFederationInfo.
+func (Unimplemented) GetOutboundWebIdentityFederationInfo(context.Context, *GetOutboundWebIdentityFederationInfoInput) (*GetOutboundWebIdentityFederationInfoOutput, error) {
+	return nil, model.Unserved("iam", "GetOutboundWebIdentityFederationInfo")
 }
 
 // GetPolicy is iam:GetPolicy.
@@ -306,6 +571,31 @@ func (Unimplemented) GetRolePolicy(context.Context, *GetRolePolicyInput) (*GetRo
 	return nil, model.Unserved("iam", "GetRolePolicy")
 }
 
+// GetSAMLProvider is iam:GetSAMLProvider.
+func (Unimplemented) GetSAMLProvider(context.Context, *GetSAMLProviderInput) (*GetSAMLProviderOutput, error) {
+	return nil, model.Unserved("iam", "GetSAMLProvider")
+}
+
+// GetSSHPublicKey is iam:GetSSHPublicKey.
+func (Unimplemented) GetSSHPublicKey(context.Context, *GetSSHPublicKeyInput) (*GetSSHPublicKeyOutput, error) {
+	return nil, model.Unserved("iam", "GetSSHPublicKey")
+}
+
+// GetServerCertificate is iam:GetServerCertificate.
+func (Unimplemented) GetServerCertificate(context.Context, *GetServerCertificateInput) (*GetServerCertificateOutput, error) {
+	return nil, model.Unserved("iam", "GetServerCertificate")
+}
+
+// GetServiceLastAccessedDetails is iam:GetServiceLastAccessedDetails.
+func (Unimplemented) GetServiceLastAccessedDetails(context.Context, *GetServiceLastAccessedDetailsInput) (*GetServiceLastAccessedDetailsOutput, error) {
+	return nil, model.Unserved("iam", "GetServiceLastAccessedDetails")
+}
+
+// GetServiceLastAccessedDetailsWithEntities is iam:GetServiceLastAccessedDetailsWithEntities.
+func (Unimplemented) GetServiceLastAccessedDetailsWithEntities(context.Context, *GetServiceLastAccessedDetailsWithEntitiesInput) (*GetServiceLastAccessedDetailsWithEntitiesOutput, error) {
+	return nil, model.Unserved("iam", "GetServiceLastAccessedDetailsWithEntities")
+}
+
 // GetServiceLinkedRoleDeletionStatus is iam:GetServiceLinkedRoleDeletionStatus.
 func (Unimplemented) GetServiceLinkedRoleDeletionStatus(context.Context, *GetServiceLinkedRoleDeletionStatusInput) (*GetServiceLinkedRoleDeletionStatusOutput, error) {
 	return nil, model.Unserved("iam", "GetServiceLinkedRoleDeletionStatus")
@@ -326,6 +616,11 @@ func (Unimplemented) ListAccessKeys(context.Context, *ListAccessKeysInput) (*Lis
 	return nil, model.Unserved("iam", "ListAccessKeys")
 }
 
+// ListAccountAliases is iam:ListAccountAliases.
+func (Unimplemented) ListAccountAliases(context.Context, *ListAccountAliasesInput) (*ListAccountAliasesOutput, error) {
+	return nil, model.Unserved("iam", "ListAccountAliases")
+}
+
 // ListAttachedGroupPolicies is iam:ListAttachedGroupPolicies.
 func (Unimplemented) ListAttachedGroupPolicies(context.Context, *ListAttachedGroupPoliciesInput) (*ListAttachedGroupPoliciesOutput, error) {
 	return nil, model.Unserved("iam", "ListAttachedGroupPolicies")
@@ -339,6 +634,11 @@ func (Unimplemented) ListAttachedRolePolicies(context.Context, *ListAttachedRole
 // ListAttachedUserPolicies is iam:ListAttachedUserPolicies.
 func (Unimplemented) ListAttachedUserPolicies(context.Context, *ListAttachedUserPoliciesInput) (*ListAttachedUserPoliciesOutput, error) {
 	return nil, model.Unserved("iam", "ListAttachedUserPolicies")
+}
+
+// ListDelegationRequests is iam:ListDelegationRequests.
+func (Unimplemented) ListDelegationRequests(context.Context, *ListDelegationRequestsInput) (*ListDelegationRequestsOutput, error) {
+	return nil, model.Unserved("iam", "ListDelegationRequests")
 }
 
 // ListEntitiesForPolicy is iam:ListEntitiesForPolicy.
@@ -376,6 +676,31 @@ func (Unimplemented) ListInstanceProfilesForRole(context.Context, *ListInstanceP
 	return nil, model.Unserved("iam", "ListInstanceProfilesForRole")
 }
 
+// ListMFADeviceTags is iam:ListMFADeviceTags.
+func (Unimplemented) ListMFADeviceTags(context.Context, *ListMFADeviceTagsInput) (*ListMFADeviceTagsOutput, error) {
+	return nil, model.Unserved("iam", "ListMFADeviceTags")
+}
+
+// ListMFADevices is iam:ListMFADevices.
+func (Unimplemented) ListMFADevices(context.Context, *ListMFADevicesInput) (*ListMFADevicesOutput, error) {
+	return nil, model.Unserved("iam", "ListMFADevices")
+}
+
+// ListOpenIDConnectProviderTags is iam:ListOpenIDConnectProviderTags.
+func (Unimplemented) ListOpenIDConnectProviderTags(context.Context, *ListOpenIDConnectProviderTagsInput) (*ListOpenIDConnectProviderTagsOutput, error) {
+	return nil, model.Unserved("iam", "ListOpenIDConnectProviderTags")
+}
+
+// ListOpenIDConnectProviders is iam:ListOpenIDConnectProviders.
+func (Unimplemented) ListOpenIDConnectProviders(context.Context, *ListOpenIDConnectProvidersInput) (*ListOpenIDConnectProvidersOutput, error) {
+	return nil, model.Unserved("iam", "ListOpenIDConnectProviders")
+}
+
+// ListOrganizationsFeatures is iam:ListOrganizationsFeatures.
+func (Unimplemented) ListOrganizationsFeatures(context.Context, *ListOrganizationsFeaturesInput) (*ListOrganizationsFeaturesOutput, error) {
+	return nil, model.Unserved("iam", "ListOrganizationsFeatures")
+}
+
 // ListPolicies is iam:ListPolicies.
 func (Unimplemented) ListPolicies(context.Context, *ListPoliciesInput) (*ListPoliciesOutput, error) {
 	return nil, model.Unserved("iam", "ListPolicies")
@@ -411,6 +736,41 @@ func (Unimplemented) ListRoles(context.Context, *ListRolesInput) (*ListRolesOutp
 	return nil, model.Unserved("iam", "ListRoles")
 }
 
+// ListSAMLProviderTags is iam:ListSAMLProviderTags.
+func (Unimplemented) ListSAMLProviderTags(context.Context, *ListSAMLProviderTagsInput) (*ListSAMLProviderTagsOutput, error) {
+	return nil, model.Unserved("iam", "ListSAMLProviderTags")
+}
+
+// ListSAMLProviders is iam:ListSAMLProviders.
+func (Unimplemented) ListSAMLProviders(context.Context, *ListSAMLProvidersInput) (*ListSAMLProvidersOutput, error) {
+	return nil, model.Unserved("iam", "ListSAMLProviders")
+}
+
+// ListSSHPublicKeys is iam:ListSSHPublicKeys.
+func (Unimplemented) ListSSHPublicKeys(context.Context, *ListSSHPublicKeysInput) (*ListSSHPublicKeysOutput, error) {
+	return nil, model.Unserved("iam", "ListSSHPublicKeys")
+}
+
+// ListServerCertificateTags is iam:ListServerCertificateTags.
+func (Unimplemented) ListServerCertificateTags(context.Context, *ListServerCertificateTagsInput) (*ListServerCertificateTagsOutput, error) {
+	return nil, model.Unserved("iam", "ListServerCertificateTags")
+}
+
+// ListServerCertificates is iam:ListServerCertificates.
+func (Unimplemented) ListServerCertificates(context.Context, *ListServerCertificatesInput) (*ListServerCertificatesOutput, error) {
+	return nil, model.Unserved("iam", "ListServerCertificates")
+}
+
+// ListServiceSpecificCredentials is iam:ListServiceSpecificCredentials.
+func (Unimplemented) ListServiceSpecificCredentials(context.Context, *ListServiceSpecificCredentialsInput) (*ListServiceSpecificCredentialsOutput, error) {
+	return nil, model.Unserved("iam", "ListServiceSpecificCredentials")
+}
+
+// ListSigningCertificates is iam:ListSigningCertificates.
+func (Unimplemented) ListSigningCertificates(context.Context, *ListSigningCertificatesInput) (*ListSigningCertificatesOutput, error) {
+	return nil, model.Unserved("iam", "ListSigningCertificates")
+}
+
 // ListUserPolicies is iam:ListUserPolicies.
 func (Unimplemented) ListUserPolicies(context.Context, *ListUserPoliciesInput) (*ListUserPoliciesOutput, error) {
 	return nil, model.Unserved("iam", "ListUserPolicies")
@@ -424,6 +784,11 @@ func (Unimplemented) ListUserTags(context.Context, *ListUserTagsInput) (*ListUse
 // ListUsers is iam:ListUsers.
 func (Unimplemented) ListUsers(context.Context, *ListUsersInput) (*ListUsersOutput, error) {
 	return nil, model.Unserved("iam", "ListUsers")
+}
+
+// ListVirtualMFADevices is iam:ListVirtualMFADevices.
+func (Unimplemented) ListVirtualMFADevices(context.Context, *ListVirtualMFADevicesInput) (*ListVirtualMFADevicesOutput, error) {
+	return nil, model.Unserved("iam", "ListVirtualMFADevices")
 }
 
 // PutGroupPolicy is iam:PutGroupPolicy.
@@ -451,6 +816,11 @@ func (Unimplemented) PutUserPolicy(context.Context, *PutUserPolicyInput) (*PutUs
 	return nil, model.Unserved("iam", "PutUserPolicy")
 }
 
+// RemoveClientIDFromOpenIDConnectProvider is iam:RemoveClientIDFromOpenIDConnectProvider.
+func (Unimplemented) RemoveClientIDFromOpenIDConnectProvider(context.Context, *RemoveClientIDFromOpenIDConnectProviderInput) (*RemoveClientIDFromOpenIDConnectProviderOutput, error) {
+	return nil, model.Unserved("iam", "RemoveClientIDFromOpenIDConnectProvider")
+}
+
 // RemoveRoleFromInstanceProfile is iam:RemoveRoleFromInstanceProfile.
 func (Unimplemented) RemoveRoleFromInstanceProfile(context.Context, *RemoveRoleFromInstanceProfileInput) (*RemoveRoleFromInstanceProfileOutput, error) {
 	return nil, model.Unserved("iam", "RemoveRoleFromInstanceProfile")
@@ -461,9 +831,24 @@ func (Unimplemented) RemoveUserFromGroup(context.Context, *RemoveUserFromGroupIn
 	return nil, model.Unserved("iam", "RemoveUserFromGroup")
 }
 
+// ResetServiceSpecificCredential is iam:ResetServiceSpecificCredential.
+func (Unimplemented) ResetServiceSpecificCredential(context.Context, *ResetServiceSpecificCredentialInput) (*ResetServiceSpecificCredentialOutput, error) {
+	return nil, model.Unserved("iam", "ResetServiceSpecificCredential")
+}
+
+// ResyncMFADevice is iam:ResyncMFADevice.
+func (Unimplemented) ResyncMFADevice(context.Context, *ResyncMFADeviceInput) (*ResyncMFADeviceOutput, error) {
+	return nil, model.Unserved("iam", "ResyncMFADevice")
+}
+
 // SetDefaultPolicyVersion is iam:SetDefaultPolicyVersion.
 func (Unimplemented) SetDefaultPolicyVersion(context.Context, *SetDefaultPolicyVersionInput) (*SetDefaultPolicyVersionOutput, error) {
 	return nil, model.Unserved("iam", "SetDefaultPolicyVersion")
+}
+
+// SetSecurityTokenServicePreferences is iam:SetSecurityTokenServicePreferences.
+func (Unimplemented) SetSecurityTokenServicePreferences(context.Context, *SetSecurityTokenServicePreferencesInput) (*SetSecurityTokenServicePreferencesOutput, error) {
+	return nil, model.Unserved("iam", "SetSecurityTokenServicePreferences")
 }
 
 // SimulateCustomPolicy is iam:SimulateCustomPolicy.
@@ -481,6 +866,16 @@ func (Unimplemented) TagInstanceProfile(context.Context, *TagInstanceProfileInpu
 	return nil, model.Unserved("iam", "TagInstanceProfile")
 }
 
+// TagMFADevice is iam:TagMFADevice.
+func (Unimplemented) TagMFADevice(context.Context, *TagMFADeviceInput) (*TagMFADeviceOutput, error) {
+	return nil, model.Unserved("iam", "TagMFADevice")
+}
+
+// TagOpenIDConnectProvider is iam:TagOpenIDConnectProvider.
+func (Unimplemented) TagOpenIDConnectProvider(context.Context, *TagOpenIDConnectProviderInput) (*TagOpenIDConnectProviderOutput, error) {
+	return nil, model.Unserved("iam", "TagOpenIDConnectProvider")
+}
+
 // TagPolicy is iam:TagPolicy.
 func (Unimplemented) TagPolicy(context.Context, *TagPolicyInput) (*TagPolicyOutput, error) {
 	return nil, model.Unserved("iam", "TagPolicy")
@@ -489,6 +884,16 @@ func (Unimplemented) TagPolicy(context.Context, *TagPolicyInput) (*TagPolicyOutp
 // TagRole is iam:TagRole.
 func (Unimplemented) TagRole(context.Context, *TagRoleInput) (*TagRoleOutput, error) {
 	return nil, model.Unserved("iam", "TagRole")
+}
+
+// TagSAMLProvider is iam:TagSAMLProvider.
+func (Unimplemented) TagSAMLProvider(context.Context, *TagSAMLProviderInput) (*TagSAMLProviderOutput, error) {
+	return nil, model.Unserved("iam", "TagSAMLProvider")
+}
+
+// TagServerCertificate is iam:TagServerCertificate.
+func (Unimplemented) TagServerCertificate(context.Context, *TagServerCertificateInput) (*TagServerCertificateOutput, error) {
+	return nil, model.Unserved("iam", "TagServerCertificate")
 }
 
 // TagUser is iam:TagUser.
@@ -501,6 +906,16 @@ func (Unimplemented) UntagInstanceProfile(context.Context, *UntagInstanceProfile
 	return nil, model.Unserved("iam", "UntagInstanceProfile")
 }
 
+// UntagMFADevice is iam:UntagMFADevice.
+func (Unimplemented) UntagMFADevice(context.Context, *UntagMFADeviceInput) (*UntagMFADeviceOutput, error) {
+	return nil, model.Unserved("iam", "UntagMFADevice")
+}
+
+// UntagOpenIDConnectProvider is iam:UntagOpenIDConnectProvider.
+func (Unimplemented) UntagOpenIDConnectProvider(context.Context, *UntagOpenIDConnectProviderInput) (*UntagOpenIDConnectProviderOutput, error) {
+	return nil, model.Unserved("iam", "UntagOpenIDConnectProvider")
+}
+
 // UntagPolicy is iam:UntagPolicy.
 func (Unimplemented) UntagPolicy(context.Context, *UntagPolicyInput) (*UntagPolicyOutput, error) {
 	return nil, model.Unserved("iam", "UntagPolicy")
@@ -509,6 +924,16 @@ func (Unimplemented) UntagPolicy(context.Context, *UntagPolicyInput) (*UntagPoli
 // UntagRole is iam:UntagRole.
 func (Unimplemented) UntagRole(context.Context, *UntagRoleInput) (*UntagRoleOutput, error) {
 	return nil, model.Unserved("iam", "UntagRole")
+}
+
+// UntagSAMLProvider is iam:UntagSAMLProvider.
+func (Unimplemented) UntagSAMLProvider(context.Context, *UntagSAMLProviderInput) (*UntagSAMLProviderOutput, error) {
+	return nil, model.Unserved("iam", "UntagSAMLProvider")
+}
+
+// UntagServerCertificate is iam:UntagServerCertificate.
+func (Unimplemented) UntagServerCertificate(context.Context, *UntagServerCertificateInput) (*UntagServerCertificateOutput, error) {
+	return nil, model.Unserved("iam", "UntagServerCertificate")
 }
 
 // UntagUser is iam:UntagUser.
@@ -521,6 +946,11 @@ func (Unimplemented) UpdateAccessKey(context.Context, *UpdateAccessKeyInput) (*U
 	return nil, model.Unserved("iam", "UpdateAccessKey")
 }
 
+// UpdateAccountPasswordPolicy is iam:UpdateAccountPasswordPolicy.
+func (Unimplemented) UpdateAccountPasswordPolicy(context.Context, *UpdateAccountPasswordPolicyInput) (*UpdateAccountPasswordPolicyOutput, error) {
+	return nil, model.Unserved("iam", "UpdateAccountPasswordPolicy")
+}
+
 // UpdateAssumeRolePolicy is iam:UpdateAssumeRolePolicy.
 func (Unimplemented) UpdateAssumeRolePolicy(context.Context, *UpdateAssumeRolePolicyInput) (*UpdateAssumeRolePolicyOutput, error) {
 	return nil, model.Unserved("iam", "UpdateAssumeRolePolicy")
@@ -529,6 +959,16 @@ func (Unimplemented) UpdateAssumeRolePolicy(context.Context, *UpdateAssumeRolePo
 // UpdateGroup is iam:UpdateGroup.
 func (Unimplemented) UpdateGroup(context.Context, *UpdateGroupInput) (*UpdateGroupOutput, error) {
 	return nil, model.Unserved("iam", "UpdateGroup")
+}
+
+// UpdateLoginProfile is iam:UpdateLoginProfile.
+func (Unimplemented) UpdateLoginProfile(context.Context, *UpdateLoginProfileInput) (*UpdateLoginProfileOutput, error) {
+	return nil, model.Unserved("iam", "UpdateLoginProfile")
+}
+
+// UpdateOpenIDConnectProviderThumbprint is iam:UpdateOpenIDConnectProviderThumbprint.
+func (Unimplemented) UpdateOpenIDConnectProviderThumbprint(context.Context, *UpdateOpenIDConnectProviderThumbprintInput) (*UpdateOpenIDConnectProviderThumbprintOutput, error) {
+	return nil, model.Unserved("iam", "UpdateOpenIDConnectProviderThumbprint")
 }
 
 // UpdateRole is iam:UpdateRole.
@@ -541,13 +981,58 @@ func (Unimplemented) UpdateRoleDescription(context.Context, *UpdateRoleDescripti
 	return nil, model.Unserved("iam", "UpdateRoleDescription")
 }
 
+// UpdateSAMLProvider is iam:UpdateSAMLProvider.
+func (Unimplemented) UpdateSAMLProvider(context.Context, *UpdateSAMLProviderInput) (*UpdateSAMLProviderOutput, error) {
+	return nil, model.Unserved("iam", "UpdateSAMLProvider")
+}
+
+// UpdateSSHPublicKey is iam:UpdateSSHPublicKey.
+func (Unimplemented) UpdateSSHPublicKey(context.Context, *UpdateSSHPublicKeyInput) (*UpdateSSHPublicKeyOutput, error) {
+	return nil, model.Unserved("iam", "UpdateSSHPublicKey")
+}
+
+// UpdateServerCertificate is iam:UpdateServerCertificate.
+func (Unimplemented) UpdateServerCertificate(context.Context, *UpdateServerCertificateInput) (*UpdateServerCertificateOutput, error) {
+	return nil, model.Unserved("iam", "UpdateServerCertificate")
+}
+
+// UpdateServiceSpecificCredential is iam:UpdateServiceSpecificCredential.
+func (Unimplemented) UpdateServiceSpecificCredential(context.Context, *UpdateServiceSpecificCredentialInput) (*UpdateServiceSpecificCredentialOutput, error) {
+	return nil, model.Unserved("iam", "UpdateServiceSpecificCredential")
+}
+
+// UpdateSigningCertificate is iam:UpdateSigningCertificate.
+func (Unimplemented) UpdateSigningCertificate(context.Context, *UpdateSigningCertificateInput) (*UpdateSigningCertificateOutput, error) {
+	return nil, model.Unserved("iam", "UpdateSigningCertificate")
+}
+
 // UpdateUser is iam:UpdateUser.
 func (Unimplemented) UpdateUser(context.Context, *UpdateUserInput) (*UpdateUserOutput, error) {
 	return nil, model.Unserved("iam", "UpdateUser")
 }
 
+// UploadSSHPublicKey is iam:UploadSSHPublicKey.
+func (Unimplemented) UploadSSHPublicKey(context.Context, *UploadSSHPublicKeyInput) (*UploadSSHPublicKeyOutput, error) {
+	return nil, model.Unserved("iam", "UploadSSHPublicKey")
+}
+
+// UploadServerCertificate is iam:UploadServerCertificate.
+func (Unimplemented) UploadServerCertificate(context.Context, *UploadServerCertificateInput) (*UploadServerCertificateOutput, error) {
+	return nil, model.Unserved("iam", "UploadServerCertificate")
+}
+
+// UploadSigningCertificate is iam:UploadSigningCertificate.
+func (Unimplemented) UploadSigningCertificate(context.Context, *UploadSigningCertificateInput) (*UploadSigningCertificateOutput, error) {
+	return nil, model.Unserved("iam", "UploadSigningCertificate")
+}
+
 // Client calls the API through an Invoker.
 type Client struct{ model.Invoker }
+
+// AddClientIDToOpenIDConnectProvider is iam:AddClientIDToOpenIDConnectProvider.
+func (c Client) AddClientIDToOpenIDConnectProvider(ctx context.Context, in *AddClientIDToOpenIDConnectProviderInput) (*AddClientIDToOpenIDConnectProviderOutput, error) {
+	return model.Do[AddClientIDToOpenIDConnectProviderOutput](ctx, c.Invoker, &API().Operations[2], in)
+}
 
 // AddRoleToInstanceProfile is iam:AddRoleToInstanceProfile.
 func (c Client) AddRoleToInstanceProfile(ctx context.Context, in *AddRoleToInstanceProfileInput) (*AddRoleToInstanceProfileOutput, error) {
@@ -574,9 +1059,19 @@ func (c Client) AttachUserPolicy(ctx context.Context, in *AttachUserPolicyInput)
 	return model.Do[AttachUserPolicyOutput](ctx, c.Invoker, &API().Operations[8], in)
 }
 
+// ChangePassword is iam:ChangePassword.
+func (c Client) ChangePassword(ctx context.Context, in *ChangePasswordInput) (*ChangePasswordOutput, error) {
+	return model.Do[ChangePasswordOutput](ctx, c.Invoker, &API().Operations[9], in)
+}
+
 // CreateAccessKey is iam:CreateAccessKey.
 func (c Client) CreateAccessKey(ctx context.Context, in *CreateAccessKeyInput) (*CreateAccessKeyOutput, error) {
 	return model.Do[CreateAccessKeyOutput](ctx, c.Invoker, &API().Operations[10], in)
+}
+
+// CreateAccountAlias is iam:CreateAccountAlias.
+func (c Client) CreateAccountAlias(ctx context.Context, in *CreateAccountAliasInput) (*CreateAccountAliasOutput, error) {
+	return model.Do[CreateAccountAliasOutput](ctx, c.Invoker, &API().Operations[11], in)
 }
 
 // CreateGroup is iam:CreateGroup.
@@ -587,6 +1082,16 @@ func (c Client) CreateGroup(ctx context.Context, in *CreateGroupInput) (*CreateG
 // CreateInstanceProfile is iam:CreateInstanceProfile.
 func (c Client) CreateInstanceProfile(ctx context.Context, in *CreateInstanceProfileInput) (*CreateInstanceProfileOutput, error) {
 	return model.Do[CreateInstanceProfileOutput](ctx, c.Invoker, &API().Operations[14], in)
+}
+
+// CreateLoginProfile is iam:CreateLoginProfile.
+func (c Client) CreateLoginProfile(ctx context.Context, in *CreateLoginProfileInput) (*CreateLoginProfileOutput, error) {
+	return model.Do[CreateLoginProfileOutput](ctx, c.Invoker, &API().Operations[15], in)
+}
+
+// CreateOpenIDConnectProvider is iam:CreateOpenIDConnectProvider.
+func (c Client) CreateOpenIDConnectProvider(ctx context.Context, in *CreateOpenIDConnectProviderInput) (*CreateOpenIDConnectProviderOutput, error) {
+	return model.Do[CreateOpenIDConnectProviderOutput](ctx, c.Invoker, &API().Operations[16], in)
 }
 
 // CreatePolicy is iam:CreatePolicy.
@@ -604,9 +1109,19 @@ func (c Client) CreateRole(ctx context.Context, in *CreateRoleInput) (*CreateRol
 	return model.Do[CreateRoleOutput](ctx, c.Invoker, &API().Operations[19], in)
 }
 
+// CreateSAMLProvider is iam:CreateSAMLProvider.
+func (c Client) CreateSAMLProvider(ctx context.Context, in *CreateSAMLProviderInput) (*CreateSAMLProviderOutput, error) {
+	return model.Do[CreateSAMLProviderOutput](ctx, c.Invoker, &API().Operations[20], in)
+}
+
 // CreateServiceLinkedRole is iam:CreateServiceLinkedRole.
 func (c Client) CreateServiceLinkedRole(ctx context.Context, in *CreateServiceLinkedRoleInput) (*CreateServiceLinkedRoleOutput, error) {
 	return model.Do[CreateServiceLinkedRoleOutput](ctx, c.Invoker, &API().Operations[21], in)
+}
+
+// CreateServiceSpecificCredential is iam:CreateServiceSpecificCredential.
+func (c Client) CreateServiceSpecificCredential(ctx context.Context, in *CreateServiceSpecificCredentialInput) (*CreateServiceSpecificCredentialOutput, error) {
+	return model.Do[CreateServiceSpecificCredentialOutput](ctx, c.Invoker, &API().Operations[22], in)
 }
 
 // CreateUser is iam:CreateUser.
@@ -614,9 +1129,29 @@ func (c Client) CreateUser(ctx context.Context, in *CreateUserInput) (*CreateUse
 	return model.Do[CreateUserOutput](ctx, c.Invoker, &API().Operations[23], in)
 }
 
+// CreateVirtualMFADevice is iam:CreateVirtualMFADevice.
+func (c Client) CreateVirtualMFADevice(ctx context.Context, in *CreateVirtualMFADeviceInput) (*CreateVirtualMFADeviceOutput, error) {
+	return model.Do[CreateVirtualMFADeviceOutput](ctx, c.Invoker, &API().Operations[24], in)
+}
+
+// DeactivateMFADevice is iam:DeactivateMFADevice.
+func (c Client) DeactivateMFADevice(ctx context.Context, in *DeactivateMFADeviceInput) (*DeactivateMFADeviceOutput, error) {
+	return model.Do[DeactivateMFADeviceOutput](ctx, c.Invoker, &API().Operations[25], in)
+}
+
 // DeleteAccessKey is iam:DeleteAccessKey.
 func (c Client) DeleteAccessKey(ctx context.Context, in *DeleteAccessKeyInput) (*DeleteAccessKeyOutput, error) {
 	return model.Do[DeleteAccessKeyOutput](ctx, c.Invoker, &API().Operations[26], in)
+}
+
+// DeleteAccountAlias is iam:DeleteAccountAlias.
+func (c Client) DeleteAccountAlias(ctx context.Context, in *DeleteAccountAliasInput) (*DeleteAccountAliasOutput, error) {
+	return model.Do[DeleteAccountAliasOutput](ctx, c.Invoker, &API().Operations[27], in)
+}
+
+// DeleteAccountPasswordPolicy is iam:DeleteAccountPasswordPolicy.
+func (c Client) DeleteAccountPasswordPolicy(ctx context.Context, in *DeleteAccountPasswordPolicyInput) (*DeleteAccountPasswordPolicyOutput, error) {
+	return model.Do[DeleteAccountPasswordPolicyOutput](ctx, c.Invoker, &API().Operations[28], in)
 }
 
 // DeleteGroup is iam:DeleteGroup.
@@ -632,6 +1167,16 @@ func (c Client) DeleteGroupPolicy(ctx context.Context, in *DeleteGroupPolicyInpu
 // DeleteInstanceProfile is iam:DeleteInstanceProfile.
 func (c Client) DeleteInstanceProfile(ctx context.Context, in *DeleteInstanceProfileInput) (*DeleteInstanceProfileOutput, error) {
 	return model.Do[DeleteInstanceProfileOutput](ctx, c.Invoker, &API().Operations[31], in)
+}
+
+// DeleteLoginProfile is iam:DeleteLoginProfile.
+func (c Client) DeleteLoginProfile(ctx context.Context, in *DeleteLoginProfileInput) (*DeleteLoginProfileOutput, error) {
+	return model.Do[DeleteLoginProfileOutput](ctx, c.Invoker, &API().Operations[32], in)
+}
+
+// DeleteOpenIDConnectProvider is iam:DeleteOpenIDConnectProvider.
+func (c Client) DeleteOpenIDConnectProvider(ctx context.Context, in *DeleteOpenIDConnectProviderInput) (*DeleteOpenIDConnectProviderOutput, error) {
+	return model.Do[DeleteOpenIDConnectProviderOutput](ctx, c.Invoker, &API().Operations[33], in)
 }
 
 // DeletePolicy is iam:DeletePolicy.
@@ -659,9 +1204,34 @@ func (c Client) DeleteRolePolicy(ctx context.Context, in *DeleteRolePolicyInput)
 	return model.Do[DeleteRolePolicyOutput](ctx, c.Invoker, &API().Operations[38], in)
 }
 
+// DeleteSAMLProvider is iam:DeleteSAMLProvider.
+func (c Client) DeleteSAMLProvider(ctx context.Context, in *DeleteSAMLProviderInput) (*DeleteSAMLProviderOutput, error) {
+	return model.Do[DeleteSAMLProviderOutput](ctx, c.Invoker, &API().Operations[39], in)
+}
+
+// DeleteSSHPublicKey is iam:DeleteSSHPublicKey.
+func (c Client) DeleteSSHPublicKey(ctx context.Context, in *DeleteSSHPublicKeyInput) (*DeleteSSHPublicKeyOutput, error) {
+	return model.Do[DeleteSSHPublicKeyOutput](ctx, c.Invoker, &API().Operations[40], in)
+}
+
+// DeleteServerCertificate is iam:DeleteServerCertificate.
+func (c Client) DeleteServerCertificate(ctx context.Context, in *DeleteServerCertificateInput) (*DeleteServerCertificateOutput, error) {
+	return model.Do[DeleteServerCertificateOutput](ctx, c.Invoker, &API().Operations[41], in)
+}
+
 // DeleteServiceLinkedRole is iam:DeleteServiceLinkedRole.
 func (c Client) DeleteServiceLinkedRole(ctx context.Context, in *DeleteServiceLinkedRoleInput) (*DeleteServiceLinkedRoleOutput, error) {
 	return model.Do[DeleteServiceLinkedRoleOutput](ctx, c.Invoker, &API().Operations[42], in)
+}
+
+// DeleteServiceSpecificCredential is iam:DeleteServiceSpecificCredential.
+func (c Client) DeleteServiceSpecificCredential(ctx context.Context, in *DeleteServiceSpecificCredentialInput) (*DeleteServiceSpecificCredentialOutput, error) {
+	return model.Do[DeleteServiceSpecificCredentialOutput](ctx, c.Invoker, &API().Operations[43], in)
+}
+
+// DeleteSigningCertificate is iam:DeleteSigningCertificate.
+func (c Client) DeleteSigningCertificate(ctx context.Context, in *DeleteSigningCertificateInput) (*DeleteSigningCertificateOutput, error) {
+	return model.Do[DeleteSigningCertificateOutput](ctx, c.Invoker, &API().Operations[44], in)
 }
 
 // DeleteUser is iam:DeleteUser.
@@ -679,6 +1249,11 @@ func (c Client) DeleteUserPolicy(ctx context.Context, in *DeleteUserPolicyInput)
 	return model.Do[DeleteUserPolicyOutput](ctx, c.Invoker, &API().Operations[47], in)
 }
 
+// DeleteVirtualMFADevice is iam:DeleteVirtualMFADevice.
+func (c Client) DeleteVirtualMFADevice(ctx context.Context, in *DeleteVirtualMFADeviceInput) (*DeleteVirtualMFADeviceOutput, error) {
+	return model.Do[DeleteVirtualMFADeviceOutput](ctx, c.Invoker, &API().Operations[48], in)
+}
+
 // DetachGroupPolicy is iam:DetachGroupPolicy.
 func (c Client) DetachGroupPolicy(ctx context.Context, in *DetachGroupPolicyInput) (*DetachGroupPolicyOutput, error) {
 	return model.Do[DetachGroupPolicyOutput](ctx, c.Invoker, &API().Operations[49], in)
@@ -694,6 +1269,51 @@ func (c Client) DetachUserPolicy(ctx context.Context, in *DetachUserPolicyInput)
 	return model.Do[DetachUserPolicyOutput](ctx, c.Invoker, &API().Operations[51], in)
 }
 
+// DisableOrganizationsRootCredentialsManagement is iam:DisableOrganizationsRootCredentialsManagement.
+func (c Client) DisableOrganizationsRootCredentialsManagement(ctx context.Context, in *DisableOrganizationsRootCredentialsManagementInput) (*DisableOrganizationsRootCredentialsManagementOutput, error) {
+	return model.Do[DisableOrganizationsRootCredentialsManagementOutput](ctx, c.Invoker, &API().Operations[52], in)
+}
+
+// DisableOrganizationsRootSessions is iam:DisableOrganizationsRootSessions.
+func (c Client) DisableOrganizationsRootSessions(ctx context.Context, in *DisableOrganizationsRootSessionsInput) (*DisableOrganizationsRootSessionsOutput, error) {
+	return model.Do[DisableOrganizationsRootSessionsOutput](ctx, c.Invoker, &API().Operations[53], in)
+}
+
+// DisableOutboundWebIdentityFederation is iam:DisableOutboundWebIdentityFederation.
+func (c Client) DisableOutboundWebIdentityFederation(ctx context.Context, in *DisableOutboundWebIdentityFederationInput) (*DisableOutboundWebIdentityFederationOutput, error) {
+	return model.Do[DisableOutboundWebIdentityFederationOutput](ctx, c.Invoker, &API().Operations[54], in)
+}
+
+// EnableMFADevice is iam:EnableMFADevice.
+func (c Client) EnableMFADevice(ctx context.Context, in *EnableMFADeviceInput) (*EnableMFADeviceOutput, error) {
+	return model.Do[EnableMFADeviceOutput](ctx, c.Invoker, &API().Operations[55], in)
+}
+
+// EnableOrganizationsRootCredentialsManagement is iam:EnableOrganizationsRootCredentialsManagement.
+func (c Client) EnableOrganizationsRootCredentialsManagement(ctx context.Context, in *EnableOrganizationsRootCredentialsManagementInput) (*EnableOrganizationsRootCredentialsManagementOutput, error) {
+	return model.Do[EnableOrganizationsRootCredentialsManagementOutput](ctx, c.Invoker, &API().Operations[56], in)
+}
+
+// EnableOrganizationsRootSessions is iam:EnableOrganizationsRootSessions.
+func (c Client) EnableOrganizationsRootSessions(ctx context.Context, in *EnableOrganizationsRootSessionsInput) (*EnableOrganizationsRootSessionsOutput, error) {
+	return model.Do[EnableOrganizationsRootSessionsOutput](ctx, c.Invoker, &API().Operations[57], in)
+}
+
+// GenerateCredentialReport is iam:GenerateCredentialReport.
+func (c Client) GenerateCredentialReport(ctx context.Context, in *GenerateCredentialReportInput) (*GenerateCredentialReportOutput, error) {
+	return model.Do[GenerateCredentialReportOutput](ctx, c.Invoker, &API().Operations[59], in)
+}
+
+// GenerateOrganizationsAccessReport is iam:GenerateOrganizationsAccessReport.
+func (c Client) GenerateOrganizationsAccessReport(ctx context.Context, in *GenerateOrganizationsAccessReportInput) (*GenerateOrganizationsAccessReportOutput, error) {
+	return model.Do[GenerateOrganizationsAccessReportOutput](ctx, c.Invoker, &API().Operations[60], in)
+}
+
+// GenerateServiceLastAccessedDetails is iam:GenerateServiceLastAccessedDetails.
+func (c Client) GenerateServiceLastAccessedDetails(ctx context.Context, in *GenerateServiceLastAccessedDetailsInput) (*GenerateServiceLastAccessedDetailsOutput, error) {
+	return model.Do[GenerateServiceLastAccessedDetailsOutput](ctx, c.Invoker, &API().Operations[61], in)
+}
+
 // GetAccessKeyLastUsed is iam:GetAccessKeyLastUsed.
 func (c Client) GetAccessKeyLastUsed(ctx context.Context, in *GetAccessKeyLastUsedInput) (*GetAccessKeyLastUsedOutput, error) {
 	return model.Do[GetAccessKeyLastUsedOutput](ctx, c.Invoker, &API().Operations[62], in)
@@ -704,6 +1324,16 @@ func (c Client) GetAccountAuthorizationDetails(ctx context.Context, in *GetAccou
 	return model.Do[GetAccountAuthorizationDetailsOutput](ctx, c.Invoker, &API().Operations[63], in)
 }
 
+// GetAccountPasswordPolicy is iam:GetAccountPasswordPolicy.
+func (c Client) GetAccountPasswordPolicy(ctx context.Context, in *GetAccountPasswordPolicyInput) (*GetAccountPasswordPolicyOutput, error) {
+	return model.Do[GetAccountPasswordPolicyOutput](ctx, c.Invoker, &API().Operations[64], in)
+}
+
+// GetAccountSummary is iam:GetAccountSummary.
+func (c Client) GetAccountSummary(ctx context.Context, in *GetAccountSummaryInput) (*GetAccountSummaryOutput, error) {
+	return model.Do[GetAccountSummaryOutput](ctx, c.Invoker, &API().Operations[66], in)
+}
+
 // GetContextKeysForCustomPolicy is iam:GetContextKeysForCustomPolicy.
 func (c Client) GetContextKeysForCustomPolicy(ctx context.Context, in *GetContextKeysForCustomPolicyInput) (*GetContextKeysForCustomPolicyOutput, error) {
 	return model.Do[GetContextKeysForCustomPolicyOutput](ctx, c.Invoker, &API().Operations[67], in)
@@ -712,6 +1342,16 @@ func (c Client) GetContextKeysForCustomPolicy(ctx context.Context, in *GetContex
 // GetContextKeysForPrincipalPolicy is iam:GetContextKeysForPrincipalPolicy.
 func (c Client) GetContextKeysForPrincipalPolicy(ctx context.Context, in *GetContextKeysForPrincipalPolicyInput) (*GetContextKeysForPrincipalPolicyOutput, error) {
 	return model.Do[GetContextKeysForPrincipalPolicyOutput](ctx, c.Invoker, &API().Operations[68], in)
+}
+
+// GetCredentialReport is iam:GetCredentialReport.
+func (c Client) GetCredentialReport(ctx context.Context, in *GetCredentialReportInput) (*GetCredentialReportOutput, error) {
+	return model.Do[GetCredentialReportOutput](ctx, c.Invoker, &API().Operations[69], in)
+}
+
+// GetDelegationRequest is iam:GetDelegationRequest.
+func (c Client) GetDelegationRequest(ctx context.Context, in *GetDelegationRequestInput) (*GetDelegationRequestOutput, error) {
+	return model.Do[GetDelegationRequestOutput](ctx, c.Invoker, &API().Operations[70], in)
 }
 
 // GetGroup is iam:GetGroup.
@@ -727,6 +1367,31 @@ func (c Client) GetGroupPolicy(ctx context.Context, in *GetGroupPolicyInput) (*G
 // GetInstanceProfile is iam:GetInstanceProfile.
 func (c Client) GetInstanceProfile(ctx context.Context, in *GetInstanceProfileInput) (*GetInstanceProfileOutput, error) {
 	return model.Do[GetInstanceProfileOutput](ctx, c.Invoker, &API().Operations[74], in)
+}
+
+// GetLoginProfile is iam:GetLoginProfile.
+func (c Client) GetLoginProfile(ctx context.Context, in *GetLoginProfileInput) (*GetLoginProfileOutput, error) {
+	return model.Do[GetLoginProfileOutput](ctx, c.Invoker, &API().Operations[75], in)
+}
+
+// GetMFADevice is iam:GetMFADevice.
+func (c Client) GetMFADevice(ctx context.Context, in *GetMFADeviceInput) (*GetMFADeviceOutput, error) {
+	return model.Do[GetMFADeviceOutput](ctx, c.Invoker, &API().Operations[76], in)
+}
+
+// GetOpenIDConnectProvider is iam:GetOpenIDConnectProvider.
+func (c Client) GetOpenIDConnectProvider(ctx context.Context, in *GetOpenIDConnectProviderInput) (*GetOpenIDConnectProviderOutput, error) {
+	return model.Do[GetOpenIDConnectProviderOutput](ctx, c.Invoker, &API().Operations[77], in)
+}
+
+// GetOrganizationsAccessReport is iam:GetOrganizationsAccessReport.
+func (c Client) GetOrganizationsAccessReport(ctx context.Context, in *GetOrganizationsAccessReportInput) (*GetOrganizationsAccessReportOutput, error) {
+	return model.Do[GetOrganizationsAccessReportOutput](ctx, c.Invoker, &API().Operations[78], in)
+}
+
+// GetOutboundWebIdentityFederationInfo is iam:GetOutboundWebIdentityFederationInfo.
+func (c Client) GetOutboundWebIdentityFederationInfo(ctx context.Context, in *GetOutboundWebIdentityFederationInfoInput) (*GetOutboundWebIdentityFederationInfoOutput, error) {
+	return model.Do[GetOutboundWebIdentityFederationInfoOutput](ctx, c.Invoker, &API().Operations[79], in)
 }
 
 // GetPolicy is iam:GetPolicy.
@@ -749,6 +1414,31 @@ func (c Client) GetRolePolicy(ctx context.Context, in *GetRolePolicyInput) (*Get
 	return model.Do[GetRolePolicyOutput](ctx, c.Invoker, &API().Operations[83], in)
 }
 
+// GetSAMLProvider is iam:GetSAMLProvider.
+func (c Client) GetSAMLProvider(ctx context.Context, in *GetSAMLProviderInput) (*GetSAMLProviderOutput, error) {
+	return model.Do[GetSAMLProviderOutput](ctx, c.Invoker, &API().Operations[85], in)
+}
+
+// GetSSHPublicKey is iam:GetSSHPublicKey.
+func (c Client) GetSSHPublicKey(ctx context.Context, in *GetSSHPublicKeyInput) (*GetSSHPublicKeyOutput, error) {
+	return model.Do[GetSSHPublicKeyOutput](ctx, c.Invoker, &API().Operations[86], in)
+}
+
+// GetServerCertificate is iam:GetServerCertificate.
+func (c Client) GetServerCertificate(ctx context.Context, in *GetServerCertificateInput) (*GetServerCertificateOutput, error) {
+	return model.Do[GetServerCertificateOutput](ctx, c.Invoker, &API().Operations[87], in)
+}
+
+// GetServiceLastAccessedDetails is iam:GetServiceLastAccessedDetails.
+func (c Client) GetServiceLastAccessedDetails(ctx context.Context, in *GetServiceLastAccessedDetailsInput) (*GetServiceLastAccessedDetailsOutput, error) {
+	return model.Do[GetServiceLastAccessedDetailsOutput](ctx, c.Invoker, &API().Operations[88], in)
+}
+
+// GetServiceLastAccessedDetailsWithEntities is iam:GetServiceLastAccessedDetailsWithEntities.
+func (c Client) GetServiceLastAccessedDetailsWithEntities(ctx context.Context, in *GetServiceLastAccessedDetailsWithEntitiesInput) (*GetServiceLastAccessedDetailsWithEntitiesOutput, error) {
+	return model.Do[GetServiceLastAccessedDetailsWithEntitiesOutput](ctx, c.Invoker, &API().Operations[89], in)
+}
+
 // GetServiceLinkedRoleDeletionStatus is iam:GetServiceLinkedRoleDeletionStatus.
 func (c Client) GetServiceLinkedRoleDeletionStatus(ctx context.Context, in *GetServiceLinkedRoleDeletionStatusInput) (*GetServiceLinkedRoleDeletionStatusOutput, error) {
 	return model.Do[GetServiceLinkedRoleDeletionStatusOutput](ctx, c.Invoker, &API().Operations[90], in)
@@ -769,6 +1459,11 @@ func (c Client) ListAccessKeys(ctx context.Context, in *ListAccessKeysInput) (*L
 	return model.Do[ListAccessKeysOutput](ctx, c.Invoker, &API().Operations[93], in)
 }
 
+// ListAccountAliases is iam:ListAccountAliases.
+func (c Client) ListAccountAliases(ctx context.Context, in *ListAccountAliasesInput) (*ListAccountAliasesOutput, error) {
+	return model.Do[ListAccountAliasesOutput](ctx, c.Invoker, &API().Operations[94], in)
+}
+
 // ListAttachedGroupPolicies is iam:ListAttachedGroupPolicies.
 func (c Client) ListAttachedGroupPolicies(ctx context.Context, in *ListAttachedGroupPoliciesInput) (*ListAttachedGroupPoliciesOutput, error) {
 	return model.Do[ListAttachedGroupPoliciesOutput](ctx, c.Invoker, &API().Operations[95], in)
@@ -782,6 +1477,11 @@ func (c Client) ListAttachedRolePolicies(ctx context.Context, in *ListAttachedRo
 // ListAttachedUserPolicies is iam:ListAttachedUserPolicies.
 func (c Client) ListAttachedUserPolicies(ctx context.Context, in *ListAttachedUserPoliciesInput) (*ListAttachedUserPoliciesOutput, error) {
 	return model.Do[ListAttachedUserPoliciesOutput](ctx, c.Invoker, &API().Operations[97], in)
+}
+
+// ListDelegationRequests is iam:ListDelegationRequests.
+func (c Client) ListDelegationRequests(ctx context.Context, in *ListDelegationRequestsInput) (*ListDelegationRequestsOutput, error) {
+	return model.Do[ListDelegationRequestsOutput](ctx, c.Invoker, &API().Operations[98], in)
 }
 
 // ListEntitiesForPolicy is iam:ListEntitiesForPolicy.
@@ -819,6 +1519,31 @@ func (c Client) ListInstanceProfilesForRole(ctx context.Context, in *ListInstanc
 	return model.Do[ListInstanceProfilesForRoleOutput](ctx, c.Invoker, &API().Operations[105], in)
 }
 
+// ListMFADeviceTags is iam:ListMFADeviceTags.
+func (c Client) ListMFADeviceTags(ctx context.Context, in *ListMFADeviceTagsInput) (*ListMFADeviceTagsOutput, error) {
+	return model.Do[ListMFADeviceTagsOutput](ctx, c.Invoker, &API().Operations[106], in)
+}
+
+// ListMFADevices is iam:ListMFADevices.
+func (c Client) ListMFADevices(ctx context.Context, in *ListMFADevicesInput) (*ListMFADevicesOutput, error) {
+	return model.Do[ListMFADevicesOutput](ctx, c.Invoker, &API().Operations[107], in)
+}
+
+// ListOpenIDConnectProviderTags is iam:ListOpenIDConnectProviderTags.
+func (c Client) ListOpenIDConnectProviderTags(ctx context.Context, in *ListOpenIDConnectProviderTagsInput) (*ListOpenIDConnectProviderTagsOutput, error) {
+	return model.Do[ListOpenIDConnectProviderTagsOutput](ctx, c.Invoker, &API().Operations[108], in)
+}
+
+// ListOpenIDConnectProviders is iam:ListOpenIDConnectProviders.
+func (c Client) ListOpenIDConnectProviders(ctx context.Context, in *ListOpenIDConnectProvidersInput) (*ListOpenIDConnectProvidersOutput, error) {
+	return model.Do[ListOpenIDConnectProvidersOutput](ctx, c.Invoker, &API().Operations[109], in)
+}
+
+// ListOrganizationsFeatures is iam:ListOrganizationsFeatures.
+func (c Client) ListOrganizationsFeatures(ctx context.Context, in *ListOrganizationsFeaturesInput) (*ListOrganizationsFeaturesOutput, error) {
+	return model.Do[ListOrganizationsFeaturesOutput](ctx, c.Invoker, &API().Operations[110], in)
+}
+
 // ListPolicies is iam:ListPolicies.
 func (c Client) ListPolicies(ctx context.Context, in *ListPoliciesInput) (*ListPoliciesOutput, error) {
 	return model.Do[ListPoliciesOutput](ctx, c.Invoker, &API().Operations[111], in)
@@ -854,6 +1579,41 @@ func (c Client) ListRoles(ctx context.Context, in *ListRolesInput) (*ListRolesOu
 	return model.Do[ListRolesOutput](ctx, c.Invoker, &API().Operations[117], in)
 }
 
+// ListSAMLProviderTags is iam:ListSAMLProviderTags.
+func (c Client) ListSAMLProviderTags(ctx context.Context, in *ListSAMLProviderTagsInput) (*ListSAMLProviderTagsOutput, error) {
+	return model.Do[ListSAMLProviderTagsOutput](ctx, c.Invoker, &API().Operations[118], in)
+}
+
+// ListSAMLProviders is iam:ListSAMLProviders.
+func (c Client) ListSAMLProviders(ctx context.Context, in *ListSAMLProvidersInput) (*ListSAMLProvidersOutput, error) {
+	return model.Do[ListSAMLProvidersOutput](ctx, c.Invoker, &API().Operations[119], in)
+}
+
+// ListSSHPublicKeys is iam:ListSSHPublicKeys.
+func (c Client) ListSSHPublicKeys(ctx context.Context, in *ListSSHPublicKeysInput) (*ListSSHPublicKeysOutput, error) {
+	return model.Do[ListSSHPublicKeysOutput](ctx, c.Invoker, &API().Operations[120], in)
+}
+
+// ListServerCertificateTags is iam:ListServerCertificateTags.
+func (c Client) ListServerCertificateTags(ctx context.Context, in *ListServerCertificateTagsInput) (*ListServerCertificateTagsOutput, error) {
+	return model.Do[ListServerCertificateTagsOutput](ctx, c.Invoker, &API().Operations[121], in)
+}
+
+// ListServerCertificates is iam:ListServerCertificates.
+func (c Client) ListServerCertificates(ctx context.Context, in *ListServerCertificatesInput) (*ListServerCertificatesOutput, error) {
+	return model.Do[ListServerCertificatesOutput](ctx, c.Invoker, &API().Operations[122], in)
+}
+
+// ListServiceSpecificCredentials is iam:ListServiceSpecificCredentials.
+func (c Client) ListServiceSpecificCredentials(ctx context.Context, in *ListServiceSpecificCredentialsInput) (*ListServiceSpecificCredentialsOutput, error) {
+	return model.Do[ListServiceSpecificCredentialsOutput](ctx, c.Invoker, &API().Operations[123], in)
+}
+
+// ListSigningCertificates is iam:ListSigningCertificates.
+func (c Client) ListSigningCertificates(ctx context.Context, in *ListSigningCertificatesInput) (*ListSigningCertificatesOutput, error) {
+	return model.Do[ListSigningCertificatesOutput](ctx, c.Invoker, &API().Operations[124], in)
+}
+
 // ListUserPolicies is iam:ListUserPolicies.
 func (c Client) ListUserPolicies(ctx context.Context, in *ListUserPoliciesInput) (*ListUserPoliciesOutput, error) {
 	return model.Do[ListUserPoliciesOutput](ctx, c.Invoker, &API().Operations[125], in)
@@ -867,6 +1627,11 @@ func (c Client) ListUserTags(ctx context.Context, in *ListUserTagsInput) (*ListU
 // ListUsers is iam:ListUsers.
 func (c Client) ListUsers(ctx context.Context, in *ListUsersInput) (*ListUsersOutput, error) {
 	return model.Do[ListUsersOutput](ctx, c.Invoker, &API().Operations[127], in)
+}
+
+// ListVirtualMFADevices is iam:ListVirtualMFADevices.
+func (c Client) ListVirtualMFADevices(ctx context.Context, in *ListVirtualMFADevicesInput) (*ListVirtualMFADevicesOutput, error) {
+	return model.Do[ListVirtualMFADevicesOutput](ctx, c.Invoker, &API().Operations[128], in)
 }
 
 // PutGroupPolicy is iam:PutGroupPolicy.
@@ -894,6 +1659,11 @@ func (c Client) PutUserPolicy(ctx context.Context, in *PutUserPolicyInput) (*Put
 	return model.Do[PutUserPolicyOutput](ctx, c.Invoker, &API().Operations[134], in)
 }
 
+// RemoveClientIDFromOpenIDConnectProvider is iam:RemoveClientIDFromOpenIDConnectProvider.
+func (c Client) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, in *RemoveClientIDFromOpenIDConnectProviderInput) (*RemoveClientIDFromOpenIDConnectProviderOutput, error) {
+	return model.Do[RemoveClientIDFromOpenIDConnectProviderOutput](ctx, c.Invoker, &API().Operations[136], in)
+}
+
 // RemoveRoleFromInstanceProfile is iam:RemoveRoleFromInstanceProfile.
 func (c Client) RemoveRoleFromInstanceProfile(ctx context.Context, in *RemoveRoleFromInstanceProfileInput) (*RemoveRoleFromInstanceProfileOutput, error) {
 	return model.Do[RemoveRoleFromInstanceProfileOutput](ctx, c.Invoker, &API().Operations[137], in)
@@ -904,9 +1674,24 @@ func (c Client) RemoveUserFromGroup(ctx context.Context, in *RemoveUserFromGroup
 	return model.Do[RemoveUserFromGroupOutput](ctx, c.Invoker, &API().Operations[138], in)
 }
 
+// ResetServiceSpecificCredential is iam:ResetServiceSpecificCredential.
+func (c Client) ResetServiceSpecificCredential(ctx context.Context, in *ResetServiceSpecificCredentialInput) (*ResetServiceSpecificCredentialOutput, error) {
+	return model.Do[ResetServiceSpecificCredentialOutput](ctx, c.Invoker, &API().Operations[139], in)
+}
+
+// ResyncMFADevice is iam:ResyncMFADevice.
+func (c Client) ResyncMFADevice(ctx context.Context, in *ResyncMFADeviceInput) (*ResyncMFADeviceOutput, error) {
+	return model.Do[ResyncMFADeviceOutput](ctx, c.Invoker, &API().Operations[140], in)
+}
+
 // SetDefaultPolicyVersion is iam:SetDefaultPolicyVersion.
 func (c Client) SetDefaultPolicyVersion(ctx context.Context, in *SetDefaultPolicyVersionInput) (*SetDefaultPolicyVersionOutput, error) {
 	return model.Do[SetDefaultPolicyVersionOutput](ctx, c.Invoker, &API().Operations[142], in)
+}
+
+// SetSecurityTokenServicePreferences is iam:SetSecurityTokenServicePreferences.
+func (c Client) SetSecurityTokenServicePreferences(ctx context.Context, in *SetSecurityTokenServicePreferencesInput) (*SetSecurityTokenServicePreferencesOutput, error) {
+	return model.Do[SetSecurityTokenServicePreferencesOutput](ctx, c.Invoker, &API().Operations[143], in)
 }
 
 // SimulateCustomPolicy is iam:SimulateCustomPolicy.
@@ -924,6 +1709,16 @@ func (c Client) TagInstanceProfile(ctx context.Context, in *TagInstanceProfileIn
 	return model.Do[TagInstanceProfileOutput](ctx, c.Invoker, &API().Operations[146], in)
 }
 
+// TagMFADevice is iam:TagMFADevice.
+func (c Client) TagMFADevice(ctx context.Context, in *TagMFADeviceInput) (*TagMFADeviceOutput, error) {
+	return model.Do[TagMFADeviceOutput](ctx, c.Invoker, &API().Operations[147], in)
+}
+
+// TagOpenIDConnectProvider is iam:TagOpenIDConnectProvider.
+func (c Client) TagOpenIDConnectProvider(ctx context.Context, in *TagOpenIDConnectProviderInput) (*TagOpenIDConnectProviderOutput, error) {
+	return model.Do[TagOpenIDConnectProviderOutput](ctx, c.Invoker, &API().Operations[148], in)
+}
+
 // TagPolicy is iam:TagPolicy.
 func (c Client) TagPolicy(ctx context.Context, in *TagPolicyInput) (*TagPolicyOutput, error) {
 	return model.Do[TagPolicyOutput](ctx, c.Invoker, &API().Operations[149], in)
@@ -932,6 +1727,16 @@ func (c Client) TagPolicy(ctx context.Context, in *TagPolicyInput) (*TagPolicyOu
 // TagRole is iam:TagRole.
 func (c Client) TagRole(ctx context.Context, in *TagRoleInput) (*TagRoleOutput, error) {
 	return model.Do[TagRoleOutput](ctx, c.Invoker, &API().Operations[150], in)
+}
+
+// TagSAMLProvider is iam:TagSAMLProvider.
+func (c Client) TagSAMLProvider(ctx context.Context, in *TagSAMLProviderInput) (*TagSAMLProviderOutput, error) {
+	return model.Do[TagSAMLProviderOutput](ctx, c.Invoker, &API().Operations[151], in)
+}
+
+// TagServerCertificate is iam:TagServerCertificate.
+func (c Client) TagServerCertificate(ctx context.Context, in *TagServerCertificateInput) (*TagServerCertificateOutput, error) {
+	return model.Do[TagServerCertificateOutput](ctx, c.Invoker, &API().Operations[152], in)
 }
 
 // TagUser is iam:TagUser.
@@ -944,6 +1749,16 @@ func (c Client) UntagInstanceProfile(ctx context.Context, in *UntagInstanceProfi
 	return model.Do[UntagInstanceProfileOutput](ctx, c.Invoker, &API().Operations[154], in)
 }
 
+// UntagMFADevice is iam:UntagMFADevice.
+func (c Client) UntagMFADevice(ctx context.Context, in *UntagMFADeviceInput) (*UntagMFADeviceOutput, error) {
+	return model.Do[UntagMFADeviceOutput](ctx, c.Invoker, &API().Operations[155], in)
+}
+
+// UntagOpenIDConnectProvider is iam:UntagOpenIDConnectProvider.
+func (c Client) UntagOpenIDConnectProvider(ctx context.Context, in *UntagOpenIDConnectProviderInput) (*UntagOpenIDConnectProviderOutput, error) {
+	return model.Do[UntagOpenIDConnectProviderOutput](ctx, c.Invoker, &API().Operations[156], in)
+}
+
 // UntagPolicy is iam:UntagPolicy.
 func (c Client) UntagPolicy(ctx context.Context, in *UntagPolicyInput) (*UntagPolicyOutput, error) {
 	return model.Do[UntagPolicyOutput](ctx, c.Invoker, &API().Operations[157], in)
@@ -952,6 +1767,16 @@ func (c Client) UntagPolicy(ctx context.Context, in *UntagPolicyInput) (*UntagPo
 // UntagRole is iam:UntagRole.
 func (c Client) UntagRole(ctx context.Context, in *UntagRoleInput) (*UntagRoleOutput, error) {
 	return model.Do[UntagRoleOutput](ctx, c.Invoker, &API().Operations[158], in)
+}
+
+// UntagSAMLProvider is iam:UntagSAMLProvider.
+func (c Client) UntagSAMLProvider(ctx context.Context, in *UntagSAMLProviderInput) (*UntagSAMLProviderOutput, error) {
+	return model.Do[UntagSAMLProviderOutput](ctx, c.Invoker, &API().Operations[159], in)
+}
+
+// UntagServerCertificate is iam:UntagServerCertificate.
+func (c Client) UntagServerCertificate(ctx context.Context, in *UntagServerCertificateInput) (*UntagServerCertificateOutput, error) {
+	return model.Do[UntagServerCertificateOutput](ctx, c.Invoker, &API().Operations[160], in)
 }
 
 // UntagUser is iam:UntagUser.
@@ -964,6 +1789,11 @@ func (c Client) UpdateAccessKey(ctx context.Context, in *UpdateAccessKeyInput) (
 	return model.Do[UpdateAccessKeyOutput](ctx, c.Invoker, &API().Operations[162], in)
 }
 
+// UpdateAccountPasswordPolicy is iam:UpdateAccountPasswordPolicy.
+func (c Client) UpdateAccountPasswordPolicy(ctx context.Context, in *UpdateAccountPasswordPolicyInput) (*UpdateAccountPasswordPolicyOutput, error) {
+	return model.Do[UpdateAccountPasswordPolicyOutput](ctx, c.Invoker, &API().Operations[163], in)
+}
+
 // UpdateAssumeRolePolicy is iam:UpdateAssumeRolePolicy.
 func (c Client) UpdateAssumeRolePolicy(ctx context.Context, in *UpdateAssumeRolePolicyInput) (*UpdateAssumeRolePolicyOutput, error) {
 	return model.Do[UpdateAssumeRolePolicyOutput](ctx, c.Invoker, &API().Operations[164], in)
@@ -972,6 +1802,16 @@ func (c Client) UpdateAssumeRolePolicy(ctx context.Context, in *UpdateAssumeRole
 // UpdateGroup is iam:UpdateGroup.
 func (c Client) UpdateGroup(ctx context.Context, in *UpdateGroupInput) (*UpdateGroupOutput, error) {
 	return model.Do[UpdateGroupOutput](ctx, c.Invoker, &API().Operations[166], in)
+}
+
+// UpdateLoginProfile is iam:UpdateLoginProfile.
+func (c Client) UpdateLoginProfile(ctx context.Context, in *UpdateLoginProfileInput) (*UpdateLoginProfileOutput, error) {
+	return model.Do[UpdateLoginProfileOutput](ctx, c.Invoker, &API().Operations[167], in)
+}
+
+// UpdateOpenIDConnectProviderThumbprint is iam:UpdateOpenIDConnectProviderThumbprint.
+func (c Client) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, in *UpdateOpenIDConnectProviderThumbprintInput) (*UpdateOpenIDConnectProviderThumbprintOutput, error) {
+	return model.Do[UpdateOpenIDConnectProviderThumbprintOutput](ctx, c.Invoker, &API().Operations[168], in)
 }
 
 // UpdateRole is iam:UpdateRole.
@@ -984,9 +1824,49 @@ func (c Client) UpdateRoleDescription(ctx context.Context, in *UpdateRoleDescrip
 	return model.Do[UpdateRoleDescriptionOutput](ctx, c.Invoker, &API().Operations[170], in)
 }
 
+// UpdateSAMLProvider is iam:UpdateSAMLProvider.
+func (c Client) UpdateSAMLProvider(ctx context.Context, in *UpdateSAMLProviderInput) (*UpdateSAMLProviderOutput, error) {
+	return model.Do[UpdateSAMLProviderOutput](ctx, c.Invoker, &API().Operations[171], in)
+}
+
+// UpdateSSHPublicKey is iam:UpdateSSHPublicKey.
+func (c Client) UpdateSSHPublicKey(ctx context.Context, in *UpdateSSHPublicKeyInput) (*UpdateSSHPublicKeyOutput, error) {
+	return model.Do[UpdateSSHPublicKeyOutput](ctx, c.Invoker, &API().Operations[172], in)
+}
+
+// UpdateServerCertificate is iam:UpdateServerCertificate.
+func (c Client) UpdateServerCertificate(ctx context.Context, in *UpdateServerCertificateInput) (*UpdateServerCertificateOutput, error) {
+	return model.Do[UpdateServerCertificateOutput](ctx, c.Invoker, &API().Operations[173], in)
+}
+
+// UpdateServiceSpecificCredential is iam:UpdateServiceSpecificCredential.
+func (c Client) UpdateServiceSpecificCredential(ctx context.Context, in *UpdateServiceSpecificCredentialInput) (*UpdateServiceSpecificCredentialOutput, error) {
+	return model.Do[UpdateServiceSpecificCredentialOutput](ctx, c.Invoker, &API().Operations[174], in)
+}
+
+// UpdateSigningCertificate is iam:UpdateSigningCertificate.
+func (c Client) UpdateSigningCertificate(ctx context.Context, in *UpdateSigningCertificateInput) (*UpdateSigningCertificateOutput, error) {
+	return model.Do[UpdateSigningCertificateOutput](ctx, c.Invoker, &API().Operations[175], in)
+}
+
 // UpdateUser is iam:UpdateUser.
 func (c Client) UpdateUser(ctx context.Context, in *UpdateUserInput) (*UpdateUserOutput, error) {
 	return model.Do[UpdateUserOutput](ctx, c.Invoker, &API().Operations[176], in)
+}
+
+// UploadSSHPublicKey is iam:UploadSSHPublicKey.
+func (c Client) UploadSSHPublicKey(ctx context.Context, in *UploadSSHPublicKeyInput) (*UploadSSHPublicKeyOutput, error) {
+	return model.Do[UploadSSHPublicKeyOutput](ctx, c.Invoker, &API().Operations[177], in)
+}
+
+// UploadServerCertificate is iam:UploadServerCertificate.
+func (c Client) UploadServerCertificate(ctx context.Context, in *UploadServerCertificateInput) (*UploadServerCertificateOutput, error) {
+	return model.Do[UploadServerCertificateOutput](ctx, c.Invoker, &API().Operations[178], in)
+}
+
+// UploadSigningCertificate is iam:UploadSigningCertificate.
+func (c Client) UploadSigningCertificate(ctx context.Context, in *UploadSigningCertificateInput) (*UploadSigningCertificateOutput, error) {
+	return model.Do[UploadSigningCertificateOutput](ctx, c.Invoker, &API().Operations[179], in)
 }
 
 // API describes the API. It is made when first asked for.
@@ -1005,161 +1885,141 @@ var api = sync.OnceValue(func() *model.Service {
 		Errors:         modelErrors(),
 		Patterns: []*model.Pattern{
 			{Text: `[\w+=,.@-]+`},
+			{Text: `[\u0009\u000A\u000D\u0020-\u00FF]+`, RE2: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+`},
 			{Text: `[\w]+`},
+			{Text: `^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`, RE2: `[a-z0-9][a-z0-9-]{1,61}[a-z0-9]`, Not: `.*--`},
 			{Text: `(\u002F)|(\u002F[\u0021-\u007E]+\u002F)`, RE2: `(\x{002F})|(\x{002F}[\x{0021}-\x{007E}]+\x{002F})`},
 			{Text: `[\p{L}\p{Z}\p{N}_.:/=+\-@]+`},
 			{Text: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`},
-			{Text: `[\u0009\u000A\u000D\u0020-\u00FF]+`, RE2: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+`},
 			{Text: `[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*`, RE2: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{007E}\x{00A1}-\x{00FF}]*`},
 			{Text: `((/[A-Za-z0-9\.,\+@=_-]+)*)/`},
 			{Text: `v[1-9][0-9]*(\.[A-Za-z0-9-]*)?`},
+			{Text: `[\w._-]+`},
+			{Text: `[\w+=,.@-]*`},
+			{Text: `[\w+=/:,.@-]+`},
+			{Text: `^o-[a-z0-9]{10,32}$`},
+			{Text: `[\d]+`},
+			{Text: `^o-[0-9a-z]{10,32}\/r-[0-9a-z]{4,32}[0-9a-z-\/]*`},
+			{Text: `^p-[0-9a-zA-Z_]{8,128}$`},
 			{Text: `[\u0020-\u00FF]+`, RE2: `[\x{0020}-\x{00FF}]+`},
-			{Text: `\u002F[\u0021-\u007F]*`, RE2: `\x{002F}[\x{0021}-\x{007F}]*`},
+			{Text: `[\w-]+`},
+			{Text: `\d{12}`},
+			{Text: `[ -~]+`},
+			{Text: `^[a-zA-Z0-9:/+=,.@_-]+$`},
+			{Text: `^http(s?)://[a-zA-Z0-9._/-]*(\?[a-zA-Z0-9._=&-]*)?(#[a-zA-Z0-9._/-]*)?$`},
 			{Text: `[\w-]*`},
+			{Text: `[A-Z0-9]+`},
+			{Text: `[:\w]+`},
+			{Text: `\u002F[\u0021-\u007F]*`, RE2: `\x{002F}[\x{0021}-\x{007F}]*`},
 		},
+		Authorization: authorization,
 	}).Serve(served, `AcceptDelegationRequest
 AcquireRole
-AddClientIDToOpenIDConnectProvider
 AssociateDelegationRequest
-ChangePassword
-CreateAccountAlias
 CreateDelegationRequest
-CreateLoginProfile
-CreateOpenIDConnectProvider
-CreateSAMLProvider
-CreateServiceSpecificCredential
-CreateVirtualMFADevice
-DeactivateMFADevice
-DeleteAccountAlias
-DeleteAccountPasswordPolicy
-DeleteLoginProfile
-DeleteOpenIDConnectProvider
-DeleteSAMLProvider
-DeleteSSHPublicKey
-DeleteServerCertificate
-DeleteServiceSpecificCredential
-DeleteSigningCertificate
-DeleteVirtualMFADevice
-DisableOrganizationsRootCredentialsManagement
-DisableOrganizationsRootSessions
-DisableOutboundWebIdentityFederation
-EnableMFADevice
-EnableOrganizationsRootCredentialsManagement
-EnableOrganizationsRootSessions
 EnableOutboundWebIdentityFederation
-GenerateCredentialReport
-GenerateOrganizationsAccessReport
-GenerateServiceLastAccessedDetails
-GetAccountPasswordPolicy
 GetAccountProperties
-GetAccountSummary
-GetCredentialReport
-GetDelegationRequest
 GetHumanReadableSummary
-GetLoginProfile
-GetMFADevice
-GetOpenIDConnectProvider
-GetOrganizationsAccessReport
-GetOutboundWebIdentityFederationInfo
 GetRoleTemplateVersion
-GetSAMLProvider
-GetSSHPublicKey
-GetServerCertificate
-GetServiceLastAccessedDetails
-GetServiceLastAccessedDetailsWithEntities
-ListAccountAliases
-ListDelegationRequests
-ListMFADeviceTags
-ListMFADevices
-ListOpenIDConnectProviderTags
-ListOpenIDConnectProviders
-ListOrganizationsFeatures
-ListSAMLProviderTags
-ListSAMLProviders
-ListSSHPublicKeys
-ListServerCertificateTags
-ListServerCertificates
-ListServiceSpecificCredentials
-ListSigningCertificates
-ListVirtualMFADevices
 PutAccountProperties
 RejectDelegationRequest
-RemoveClientIDFromOpenIDConnectProvider
-ResetServiceSpecificCredential
-ResyncMFADevice
 SendDelegationToken
-SetSecurityTokenServicePreferences
-TagMFADevice
-TagOpenIDConnectProvider
-TagSAMLProvider
-TagServerCertificate
-UntagMFADevice
-UntagOpenIDConnectProvider
-UntagSAMLProvider
-UntagServerCertificate
-UpdateAccountPasswordPolicy
 UpdateDelegationRequest
-UpdateLoginProfile
-UpdateOpenIDConnectProviderThumbprint
-UpdateSAMLProvider
-UpdateSSHPublicKey
-UpdateServerCertificate
-UpdateServiceSpecificCredential
-UpdateSigningCertificate
-UploadSSHPublicKey
-UploadServerCertificate
-UploadSigningCertificate
 `, call)
 })
 
 var served = []model.Served{
+	{In: (*AddClientIDToOpenIDConnectProviderInput)(nil), Out: (*AddClientIDToOpenIDConnectProviderOutput)(nil), Operation: model.Operation{Name: "AddClientIDToOpenIDConnectProvider", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*AddRoleToInstanceProfileInput)(nil), Out: (*AddRoleToInstanceProfileOutput)(nil), Operation: model.Operation{Name: "AddRoleToInstanceProfile", Errors: []*aws.ErrorShape{ErrEntityAlreadyExistsException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*AddUserToGroupInput)(nil), Out: (*AddUserToGroupOutput)(nil), Operation: model.Operation{Name: "AddUserToGroup", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*AttachGroupPolicyInput)(nil), Out: (*AttachGroupPolicyOutput)(nil), Operation: model.Operation{Name: "AttachGroupPolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException}}},
 	{In: (*AttachRolePolicyInput)(nil), Out: (*AttachRolePolicyOutput)(nil), Operation: model.Operation{Name: "AttachRolePolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*AttachUserPolicyInput)(nil), Out: (*AttachUserPolicyOutput)(nil), Operation: model.Operation{Name: "AttachUserPolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException}}},
+	{In: (*ChangePasswordInput)(nil), Out: (*ChangePasswordOutput)(nil), Operation: model.Operation{Name: "ChangePassword", Errors: []*aws.ErrorShape{ErrEntityTemporarilyUnmodifiableException, ErrInvalidUserTypeException, ErrLimitExceededException, ErrNoSuchEntityException, ErrPasswordPolicyViolationException, ErrServiceFailureException}}},
 	{In: (*CreateAccessKeyInput)(nil), Out: (*CreateAccessKeyOutput)(nil), Operation: model.Operation{Name: "CreateAccessKey", ResultWrapper: "CreateAccessKeyResult", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*CreateAccountAliasInput)(nil), Out: (*CreateAccountAliasOutput)(nil), Operation: model.Operation{Name: "CreateAccountAlias", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrLimitExceededException, ErrServiceFailureException}}},
 	{In: (*CreateGroupInput)(nil), Out: (*CreateGroupOutput)(nil), Operation: model.Operation{Name: "CreateGroup", ResultWrapper: "CreateGroupResult", Errors: []*aws.ErrorShape{ErrEntityAlreadyExistsException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*CreateInstanceProfileInput)(nil), Out: (*CreateInstanceProfileOutput)(nil), Operation: model.Operation{Name: "CreateInstanceProfile", ResultWrapper: "CreateInstanceProfileResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrServiceFailureException}}},
+	{In: (*CreateLoginProfileInput)(nil), Out: (*CreateLoginProfileOutput)(nil), Operation: model.Operation{Name: "CreateLoginProfile", ResultWrapper: "CreateLoginProfileResult", Errors: []*aws.ErrorShape{ErrEntityAlreadyExistsException, ErrLimitExceededException, ErrNoSuchEntityException, ErrPasswordPolicyViolationException, ErrServiceFailureException}}},
+	{In: (*CreateOpenIDConnectProviderInput)(nil), Out: (*CreateOpenIDConnectProviderOutput)(nil), Operation: model.Operation{Name: "CreateOpenIDConnectProvider", ResultWrapper: "CreateOpenIDConnectProviderResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrOpenIdIdpCommunicationErrorException, ErrServiceFailureException}}},
 	{In: (*CreatePolicyInput)(nil), Out: (*CreatePolicyOutput)(nil), Operation: model.Operation{Name: "CreatePolicy", ResultWrapper: "CreatePolicyResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrServiceFailureException}}},
 	{In: (*CreatePolicyVersionInput)(nil), Out: (*CreatePolicyVersionOutput)(nil), Operation: model.Operation{Name: "CreatePolicyVersion", ResultWrapper: "CreatePolicyVersionResult", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*CreateRoleInput)(nil), Out: (*CreateRoleOutput)(nil), Operation: model.Operation{Name: "CreateRole", ResultWrapper: "CreateRoleResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrServiceFailureException}}},
+	{In: (*CreateSAMLProviderInput)(nil), Out: (*CreateSAMLProviderOutput)(nil), Operation: model.Operation{Name: "CreateSAMLProvider", ResultWrapper: "CreateSAMLProviderResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrServiceFailureException}}},
 	{In: (*CreateServiceLinkedRoleInput)(nil), Out: (*CreateServiceLinkedRoleOutput)(nil), Operation: model.Operation{Name: "CreateServiceLinkedRole", ResultWrapper: "CreateServiceLinkedRoleResult", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*CreateServiceSpecificCredentialInput)(nil), Out: (*CreateServiceSpecificCredentialOutput)(nil), Operation: model.Operation{Name: "CreateServiceSpecificCredential", ResultWrapper: "CreateServiceSpecificCredentialResult", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceNotSupportedException}}},
 	{In: (*CreateUserInput)(nil), Out: (*CreateUserOutput)(nil), Operation: model.Operation{Name: "CreateUser", ResultWrapper: "CreateUserResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*CreateVirtualMFADeviceInput)(nil), Out: (*CreateVirtualMFADeviceOutput)(nil), Operation: model.Operation{Name: "CreateVirtualMFADevice", ResultWrapper: "CreateVirtualMFADeviceResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrLimitExceededException, ErrServiceFailureException}}},
+	{In: (*DeactivateMFADeviceInput)(nil), Out: (*DeactivateMFADeviceOutput)(nil), Operation: model.Operation{Name: "DeactivateMFADevice", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityTemporarilyUnmodifiableException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeleteAccessKeyInput)(nil), Out: (*DeleteAccessKeyOutput)(nil), Operation: model.Operation{Name: "DeleteAccessKey", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteAccountAliasInput)(nil), Out: (*DeleteAccountAliasOutput)(nil), Operation: model.Operation{Name: "DeleteAccountAlias", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteAccountPasswordPolicyInput)(nil), Out: (*DeleteAccountPasswordPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteAccountPasswordPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeleteGroupInput)(nil), Out: (*DeleteGroupOutput)(nil), Operation: model.Operation{Name: "DeleteGroup", Errors: []*aws.ErrorShape{ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeleteGroupPolicyInput)(nil), Out: (*DeleteGroupPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteGroupPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeleteInstanceProfileInput)(nil), Out: (*DeleteInstanceProfileOutput)(nil), Operation: model.Operation{Name: "DeleteInstanceProfile", Errors: []*aws.ErrorShape{ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteLoginProfileInput)(nil), Out: (*DeleteLoginProfileOutput)(nil), Operation: model.Operation{Name: "DeleteLoginProfile", Errors: []*aws.ErrorShape{ErrEntityTemporarilyUnmodifiableException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteOpenIDConnectProviderInput)(nil), Out: (*DeleteOpenIDConnectProviderOutput)(nil), Operation: model.Operation{Name: "DeleteOpenIDConnectProvider", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeletePolicyInput)(nil), Out: (*DeletePolicyOutput)(nil), Operation: model.Operation{Name: "DeletePolicy", Errors: []*aws.ErrorShape{ErrDeleteConflictException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeletePolicyVersionInput)(nil), Out: (*DeletePolicyVersionOutput)(nil), Operation: model.Operation{Name: "DeletePolicyVersion", Errors: []*aws.ErrorShape{ErrDeleteConflictException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeleteRoleInput)(nil), Out: (*DeleteRoleOutput)(nil), Operation: model.Operation{Name: "DeleteRole", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*DeleteRolePermissionsBoundaryInput)(nil), Out: (*DeleteRolePermissionsBoundaryOutput)(nil), Operation: model.Operation{Name: "DeleteRolePermissionsBoundary", Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*DeleteRolePolicyInput)(nil), Out: (*DeleteRolePolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRolePolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*DeleteSAMLProviderInput)(nil), Out: (*DeleteSAMLProviderOutput)(nil), Operation: model.Operation{Name: "DeleteSAMLProvider", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteSSHPublicKeyInput)(nil), Out: (*DeleteSSHPublicKeyOutput)(nil), Operation: model.Operation{Name: "DeleteSSHPublicKey", Errors: []*aws.ErrorShape{ErrNoSuchEntityException}}},
+	{In: (*DeleteServerCertificateInput)(nil), Out: (*DeleteServerCertificateOutput)(nil), Operation: model.Operation{Name: "DeleteServerCertificate", Errors: []*aws.ErrorShape{ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeleteServiceLinkedRoleInput)(nil), Out: (*DeleteServiceLinkedRoleOutput)(nil), Operation: model.Operation{Name: "DeleteServiceLinkedRole", ResultWrapper: "DeleteServiceLinkedRoleResult", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteServiceSpecificCredentialInput)(nil), Out: (*DeleteServiceSpecificCredentialOutput)(nil), Operation: model.Operation{Name: "DeleteServiceSpecificCredential", Errors: []*aws.ErrorShape{ErrNoSuchEntityException}}},
+	{In: (*DeleteSigningCertificateInput)(nil), Out: (*DeleteSigningCertificateOutput)(nil), Operation: model.Operation{Name: "DeleteSigningCertificate", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeleteUserInput)(nil), Out: (*DeleteUserOutput)(nil), Operation: model.Operation{Name: "DeleteUser", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeleteUserPermissionsBoundaryInput)(nil), Out: (*DeleteUserPermissionsBoundaryOutput)(nil), Operation: model.Operation{Name: "DeleteUserPermissionsBoundary", Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DeleteUserPolicyInput)(nil), Out: (*DeleteUserPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteUserPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DeleteVirtualMFADeviceInput)(nil), Out: (*DeleteVirtualMFADeviceOutput)(nil), Operation: model.Operation{Name: "DeleteVirtualMFADevice", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrDeleteConflictException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DetachGroupPolicyInput)(nil), Out: (*DetachGroupPolicyOutput)(nil), Operation: model.Operation{Name: "DetachGroupPolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*DetachRolePolicyInput)(nil), Out: (*DetachRolePolicyOutput)(nil), Operation: model.Operation{Name: "DetachRolePolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*DetachUserPolicyInput)(nil), Out: (*DetachUserPolicyOutput)(nil), Operation: model.Operation{Name: "DetachUserPolicy", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*DisableOrganizationsRootCredentialsManagementInput)(nil), Out: (*DisableOrganizationsRootCredentialsManagementOutput)(nil), Operation: model.Operation{Name: "DisableOrganizationsRootCredentialsManagement", ResultWrapper: "DisableOrganizationsRootCredentialsManagementResult", Errors: []*aws.ErrorShape{ErrAccountNotManagementOrDelegatedAdministratorException, ErrOrganizationNotFoundException, ErrOrganizationNotInAllFeaturesModeException, ErrServiceAccessNotEnabledException}}},
+	{In: (*DisableOrganizationsRootSessionsInput)(nil), Out: (*DisableOrganizationsRootSessionsOutput)(nil), Operation: model.Operation{Name: "DisableOrganizationsRootSessions", ResultWrapper: "DisableOrganizationsRootSessionsResult", Errors: []*aws.ErrorShape{ErrAccountNotManagementOrDelegatedAdministratorException, ErrOrganizationNotFoundException, ErrOrganizationNotInAllFeaturesModeException, ErrServiceAccessNotEnabledException}}},
+	{In: (*DisableOutboundWebIdentityFederationInput)(nil), Out: (*DisableOutboundWebIdentityFederationOutput)(nil), Operation: model.Operation{Name: "DisableOutboundWebIdentityFederation", Errors: []*aws.ErrorShape{ErrFeatureDisabledException}}},
+	{In: (*EnableMFADeviceInput)(nil), Out: (*EnableMFADeviceOutput)(nil), Operation: model.Operation{Name: "EnableMFADevice", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrEntityTemporarilyUnmodifiableException, ErrInvalidAuthenticationCodeException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*EnableOrganizationsRootCredentialsManagementInput)(nil), Out: (*EnableOrganizationsRootCredentialsManagementOutput)(nil), Operation: model.Operation{Name: "EnableOrganizationsRootCredentialsManagement", ResultWrapper: "EnableOrganizationsRootCredentialsManagementResult", Errors: []*aws.ErrorShape{ErrAccountNotManagementOrDelegatedAdministratorException, ErrCallerIsNotManagementAccountException, ErrOrganizationNotFoundException, ErrOrganizationNotInAllFeaturesModeException, ErrServiceAccessNotEnabledException}}},
+	{In: (*EnableOrganizationsRootSessionsInput)(nil), Out: (*EnableOrganizationsRootSessionsOutput)(nil), Operation: model.Operation{Name: "EnableOrganizationsRootSessions", ResultWrapper: "EnableOrganizationsRootSessionsResult", Errors: []*aws.ErrorShape{ErrAccountNotManagementOrDelegatedAdministratorException, ErrCallerIsNotManagementAccountException, ErrOrganizationNotFoundException, ErrOrganizationNotInAllFeaturesModeException, ErrServiceAccessNotEnabledException}}},
+	{In: (*GenerateCredentialReportInput)(nil), Out: (*GenerateCredentialReportOutput)(nil), Operation: model.Operation{Name: "GenerateCredentialReport", ResultWrapper: "GenerateCredentialReportResult", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrServiceFailureException}}},
+	{In: (*GenerateOrganizationsAccessReportInput)(nil), Out: (*GenerateOrganizationsAccessReportOutput)(nil), Operation: model.Operation{Name: "GenerateOrganizationsAccessReport", ResultWrapper: "GenerateOrganizationsAccessReportResult", Errors: []*aws.ErrorShape{ErrReportGenerationLimitExceededException}}},
+	{In: (*GenerateServiceLastAccessedDetailsInput)(nil), Out: (*GenerateServiceLastAccessedDetailsOutput)(nil), Operation: model.Operation{Name: "GenerateServiceLastAccessedDetails", ResultWrapper: "GenerateServiceLastAccessedDetailsResult", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException}}},
 	{In: (*GetAccessKeyLastUsedInput)(nil), Out: (*GetAccessKeyLastUsedOutput)(nil), Operation: model.Operation{Name: "GetAccessKeyLastUsed", ResultWrapper: "GetAccessKeyLastUsedResult", Flags: model.ReadOnly}},
 	{In: (*GetAccountAuthorizationDetailsInput)(nil), Out: (*GetAccountAuthorizationDetailsOutput)(nil), Operation: model.Operation{Name: "GetAccountAuthorizationDetails", ResultWrapper: "GetAccountAuthorizationDetailsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*GetAccountPasswordPolicyInput)(nil), Out: (*GetAccountPasswordPolicyOutput)(nil), Operation: model.Operation{Name: "GetAccountPasswordPolicy", ResultWrapper: "GetAccountPasswordPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetAccountSummaryInput)(nil), Out: (*GetAccountSummaryOutput)(nil), Operation: model.Operation{Name: "GetAccountSummary", ResultWrapper: "GetAccountSummaryResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
 	{In: (*GetContextKeysForCustomPolicyInput)(nil), Out: (*GetContextKeysForCustomPolicyOutput)(nil), Operation: model.Operation{Name: "GetContextKeysForCustomPolicy", ResultWrapper: "GetContextKeysForCustomPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException}}},
 	{In: (*GetContextKeysForPrincipalPolicyInput)(nil), Out: (*GetContextKeysForPrincipalPolicyOutput)(nil), Operation: model.Operation{Name: "GetContextKeysForPrincipalPolicy", ResultWrapper: "GetContextKeysForPrincipalPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException}}},
+	{In: (*GetCredentialReportInput)(nil), Out: (*GetCredentialReportOutput)(nil), Operation: model.Operation{Name: "GetCredentialReport", ResultWrapper: "GetCredentialReportResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrCredentialReportExpiredException, ErrCredentialReportNotPresentException, ErrCredentialReportNotReadyException, ErrServiceFailureException}}},
+	{In: (*GetDelegationRequestInput)(nil), Out: (*GetDelegationRequestOutput)(nil), Operation: model.Operation{Name: "GetDelegationRequest", ResultWrapper: "GetDelegationRequestResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*GetGroupInput)(nil), Out: (*GetGroupOutput)(nil), Operation: model.Operation{Name: "GetGroup", ResultWrapper: "GetGroupResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*GetGroupPolicyInput)(nil), Out: (*GetGroupPolicyOutput)(nil), Operation: model.Operation{Name: "GetGroupPolicy", ResultWrapper: "GetGroupPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*GetInstanceProfileInput)(nil), Out: (*GetInstanceProfileOutput)(nil), Operation: model.Operation{Name: "GetInstanceProfile", ResultWrapper: "GetInstanceProfileResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetLoginProfileInput)(nil), Out: (*GetLoginProfileOutput)(nil), Operation: model.Operation{Name: "GetLoginProfile", ResultWrapper: "GetLoginProfileResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetMFADeviceInput)(nil), Out: (*GetMFADeviceOutput)(nil), Operation: model.Operation{Name: "GetMFADevice", ResultWrapper: "GetMFADeviceResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetOpenIDConnectProviderInput)(nil), Out: (*GetOpenIDConnectProviderOutput)(nil), Operation: model.Operation{Name: "GetOpenIDConnectProvider", ResultWrapper: "GetOpenIDConnectProviderResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetOrganizationsAccessReportInput)(nil), Out: (*GetOrganizationsAccessReportOutput)(nil), Operation: model.Operation{Name: "GetOrganizationsAccessReport", ResultWrapper: "GetOrganizationsAccessReportResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException}}},
+	{In: (*GetOutboundWebIdentityFederationInfoInput)(nil), Out: (*GetOutboundWebIdentityFederationInfoOutput)(nil), Operation: model.Operation{Name: "GetOutboundWebIdentityFederationInfo", ResultWrapper: "GetOutboundWebIdentityFederationInfoResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrFeatureDisabledException}}},
 	{In: (*GetPolicyInput)(nil), Out: (*GetPolicyOutput)(nil), Operation: model.Operation{Name: "GetPolicy", ResultWrapper: "GetPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*GetPolicyVersionInput)(nil), Out: (*GetPolicyVersionOutput)(nil), Operation: model.Operation{Name: "GetPolicyVersion", ResultWrapper: "GetPolicyVersionResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*GetRoleInput)(nil), Out: (*GetRoleOutput)(nil), Operation: model.Operation{Name: "GetRole", ResultWrapper: "GetRoleResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*GetRolePolicyInput)(nil), Out: (*GetRolePolicyOutput)(nil), Operation: model.Operation{Name: "GetRolePolicy", ResultWrapper: "GetRolePolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetSAMLProviderInput)(nil), Out: (*GetSAMLProviderOutput)(nil), Operation: model.Operation{Name: "GetSAMLProvider", ResultWrapper: "GetSAMLProviderResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetSSHPublicKeyInput)(nil), Out: (*GetSSHPublicKeyOutput)(nil), Operation: model.Operation{Name: "GetSSHPublicKey", ResultWrapper: "GetSSHPublicKeyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrUnrecognizedPublicKeyEncodingException}}},
+	{In: (*GetServerCertificateInput)(nil), Out: (*GetServerCertificateOutput)(nil), Operation: model.Operation{Name: "GetServerCertificate", ResultWrapper: "GetServerCertificateResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*GetServiceLastAccessedDetailsInput)(nil), Out: (*GetServiceLastAccessedDetailsOutput)(nil), Operation: model.Operation{Name: "GetServiceLastAccessedDetails", ResultWrapper: "GetServiceLastAccessedDetailsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException}}},
+	{In: (*GetServiceLastAccessedDetailsWithEntitiesInput)(nil), Out: (*GetServiceLastAccessedDetailsWithEntitiesOutput)(nil), Operation: model.Operation{Name: "GetServiceLastAccessedDetailsWithEntities", ResultWrapper: "GetServiceLastAccessedDetailsWithEntitiesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException}}},
 	{In: (*GetServiceLinkedRoleDeletionStatusInput)(nil), Out: (*GetServiceLinkedRoleDeletionStatusOutput)(nil), Operation: model.Operation{Name: "GetServiceLinkedRoleDeletionStatus", ResultWrapper: "GetServiceLinkedRoleDeletionStatusResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*GetUserInput)(nil), Out: (*GetUserOutput)(nil), Operation: model.Operation{Name: "GetUser", ResultWrapper: "GetUserResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*GetUserPolicyInput)(nil), Out: (*GetUserPolicyOutput)(nil), Operation: model.Operation{Name: "GetUserPolicy", ResultWrapper: "GetUserPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListAccessKeysInput)(nil), Out: (*ListAccessKeysOutput)(nil), Operation: model.Operation{Name: "ListAccessKeys", ResultWrapper: "ListAccessKeysResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListAccountAliasesInput)(nil), Out: (*ListAccountAliasesOutput)(nil), Operation: model.Operation{Name: "ListAccountAliases", ResultWrapper: "ListAccountAliasesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
 	{In: (*ListAttachedGroupPoliciesInput)(nil), Out: (*ListAttachedGroupPoliciesOutput)(nil), Operation: model.Operation{Name: "ListAttachedGroupPolicies", ResultWrapper: "ListAttachedGroupPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListAttachedRolePoliciesInput)(nil), Out: (*ListAttachedRolePoliciesOutput)(nil), Operation: model.Operation{Name: "ListAttachedRolePolicies", ResultWrapper: "ListAttachedRolePoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListAttachedUserPoliciesInput)(nil), Out: (*ListAttachedUserPoliciesOutput)(nil), Operation: model.Operation{Name: "ListAttachedUserPolicies", ResultWrapper: "ListAttachedUserPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListDelegationRequestsInput)(nil), Out: (*ListDelegationRequestsOutput)(nil), Operation: model.Operation{Name: "ListDelegationRequests", ResultWrapper: "ListDelegationRequestsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListEntitiesForPolicyInput)(nil), Out: (*ListEntitiesForPolicyOutput)(nil), Operation: model.Operation{Name: "ListEntitiesForPolicy", ResultWrapper: "ListEntitiesForPolicyResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListGroupPoliciesInput)(nil), Out: (*ListGroupPoliciesOutput)(nil), Operation: model.Operation{Name: "ListGroupPolicies", ResultWrapper: "ListGroupPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListGroupsInput)(nil), Out: (*ListGroupsOutput)(nil), Operation: model.Operation{Name: "ListGroups", ResultWrapper: "ListGroupsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
@@ -1167,6 +2027,11 @@ var served = []model.Served{
 	{In: (*ListInstanceProfileTagsInput)(nil), Out: (*ListInstanceProfileTagsOutput)(nil), Operation: model.Operation{Name: "ListInstanceProfileTags", ResultWrapper: "ListInstanceProfileTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListInstanceProfilesInput)(nil), Out: (*ListInstanceProfilesOutput)(nil), Operation: model.Operation{Name: "ListInstanceProfiles", ResultWrapper: "ListInstanceProfilesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
 	{In: (*ListInstanceProfilesForRoleInput)(nil), Out: (*ListInstanceProfilesForRoleOutput)(nil), Operation: model.Operation{Name: "ListInstanceProfilesForRole", ResultWrapper: "ListInstanceProfilesForRoleResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListMFADeviceTagsInput)(nil), Out: (*ListMFADeviceTagsOutput)(nil), Operation: model.Operation{Name: "ListMFADeviceTags", ResultWrapper: "ListMFADeviceTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListMFADevicesInput)(nil), Out: (*ListMFADevicesOutput)(nil), Operation: model.Operation{Name: "ListMFADevices", ResultWrapper: "ListMFADevicesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListOpenIDConnectProviderTagsInput)(nil), Out: (*ListOpenIDConnectProviderTagsOutput)(nil), Operation: model.Operation{Name: "ListOpenIDConnectProviderTags", ResultWrapper: "ListOpenIDConnectProviderTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListOpenIDConnectProvidersInput)(nil), Out: (*ListOpenIDConnectProvidersOutput)(nil), Operation: model.Operation{Name: "ListOpenIDConnectProviders", ResultWrapper: "ListOpenIDConnectProvidersResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*ListOrganizationsFeaturesInput)(nil), Out: (*ListOrganizationsFeaturesOutput)(nil), Operation: model.Operation{Name: "ListOrganizationsFeatures", ResultWrapper: "ListOrganizationsFeaturesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccountNotManagementOrDelegatedAdministratorException, ErrOrganizationNotFoundException, ErrOrganizationNotInAllFeaturesModeException, ErrServiceAccessNotEnabledException}}},
 	{In: (*ListPoliciesInput)(nil), Out: (*ListPoliciesOutput)(nil), Operation: model.Operation{Name: "ListPolicies", ResultWrapper: "ListPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
 	{In: (*ListPoliciesGrantingServiceAccessInput)(nil), Out: (*ListPoliciesGrantingServiceAccessOutput)(nil), Operation: model.Operation{Name: "ListPoliciesGrantingServiceAccess", ResultWrapper: "ListPoliciesGrantingServiceAccessResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException}}},
 	{In: (*ListPolicyTagsInput)(nil), Out: (*ListPolicyTagsOutput)(nil), Operation: model.Operation{Name: "ListPolicyTags", ResultWrapper: "ListPolicyTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
@@ -1174,214 +2039,405 @@ var served = []model.Served{
 	{In: (*ListRolePoliciesInput)(nil), Out: (*ListRolePoliciesOutput)(nil), Operation: model.Operation{Name: "ListRolePolicies", ResultWrapper: "ListRolePoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListRoleTagsInput)(nil), Out: (*ListRoleTagsOutput)(nil), Operation: model.Operation{Name: "ListRoleTags", ResultWrapper: "ListRoleTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListRolesInput)(nil), Out: (*ListRolesOutput)(nil), Operation: model.Operation{Name: "ListRoles", ResultWrapper: "ListRolesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*ListSAMLProviderTagsInput)(nil), Out: (*ListSAMLProviderTagsOutput)(nil), Operation: model.Operation{Name: "ListSAMLProviderTags", ResultWrapper: "ListSAMLProviderTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListSAMLProvidersInput)(nil), Out: (*ListSAMLProvidersOutput)(nil), Operation: model.Operation{Name: "ListSAMLProviders", ResultWrapper: "ListSAMLProvidersResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*ListSSHPublicKeysInput)(nil), Out: (*ListSSHPublicKeysOutput)(nil), Operation: model.Operation{Name: "ListSSHPublicKeys", ResultWrapper: "ListSSHPublicKeysResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException}}},
+	{In: (*ListServerCertificateTagsInput)(nil), Out: (*ListServerCertificateTagsOutput)(nil), Operation: model.Operation{Name: "ListServerCertificateTags", ResultWrapper: "ListServerCertificateTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ListServerCertificatesInput)(nil), Out: (*ListServerCertificatesOutput)(nil), Operation: model.Operation{Name: "ListServerCertificates", ResultWrapper: "ListServerCertificatesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*ListServiceSpecificCredentialsInput)(nil), Out: (*ListServiceSpecificCredentialsOutput)(nil), Operation: model.Operation{Name: "ListServiceSpecificCredentials", ResultWrapper: "ListServiceSpecificCredentialsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceNotSupportedException}}},
+	{In: (*ListSigningCertificatesInput)(nil), Out: (*ListSigningCertificatesOutput)(nil), Operation: model.Operation{Name: "ListSigningCertificates", ResultWrapper: "ListSigningCertificatesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListUserPoliciesInput)(nil), Out: (*ListUserPoliciesOutput)(nil), Operation: model.Operation{Name: "ListUserPolicies", ResultWrapper: "ListUserPoliciesResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListUserTagsInput)(nil), Out: (*ListUserTagsOutput)(nil), Operation: model.Operation{Name: "ListUserTags", ResultWrapper: "ListUserTagsResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*ListUsersInput)(nil), Out: (*ListUsersOutput)(nil), Operation: model.Operation{Name: "ListUsers", ResultWrapper: "ListUsersResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
+	{In: (*ListVirtualMFADevicesInput)(nil), Out: (*ListVirtualMFADevicesOutput)(nil), Operation: model.Operation{Name: "ListVirtualMFADevices", ResultWrapper: "ListVirtualMFADevicesResult", Flags: model.ReadOnly}},
 	{In: (*PutGroupPolicyInput)(nil), Out: (*PutGroupPolicyOutput)(nil), Operation: model.Operation{Name: "PutGroupPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*PutRolePermissionsBoundaryInput)(nil), Out: (*PutRolePermissionsBoundaryOutput)(nil), Operation: model.Operation{Name: "PutRolePermissionsBoundary", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*PutRolePolicyInput)(nil), Out: (*PutRolePolicyOutput)(nil), Operation: model.Operation{Name: "PutRolePolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*PutUserPermissionsBoundaryInput)(nil), Out: (*PutUserPermissionsBoundaryOutput)(nil), Operation: model.Operation{Name: "PutUserPermissionsBoundary", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrPolicyNotAttachableException, ErrServiceFailureException}}},
 	{In: (*PutUserPolicyInput)(nil), Out: (*PutUserPolicyOutput)(nil), Operation: model.Operation{Name: "PutUserPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*RemoveClientIDFromOpenIDConnectProviderInput)(nil), Out: (*RemoveClientIDFromOpenIDConnectProviderOutput)(nil), Operation: model.Operation{Name: "RemoveClientIDFromOpenIDConnectProvider", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*RemoveRoleFromInstanceProfileInput)(nil), Out: (*RemoveRoleFromInstanceProfileOutput)(nil), Operation: model.Operation{Name: "RemoveRoleFromInstanceProfile", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*RemoveUserFromGroupInput)(nil), Out: (*RemoveUserFromGroupOutput)(nil), Operation: model.Operation{Name: "RemoveUserFromGroup", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*ResetServiceSpecificCredentialInput)(nil), Out: (*ResetServiceSpecificCredentialOutput)(nil), Operation: model.Operation{Name: "ResetServiceSpecificCredential", ResultWrapper: "ResetServiceSpecificCredentialResult", Errors: []*aws.ErrorShape{ErrNoSuchEntityException}}},
+	{In: (*ResyncMFADeviceInput)(nil), Out: (*ResyncMFADeviceOutput)(nil), Operation: model.Operation{Name: "ResyncMFADevice", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidAuthenticationCodeException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*SetDefaultPolicyVersionInput)(nil), Out: (*SetDefaultPolicyVersionOutput)(nil), Operation: model.Operation{Name: "SetDefaultPolicyVersion", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*SetSecurityTokenServicePreferencesInput)(nil), Out: (*SetSecurityTokenServicePreferencesOutput)(nil), Operation: model.Operation{Name: "SetSecurityTokenServicePreferences", Errors: []*aws.ErrorShape{ErrServiceFailureException}}},
 	{In: (*SimulateCustomPolicyInput)(nil), Out: (*SimulateCustomPolicyOutput)(nil), Operation: model.Operation{Name: "SimulateCustomPolicy", ResultWrapper: "SimulateCustomPolicyResult", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrPolicyEvaluationException}}},
 	{In: (*SimulatePrincipalPolicyInput)(nil), Out: (*SimulatePrincipalPolicyOutput)(nil), Operation: model.Operation{Name: "SimulatePrincipalPolicy", ResultWrapper: "SimulatePrincipalPolicyResult", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException, ErrPolicyEvaluationException}}},
 	{In: (*TagInstanceProfileInput)(nil), Out: (*TagInstanceProfileOutput)(nil), Operation: model.Operation{Name: "TagInstanceProfile", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*TagMFADeviceInput)(nil), Out: (*TagMFADeviceOutput)(nil), Operation: model.Operation{Name: "TagMFADevice", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*TagOpenIDConnectProviderInput)(nil), Out: (*TagOpenIDConnectProviderOutput)(nil), Operation: model.Operation{Name: "TagOpenIDConnectProvider", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*TagPolicyInput)(nil), Out: (*TagPolicyOutput)(nil), Operation: model.Operation{Name: "TagPolicy", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*TagRoleInput)(nil), Out: (*TagRoleOutput)(nil), Operation: model.Operation{Name: "TagRole", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*TagSAMLProviderInput)(nil), Out: (*TagSAMLProviderOutput)(nil), Operation: model.Operation{Name: "TagSAMLProvider", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*TagServerCertificateInput)(nil), Out: (*TagServerCertificateOutput)(nil), Operation: model.Operation{Name: "TagServerCertificate", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*TagUserInput)(nil), Out: (*TagUserOutput)(nil), Operation: model.Operation{Name: "TagUser", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*UntagInstanceProfileInput)(nil), Out: (*UntagInstanceProfileOutput)(nil), Operation: model.Operation{Name: "UntagInstanceProfile", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UntagMFADeviceInput)(nil), Out: (*UntagMFADeviceOutput)(nil), Operation: model.Operation{Name: "UntagMFADevice", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UntagOpenIDConnectProviderInput)(nil), Out: (*UntagOpenIDConnectProviderOutput)(nil), Operation: model.Operation{Name: "UntagOpenIDConnectProvider", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*UntagPolicyInput)(nil), Out: (*UntagPolicyOutput)(nil), Operation: model.Operation{Name: "UntagPolicy", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*UntagRoleInput)(nil), Out: (*UntagRoleOutput)(nil), Operation: model.Operation{Name: "UntagRole", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UntagSAMLProviderInput)(nil), Out: (*UntagSAMLProviderOutput)(nil), Operation: model.Operation{Name: "UntagSAMLProvider", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UntagServerCertificateInput)(nil), Out: (*UntagServerCertificateOutput)(nil), Operation: model.Operation{Name: "UntagServerCertificate", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*UntagUserInput)(nil), Out: (*UntagUserOutput)(nil), Operation: model.Operation{Name: "UntagUser", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*UpdateAccessKeyInput)(nil), Out: (*UpdateAccessKeyOutput)(nil), Operation: model.Operation{Name: "UpdateAccessKey", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UpdateAccountPasswordPolicyInput)(nil), Out: (*UpdateAccountPasswordPolicyOutput)(nil), Operation: model.Operation{Name: "UpdateAccountPasswordPolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*UpdateAssumeRolePolicyInput)(nil), Out: (*UpdateAssumeRolePolicyOutput)(nil), Operation: model.Operation{Name: "UpdateAssumeRolePolicy", Errors: []*aws.ErrorShape{ErrLimitExceededException, ErrMalformedPolicyDocumentException, ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*UpdateGroupInput)(nil), Out: (*UpdateGroupOutput)(nil), Operation: model.Operation{Name: "UpdateGroup", Errors: []*aws.ErrorShape{ErrEntityAlreadyExistsException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UpdateLoginProfileInput)(nil), Out: (*UpdateLoginProfileOutput)(nil), Operation: model.Operation{Name: "UpdateLoginProfile", Errors: []*aws.ErrorShape{ErrEntityTemporarilyUnmodifiableException, ErrLimitExceededException, ErrNoSuchEntityException, ErrPasswordPolicyViolationException, ErrServiceFailureException}}},
+	{In: (*UpdateOpenIDConnectProviderThumbprintInput)(nil), Out: (*UpdateOpenIDConnectProviderThumbprintOutput)(nil), Operation: model.Operation{Name: "UpdateOpenIDConnectProviderThumbprint", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*UpdateRoleInput)(nil), Out: (*UpdateRoleOutput)(nil), Operation: model.Operation{Name: "UpdateRole", ResultWrapper: "UpdateRoleResult", Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
 	{In: (*UpdateRoleDescriptionInput)(nil), Out: (*UpdateRoleDescriptionOutput)(nil), Operation: model.Operation{Name: "UpdateRoleDescription", ResultWrapper: "UpdateRoleDescriptionResult", Errors: []*aws.ErrorShape{ErrNoSuchEntityException, ErrServiceFailureException, ErrUnmodifiableEntityException}}},
+	{In: (*UpdateSAMLProviderInput)(nil), Out: (*UpdateSAMLProviderOutput)(nil), Operation: model.Operation{Name: "UpdateSAMLProvider", ResultWrapper: "UpdateSAMLProviderResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UpdateSSHPublicKeyInput)(nil), Out: (*UpdateSSHPublicKeyOutput)(nil), Operation: model.Operation{Name: "UpdateSSHPublicKey", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrNoSuchEntityException}}},
+	{In: (*UpdateServerCertificateInput)(nil), Out: (*UpdateServerCertificateOutput)(nil), Operation: model.Operation{Name: "UpdateServerCertificate", Errors: []*aws.ErrorShape{ErrEntityAlreadyExistsException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UpdateServiceSpecificCredentialInput)(nil), Out: (*UpdateServiceSpecificCredentialOutput)(nil), Operation: model.Operation{Name: "UpdateServiceSpecificCredential", Errors: []*aws.ErrorShape{ErrNoSuchEntityException}}},
+	{In: (*UpdateSigningCertificateInput)(nil), Out: (*UpdateSigningCertificateOutput)(nil), Operation: model.Operation{Name: "UpdateSigningCertificate", Errors: []*aws.ErrorShape{ErrInvalidInputException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 	{In: (*UpdateUserInput)(nil), Out: (*UpdateUserOutput)(nil), Operation: model.Operation{Name: "UpdateUser", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrEntityTemporarilyUnmodifiableException, ErrLimitExceededException, ErrNoSuchEntityException, ErrServiceFailureException}}},
+	{In: (*UploadSSHPublicKeyInput)(nil), Out: (*UploadSSHPublicKeyOutput)(nil), Operation: model.Operation{Name: "UploadSSHPublicKey", ResultWrapper: "UploadSSHPublicKeyResult", Errors: []*aws.ErrorShape{ErrDuplicateSSHPublicKeyException, ErrInvalidPublicKeyException, ErrLimitExceededException, ErrNoSuchEntityException, ErrUnrecognizedPublicKeyEncodingException}}},
+	{In: (*UploadServerCertificateInput)(nil), Out: (*UploadServerCertificateOutput)(nil), Operation: model.Operation{Name: "UploadServerCertificate", ResultWrapper: "UploadServerCertificateResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrEntityAlreadyExistsException, ErrInvalidInputException, ErrKeyPairMismatchException, ErrLimitExceededException, ErrMalformedCertificateException, ErrServiceFailureException}}},
+	{In: (*UploadSigningCertificateInput)(nil), Out: (*UploadSigningCertificateOutput)(nil), Operation: model.Operation{Name: "UploadSigningCertificate", ResultWrapper: "UploadSigningCertificateResult", Errors: []*aws.ErrorShape{ErrConcurrentModificationException, ErrDuplicateCertificateException, ErrEntityAlreadyExistsException, ErrInvalidCertificateException, ErrLimitExceededException, ErrMalformedCertificateException, ErrNoSuchEntityException, ErrServiceFailureException}}},
 }
 
 func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	s := svc.(Service)
 	switch row {
 	case 0:
-		return s.AddRoleToInstanceProfile(ctx, in.(*AddRoleToInstanceProfileInput))
+		return s.AddClientIDToOpenIDConnectProvider(ctx, in.(*AddClientIDToOpenIDConnectProviderInput))
 	case 1:
-		return s.AddUserToGroup(ctx, in.(*AddUserToGroupInput))
+		return s.AddRoleToInstanceProfile(ctx, in.(*AddRoleToInstanceProfileInput))
 	case 2:
-		return s.AttachGroupPolicy(ctx, in.(*AttachGroupPolicyInput))
+		return s.AddUserToGroup(ctx, in.(*AddUserToGroupInput))
 	case 3:
-		return s.AttachRolePolicy(ctx, in.(*AttachRolePolicyInput))
+		return s.AttachGroupPolicy(ctx, in.(*AttachGroupPolicyInput))
 	case 4:
-		return s.AttachUserPolicy(ctx, in.(*AttachUserPolicyInput))
+		return s.AttachRolePolicy(ctx, in.(*AttachRolePolicyInput))
 	case 5:
-		return s.CreateAccessKey(ctx, in.(*CreateAccessKeyInput))
+		return s.AttachUserPolicy(ctx, in.(*AttachUserPolicyInput))
 	case 6:
-		return s.CreateGroup(ctx, in.(*CreateGroupInput))
+		return s.ChangePassword(ctx, in.(*ChangePasswordInput))
 	case 7:
-		return s.CreateInstanceProfile(ctx, in.(*CreateInstanceProfileInput))
+		return s.CreateAccessKey(ctx, in.(*CreateAccessKeyInput))
 	case 8:
-		return s.CreatePolicy(ctx, in.(*CreatePolicyInput))
+		return s.CreateAccountAlias(ctx, in.(*CreateAccountAliasInput))
 	case 9:
-		return s.CreatePolicyVersion(ctx, in.(*CreatePolicyVersionInput))
+		return s.CreateGroup(ctx, in.(*CreateGroupInput))
 	case 10:
-		return s.CreateRole(ctx, in.(*CreateRoleInput))
+		return s.CreateInstanceProfile(ctx, in.(*CreateInstanceProfileInput))
 	case 11:
-		return s.CreateServiceLinkedRole(ctx, in.(*CreateServiceLinkedRoleInput))
+		return s.CreateLoginProfile(ctx, in.(*CreateLoginProfileInput))
 	case 12:
-		return s.CreateUser(ctx, in.(*CreateUserInput))
+		return s.CreateOpenIDConnectProvider(ctx, in.(*CreateOpenIDConnectProviderInput))
 	case 13:
-		return s.DeleteAccessKey(ctx, in.(*DeleteAccessKeyInput))
+		return s.CreatePolicy(ctx, in.(*CreatePolicyInput))
 	case 14:
-		return s.DeleteGroup(ctx, in.(*DeleteGroupInput))
+		return s.CreatePolicyVersion(ctx, in.(*CreatePolicyVersionInput))
 	case 15:
-		return s.DeleteGroupPolicy(ctx, in.(*DeleteGroupPolicyInput))
+		return s.CreateRole(ctx, in.(*CreateRoleInput))
 	case 16:
-		return s.DeleteInstanceProfile(ctx, in.(*DeleteInstanceProfileInput))
+		return s.CreateSAMLProvider(ctx, in.(*CreateSAMLProviderInput))
 	case 17:
-		return s.DeletePolicy(ctx, in.(*DeletePolicyInput))
+		return s.CreateServiceLinkedRole(ctx, in.(*CreateServiceLinkedRoleInput))
 	case 18:
-		return s.DeletePolicyVersion(ctx, in.(*DeletePolicyVersionInput))
+		return s.CreateServiceSpecificCredential(ctx, in.(*CreateServiceSpecificCredentialInput))
 	case 19:
-		return s.DeleteRole(ctx, in.(*DeleteRoleInput))
+		return s.CreateUser(ctx, in.(*CreateUserInput))
 	case 20:
-		return s.DeleteRolePermissionsBoundary(ctx, in.(*DeleteRolePermissionsBoundaryInput))
+		return s.CreateVirtualMFADevice(ctx, in.(*CreateVirtualMFADeviceInput))
 	case 21:
-		return s.DeleteRolePolicy(ctx, in.(*DeleteRolePolicyInput))
+		return s.DeactivateMFADevice(ctx, in.(*DeactivateMFADeviceInput))
 	case 22:
-		return s.DeleteServiceLinkedRole(ctx, in.(*DeleteServiceLinkedRoleInput))
+		return s.DeleteAccessKey(ctx, in.(*DeleteAccessKeyInput))
 	case 23:
-		return s.DeleteUser(ctx, in.(*DeleteUserInput))
+		return s.DeleteAccountAlias(ctx, in.(*DeleteAccountAliasInput))
 	case 24:
-		return s.DeleteUserPermissionsBoundary(ctx, in.(*DeleteUserPermissionsBoundaryInput))
+		return s.DeleteAccountPasswordPolicy(ctx, in.(*DeleteAccountPasswordPolicyInput))
 	case 25:
-		return s.DeleteUserPolicy(ctx, in.(*DeleteUserPolicyInput))
+		return s.DeleteGroup(ctx, in.(*DeleteGroupInput))
 	case 26:
-		return s.DetachGroupPolicy(ctx, in.(*DetachGroupPolicyInput))
+		return s.DeleteGroupPolicy(ctx, in.(*DeleteGroupPolicyInput))
 	case 27:
-		return s.DetachRolePolicy(ctx, in.(*DetachRolePolicyInput))
+		return s.DeleteInstanceProfile(ctx, in.(*DeleteInstanceProfileInput))
 	case 28:
-		return s.DetachUserPolicy(ctx, in.(*DetachUserPolicyInput))
+		return s.DeleteLoginProfile(ctx, in.(*DeleteLoginProfileInput))
 	case 29:
-		return s.GetAccessKeyLastUsed(ctx, in.(*GetAccessKeyLastUsedInput))
+		return s.DeleteOpenIDConnectProvider(ctx, in.(*DeleteOpenIDConnectProviderInput))
 	case 30:
-		return s.GetAccountAuthorizationDetails(ctx, in.(*GetAccountAuthorizationDetailsInput))
+		return s.DeletePolicy(ctx, in.(*DeletePolicyInput))
 	case 31:
-		return s.GetContextKeysForCustomPolicy(ctx, in.(*GetContextKeysForCustomPolicyInput))
+		return s.DeletePolicyVersion(ctx, in.(*DeletePolicyVersionInput))
 	case 32:
-		return s.GetContextKeysForPrincipalPolicy(ctx, in.(*GetContextKeysForPrincipalPolicyInput))
+		return s.DeleteRole(ctx, in.(*DeleteRoleInput))
 	case 33:
-		return s.GetGroup(ctx, in.(*GetGroupInput))
+		return s.DeleteRolePermissionsBoundary(ctx, in.(*DeleteRolePermissionsBoundaryInput))
 	case 34:
-		return s.GetGroupPolicy(ctx, in.(*GetGroupPolicyInput))
+		return s.DeleteRolePolicy(ctx, in.(*DeleteRolePolicyInput))
 	case 35:
-		return s.GetInstanceProfile(ctx, in.(*GetInstanceProfileInput))
+		return s.DeleteSAMLProvider(ctx, in.(*DeleteSAMLProviderInput))
 	case 36:
-		return s.GetPolicy(ctx, in.(*GetPolicyInput))
+		return s.DeleteSSHPublicKey(ctx, in.(*DeleteSSHPublicKeyInput))
 	case 37:
-		return s.GetPolicyVersion(ctx, in.(*GetPolicyVersionInput))
+		return s.DeleteServerCertificate(ctx, in.(*DeleteServerCertificateInput))
 	case 38:
-		return s.GetRole(ctx, in.(*GetRoleInput))
+		return s.DeleteServiceLinkedRole(ctx, in.(*DeleteServiceLinkedRoleInput))
 	case 39:
-		return s.GetRolePolicy(ctx, in.(*GetRolePolicyInput))
+		return s.DeleteServiceSpecificCredential(ctx, in.(*DeleteServiceSpecificCredentialInput))
 	case 40:
-		return s.GetServiceLinkedRoleDeletionStatus(ctx, in.(*GetServiceLinkedRoleDeletionStatusInput))
+		return s.DeleteSigningCertificate(ctx, in.(*DeleteSigningCertificateInput))
 	case 41:
-		return s.GetUser(ctx, in.(*GetUserInput))
+		return s.DeleteUser(ctx, in.(*DeleteUserInput))
 	case 42:
-		return s.GetUserPolicy(ctx, in.(*GetUserPolicyInput))
+		return s.DeleteUserPermissionsBoundary(ctx, in.(*DeleteUserPermissionsBoundaryInput))
 	case 43:
-		return s.ListAccessKeys(ctx, in.(*ListAccessKeysInput))
+		return s.DeleteUserPolicy(ctx, in.(*DeleteUserPolicyInput))
 	case 44:
-		return s.ListAttachedGroupPolicies(ctx, in.(*ListAttachedGroupPoliciesInput))
+		return s.DeleteVirtualMFADevice(ctx, in.(*DeleteVirtualMFADeviceInput))
 	case 45:
-		return s.ListAttachedRolePolicies(ctx, in.(*ListAttachedRolePoliciesInput))
+		return s.DetachGroupPolicy(ctx, in.(*DetachGroupPolicyInput))
 	case 46:
-		return s.ListAttachedUserPolicies(ctx, in.(*ListAttachedUserPoliciesInput))
+		return s.DetachRolePolicy(ctx, in.(*DetachRolePolicyInput))
 	case 47:
-		return s.ListEntitiesForPolicy(ctx, in.(*ListEntitiesForPolicyInput))
+		return s.DetachUserPolicy(ctx, in.(*DetachUserPolicyInput))
 	case 48:
-		return s.ListGroupPolicies(ctx, in.(*ListGroupPoliciesInput))
+		return s.DisableOrganizationsRootCredentialsManagement(ctx, in.(*DisableOrganizationsRootCredentialsManagementInput))
 	case 49:
-		return s.ListGroups(ctx, in.(*ListGroupsInput))
+		return s.DisableOrganizationsRootSessions(ctx, in.(*DisableOrganizationsRootSessionsInput))
 	case 50:
-		return s.ListGroupsForUser(ctx, in.(*ListGroupsForUserInput))
+		return s.DisableOutboundWebIdentityFederation(ctx, in.(*DisableOutboundWebIdentityFederationInput))
 	case 51:
-		return s.ListInstanceProfileTags(ctx, in.(*ListInstanceProfileTagsInput))
+		return s.EnableMFADevice(ctx, in.(*EnableMFADeviceInput))
 	case 52:
-		return s.ListInstanceProfiles(ctx, in.(*ListInstanceProfilesInput))
+		return s.EnableOrganizationsRootCredentialsManagement(ctx, in.(*EnableOrganizationsRootCredentialsManagementInput))
 	case 53:
-		return s.ListInstanceProfilesForRole(ctx, in.(*ListInstanceProfilesForRoleInput))
+		return s.EnableOrganizationsRootSessions(ctx, in.(*EnableOrganizationsRootSessionsInput))
 	case 54:
-		return s.ListPolicies(ctx, in.(*ListPoliciesInput))
+		return s.GenerateCredentialReport(ctx, in.(*GenerateCredentialReportInput))
 	case 55:
-		return s.ListPoliciesGrantingServiceAccess(ctx, in.(*ListPoliciesGrantingServiceAccessInput))
+		return s.GenerateOrganizationsAccessReport(ctx, in.(*GenerateOrganizationsAccessReportInput))
 	case 56:
-		return s.ListPolicyTags(ctx, in.(*ListPolicyTagsInput))
+		return s.GenerateServiceLastAccessedDetails(ctx, in.(*GenerateServiceLastAccessedDetailsInput))
 	case 57:
-		return s.ListPolicyVersions(ctx, in.(*ListPolicyVersionsInput))
+		return s.GetAccessKeyLastUsed(ctx, in.(*GetAccessKeyLastUsedInput))
 	case 58:
-		return s.ListRolePolicies(ctx, in.(*ListRolePoliciesInput))
+		return s.GetAccountAuthorizationDetails(ctx, in.(*GetAccountAuthorizationDetailsInput))
 	case 59:
-		return s.ListRoleTags(ctx, in.(*ListRoleTagsInput))
+		return s.GetAccountPasswordPolicy(ctx, in.(*GetAccountPasswordPolicyInput))
 	case 60:
-		return s.ListRoles(ctx, in.(*ListRolesInput))
+		return s.GetAccountSummary(ctx, in.(*GetAccountSummaryInput))
 	case 61:
-		return s.ListUserPolicies(ctx, in.(*ListUserPoliciesInput))
+		return s.GetContextKeysForCustomPolicy(ctx, in.(*GetContextKeysForCustomPolicyInput))
 	case 62:
-		return s.ListUserTags(ctx, in.(*ListUserTagsInput))
+		return s.GetContextKeysForPrincipalPolicy(ctx, in.(*GetContextKeysForPrincipalPolicyInput))
 	case 63:
-		return s.ListUsers(ctx, in.(*ListUsersInput))
+		return s.GetCredentialReport(ctx, in.(*GetCredentialReportInput))
 	case 64:
-		return s.PutGroupPolicy(ctx, in.(*PutGroupPolicyInput))
+		return s.GetDelegationRequest(ctx, in.(*GetDelegationRequestInput))
 	case 65:
-		return s.PutRolePermissionsBoundary(ctx, in.(*PutRolePermissionsBoundaryInput))
+		return s.GetGroup(ctx, in.(*GetGroupInput))
 	case 66:
-		return s.PutRolePolicy(ctx, in.(*PutRolePolicyInput))
+		return s.GetGroupPolicy(ctx, in.(*GetGroupPolicyInput))
 	case 67:
-		return s.PutUserPermissionsBoundary(ctx, in.(*PutUserPermissionsBoundaryInput))
+		return s.GetInstanceProfile(ctx, in.(*GetInstanceProfileInput))
 	case 68:
-		return s.PutUserPolicy(ctx, in.(*PutUserPolicyInput))
+		return s.GetLoginProfile(ctx, in.(*GetLoginProfileInput))
 	case 69:
-		return s.RemoveRoleFromInstanceProfile(ctx, in.(*RemoveRoleFromInstanceProfileInput))
+		return s.GetMFADevice(ctx, in.(*GetMFADeviceInput))
 	case 70:
-		return s.RemoveUserFromGroup(ctx, in.(*RemoveUserFromGroupInput))
+		return s.GetOpenIDConnectProvider(ctx, in.(*GetOpenIDConnectProviderInput))
 	case 71:
-		return s.SetDefaultPolicyVersion(ctx, in.(*SetDefaultPolicyVersionInput))
+		return s.GetOrganizationsAccessReport(ctx, in.(*GetOrganizationsAccessReportInput))
 	case 72:
-		return s.SimulateCustomPolicy(ctx, in.(*SimulateCustomPolicyInput))
+		return s.GetOutboundWebIdentityFederationInfo(ctx, in.(*GetOutboundWebIdentityFederationInfoInput))
 	case 73:
-		return s.SimulatePrincipalPolicy(ctx, in.(*SimulatePrincipalPolicyInput))
+		return s.GetPolicy(ctx, in.(*GetPolicyInput))
 	case 74:
-		return s.TagInstanceProfile(ctx, in.(*TagInstanceProfileInput))
+		return s.GetPolicyVersion(ctx, in.(*GetPolicyVersionInput))
 	case 75:
-		return s.TagPolicy(ctx, in.(*TagPolicyInput))
+		return s.GetRole(ctx, in.(*GetRoleInput))
 	case 76:
-		return s.TagRole(ctx, in.(*TagRoleInput))
+		return s.GetRolePolicy(ctx, in.(*GetRolePolicyInput))
 	case 77:
-		return s.TagUser(ctx, in.(*TagUserInput))
+		return s.GetSAMLProvider(ctx, in.(*GetSAMLProviderInput))
 	case 78:
-		return s.UntagInstanceProfile(ctx, in.(*UntagInstanceProfileInput))
+		return s.GetSSHPublicKey(ctx, in.(*GetSSHPublicKeyInput))
 	case 79:
-		return s.UntagPolicy(ctx, in.(*UntagPolicyInput))
+		return s.GetServerCertificate(ctx, in.(*GetServerCertificateInput))
 	case 80:
-		return s.UntagRole(ctx, in.(*UntagRoleInput))
+		return s.GetServiceLastAccessedDetails(ctx, in.(*GetServiceLastAccessedDetailsInput))
 	case 81:
-		return s.UntagUser(ctx, in.(*UntagUserInput))
+		return s.GetServiceLastAccessedDetailsWithEntities(ctx, in.(*GetServiceLastAccessedDetailsWithEntitiesInput))
 	case 82:
-		return s.UpdateAccessKey(ctx, in.(*UpdateAccessKeyInput))
+		return s.GetServiceLinkedRoleDeletionStatus(ctx, in.(*GetServiceLinkedRoleDeletionStatusInput))
 	case 83:
-		return s.UpdateAssumeRolePolicy(ctx, in.(*UpdateAssumeRolePolicyInput))
+		return s.GetUser(ctx, in.(*GetUserInput))
 	case 84:
-		return s.UpdateGroup(ctx, in.(*UpdateGroupInput))
+		return s.GetUserPolicy(ctx, in.(*GetUserPolicyInput))
 	case 85:
-		return s.UpdateRole(ctx, in.(*UpdateRoleInput))
+		return s.ListAccessKeys(ctx, in.(*ListAccessKeysInput))
 	case 86:
-		return s.UpdateRoleDescription(ctx, in.(*UpdateRoleDescriptionInput))
+		return s.ListAccountAliases(ctx, in.(*ListAccountAliasesInput))
 	case 87:
+		return s.ListAttachedGroupPolicies(ctx, in.(*ListAttachedGroupPoliciesInput))
+	case 88:
+		return s.ListAttachedRolePolicies(ctx, in.(*ListAttachedRolePoliciesInput))
+	case 89:
+		return s.ListAttachedUserPolicies(ctx, in.(*ListAttachedUserPoliciesInput))
+	case 90:
+		return s.ListDelegationRequests(ctx, in.(*ListDelegationRequestsInput))
+	case 91:
+		return s.ListEntitiesForPolicy(ctx, in.(*ListEntitiesForPolicyInput))
+	case 92:
+		return s.ListGroupPolicies(ctx, in.(*ListGroupPoliciesInput))
+	case 93:
+		return s.ListGroups(ctx, in.(*ListGroupsInput))
+	case 94:
+		return s.ListGroupsForUser(ctx, in.(*ListGroupsForUserInput))
+	case 95:
+		return s.ListInstanceProfileTags(ctx, in.(*ListInstanceProfileTagsInput))
+	case 96:
+		return s.ListInstanceProfiles(ctx, in.(*ListInstanceProfilesInput))
+	case 97:
+		return s.ListInstanceProfilesForRole(ctx, in.(*ListInstanceProfilesForRoleInput))
+	case 98:
+		return s.ListMFADeviceTags(ctx, in.(*ListMFADeviceTagsInput))
+	case 99:
+		return s.ListMFADevices(ctx, in.(*ListMFADevicesInput))
+	case 100:
+		return s.ListOpenIDConnectProviderTags(ctx, in.(*ListOpenIDConnectProviderTagsInput))
+	case 101:
+		return s.ListOpenIDConnectProviders(ctx, in.(*ListOpenIDConnectProvidersInput))
+	case 102:
+		return s.ListOrganizationsFeatures(ctx, in.(*ListOrganizationsFeaturesInput))
+	case 103:
+		return s.ListPolicies(ctx, in.(*ListPoliciesInput))
+	case 104:
+		return s.ListPoliciesGrantingServiceAccess(ctx, in.(*ListPoliciesGrantingServiceAccessInput))
+	case 105:
+		return s.ListPolicyTags(ctx, in.(*ListPolicyTagsInput))
+	case 106:
+		return s.ListPolicyVersions(ctx, in.(*ListPolicyVersionsInput))
+	case 107:
+		return s.ListRolePolicies(ctx, in.(*ListRolePoliciesInput))
+	case 108:
+		return s.ListRoleTags(ctx, in.(*ListRoleTagsInput))
+	case 109:
+		return s.ListRoles(ctx, in.(*ListRolesInput))
+	case 110:
+		return s.ListSAMLProviderTags(ctx, in.(*ListSAMLProviderTagsInput))
+	case 111:
+		return s.ListSAMLProviders(ctx, in.(*ListSAMLProvidersInput))
+	case 112:
+		return s.ListSSHPublicKeys(ctx, in.(*ListSSHPublicKeysInput))
+	case 113:
+		return s.ListServerCertificateTags(ctx, in.(*ListServerCertificateTagsInput))
+	case 114:
+		return s.ListServerCertificates(ctx, in.(*ListServerCertificatesInput))
+	case 115:
+		return s.ListServiceSpecificCredentials(ctx, in.(*ListServiceSpecificCredentialsInput))
+	case 116:
+		return s.ListSigningCertificates(ctx, in.(*ListSigningCertificatesInput))
+	case 117:
+		return s.ListUserPolicies(ctx, in.(*ListUserPoliciesInput))
+	case 118:
+		return s.ListUserTags(ctx, in.(*ListUserTagsInput))
+	case 119:
+		return s.ListUsers(ctx, in.(*ListUsersInput))
+	case 120:
+		return s.ListVirtualMFADevices(ctx, in.(*ListVirtualMFADevicesInput))
+	case 121:
+		return s.PutGroupPolicy(ctx, in.(*PutGroupPolicyInput))
+	case 122:
+		return s.PutRolePermissionsBoundary(ctx, in.(*PutRolePermissionsBoundaryInput))
+	case 123:
+		return s.PutRolePolicy(ctx, in.(*PutRolePolicyInput))
+	case 124:
+		return s.PutUserPermissionsBoundary(ctx, in.(*PutUserPermissionsBoundaryInput))
+	case 125:
+		return s.PutUserPolicy(ctx, in.(*PutUserPolicyInput))
+	case 126:
+		return s.RemoveClientIDFromOpenIDConnectProvider(ctx, in.(*RemoveClientIDFromOpenIDConnectProviderInput))
+	case 127:
+		return s.RemoveRoleFromInstanceProfile(ctx, in.(*RemoveRoleFromInstanceProfileInput))
+	case 128:
+		return s.RemoveUserFromGroup(ctx, in.(*RemoveUserFromGroupInput))
+	case 129:
+		return s.ResetServiceSpecificCredential(ctx, in.(*ResetServiceSpecificCredentialInput))
+	case 130:
+		return s.ResyncMFADevice(ctx, in.(*ResyncMFADeviceInput))
+	case 131:
+		return s.SetDefaultPolicyVersion(ctx, in.(*SetDefaultPolicyVersionInput))
+	case 132:
+		return s.SetSecurityTokenServicePreferences(ctx, in.(*SetSecurityTokenServicePreferencesInput))
+	case 133:
+		return s.SimulateCustomPolicy(ctx, in.(*SimulateCustomPolicyInput))
+	case 134:
+		return s.SimulatePrincipalPolicy(ctx, in.(*SimulatePrincipalPolicyInput))
+	case 135:
+		return s.TagInstanceProfile(ctx, in.(*TagInstanceProfileInput))
+	case 136:
+		return s.TagMFADevice(ctx, in.(*TagMFADeviceInput))
+	case 137:
+		return s.TagOpenIDConnectProvider(ctx, in.(*TagOpenIDConnectProviderInput))
+	case 138:
+		return s.TagPolicy(ctx, in.(*TagPolicyInput))
+	case 139:
+		return s.TagRole(ctx, in.(*TagRoleInput))
+	case 140:
+		return s.TagSAMLProvider(ctx, in.(*TagSAMLProviderInput))
+	case 141:
+		return s.TagServerCertificate(ctx, in.(*TagServerCertificateInput))
+	case 142:
+		return s.TagUser(ctx, in.(*TagUserInput))
+	case 143:
+		return s.UntagInstanceProfile(ctx, in.(*UntagInstanceProfileInput))
+	case 144:
+		return s.UntagMFADevice(ctx, in.(*UntagMFADeviceInput))
+	case 145:
+		return s.UntagOpenIDConnectProvider(ctx, in.(*UntagOpenIDConnectProviderInput))
+	case 146:
+		return s.UntagPolicy(ctx, in.(*UntagPolicyInput))
+	case 147:
+		return s.UntagRole(ctx, in.(*UntagRoleInput))
+	case 148:
+		return s.UntagSAMLProvider(ctx, in.(*UntagSAMLProviderInput))
+	case 149:
+		return s.UntagServerCertificate(ctx, in.(*UntagServerCertificateInput))
+	case 150:
+		return s.UntagUser(ctx, in.(*UntagUserInput))
+	case 151:
+		return s.UpdateAccessKey(ctx, in.(*UpdateAccessKeyInput))
+	case 152:
+		return s.UpdateAccountPasswordPolicy(ctx, in.(*UpdateAccountPasswordPolicyInput))
+	case 153:
+		return s.UpdateAssumeRolePolicy(ctx, in.(*UpdateAssumeRolePolicyInput))
+	case 154:
+		return s.UpdateGroup(ctx, in.(*UpdateGroupInput))
+	case 155:
+		return s.UpdateLoginProfile(ctx, in.(*UpdateLoginProfileInput))
+	case 156:
+		return s.UpdateOpenIDConnectProviderThumbprint(ctx, in.(*UpdateOpenIDConnectProviderThumbprintInput))
+	case 157:
+		return s.UpdateRole(ctx, in.(*UpdateRoleInput))
+	case 158:
+		return s.UpdateRoleDescription(ctx, in.(*UpdateRoleDescriptionInput))
+	case 159:
+		return s.UpdateSAMLProvider(ctx, in.(*UpdateSAMLProviderInput))
+	case 160:
+		return s.UpdateSSHPublicKey(ctx, in.(*UpdateSSHPublicKeyInput))
+	case 161:
+		return s.UpdateServerCertificate(ctx, in.(*UpdateServerCertificateInput))
+	case 162:
+		return s.UpdateServiceSpecificCredential(ctx, in.(*UpdateServiceSpecificCredentialInput))
+	case 163:
+		return s.UpdateSigningCertificate(ctx, in.(*UpdateSigningCertificateInput))
+	case 164:
 		return s.UpdateUser(ctx, in.(*UpdateUserInput))
+	case 165:
+		return s.UploadSSHPublicKey(ctx, in.(*UploadSSHPublicKeyInput))
+	case 166:
+		return s.UploadServerCertificate(ctx, in.(*UploadServerCertificateInput))
+	case 167:
+		return s.UploadSigningCertificate(ctx, in.(*UploadSigningCertificateInput))
 	}
 	panic("no such row")
 }

@@ -8,9 +8,18 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 )
 
+type AccessDetail struct {
+	ServiceName                string `v:"req"`
+	ServiceNamespace           string `v:"req,min=1,max=64,pat=23"`
+	Region                     aws.Opt[string]
+	EntityPath                 aws.Opt[string] `v:"min=19,max=427,pat=15"`
+	LastAuthenticatedTime      aws.Opt[time.Time]
+	TotalAuthenticatedEntities aws.Opt[int32]
+}
+
 type AccessKey struct {
 	UserName        string     `v:"req,min=1,max=64,pat=0"`
-	AccessKeyId     string     `v:"req,min=16,max=128,pat=1"`
+	AccessKeyId     string     `v:"req,min=16,max=128,pat=2"`
 	Status          StatusType `v:"req"`
 	SecretAccessKey string     `v:"req" f:"sensitive"`
 	CreateDate      aws.Opt[time.Time]
@@ -24,10 +33,17 @@ type AccessKeyLastUsed struct {
 
 type AccessKeyMetadata struct {
 	UserName    aws.Opt[string] `v:"min=1,max=64,pat=0"`
-	AccessKeyId aws.Opt[string] `v:"min=16,max=128,pat=1"`
+	AccessKeyId aws.Opt[string] `v:"min=16,max=128,pat=2"`
 	Status      aws.Opt[StatusType]
 	CreateDate  aws.Opt[time.Time]
 }
+
+type AddClientIDToOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn string `v:"req,min=20,max=2048"`
+	ClientID                 string `v:"req,min=1,max=255"`
+}
+
+type AddClientIDToOpenIDConnectProviderOutput struct{}
 
 type AddRoleToInstanceProfileInput struct {
 	InstanceProfileName string `v:"req,min=1,max=128,pat=0"`
@@ -74,6 +90,13 @@ type AttachedPolicy struct {
 	PolicyArn  aws.Opt[string] `v:"min=20,max=2048"`
 }
 
+type ChangePasswordInput struct {
+	OldPassword string `v:"req,min=1,max=128,pat=1" f:"sensitive"`
+	NewPassword string `v:"req,min=1,max=128,pat=1" f:"sensitive"`
+}
+
+type ChangePasswordOutput struct{}
+
 type ContextEntry struct {
 	ContextKeyName   aws.Opt[string] `v:"min=5,max=256"`
 	ContextKeyValues []string
@@ -88,8 +111,14 @@ type CreateAccessKeyOutput struct {
 	AccessKey *AccessKey `v:"req"`
 }
 
+type CreateAccountAliasInput struct {
+	AccountAlias string `v:"req,min=3,max=63,pat=3"`
+}
+
+type CreateAccountAliasOutput struct{}
+
 type CreateGroupInput struct {
-	Path      aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	Path      aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	GroupName string          `v:"req,min=1,max=128,pat=0"`
 }
 
@@ -99,7 +128,7 @@ type CreateGroupOutput struct {
 
 type CreateInstanceProfileInput struct {
 	InstanceProfileName string          `v:"req,min=1,max=128,pat=0"`
-	Path                aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	Path                aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	Tags                []Tag           `v:"max=50"`
 }
 
@@ -107,10 +136,32 @@ type CreateInstanceProfileOutput struct {
 	InstanceProfile *InstanceProfile `v:"req"`
 }
 
+type CreateLoginProfileInput struct {
+	UserName              aws.Opt[string] `v:"min=1,max=64,pat=0"`
+	Password              aws.Opt[string] `v:"min=1,max=128,pat=1" f:"sensitive"`
+	PasswordResetRequired aws.Opt[bool]
+}
+
+type CreateLoginProfileOutput struct {
+	LoginProfile *LoginProfile `v:"req"`
+}
+
+type CreateOpenIDConnectProviderInput struct {
+	Url            string   `v:"req,min=1,max=255"`
+	ClientIDList   []string `v1:"min=1,max=255"`
+	ThumbprintList []string `v1:"min=40,max=40"`
+	Tags           []Tag    `v:"max=50"`
+}
+
+type CreateOpenIDConnectProviderOutput struct {
+	OpenIDConnectProviderArn aws.Opt[string] `v:"min=20,max=2048"`
+	Tags                     []Tag           `v:"max=50"`
+}
+
 type CreatePolicyInput struct {
 	PolicyName     string          `v:"req,min=1,max=128,pat=0"`
-	Path           aws.Opt[string] `v:"min=1,max=512,pat=7"`
-	PolicyDocument string          `v:"req,min=1,max=131072,pat=5"`
+	Path           aws.Opt[string] `v:"min=1,max=512,pat=8"`
+	PolicyDocument string          `v:"req,min=1,max=131072,pat=1"`
 	Description    aws.Opt[string] `v:"max=1000"`
 	Tags           []Tag           `v:"max=50"`
 }
@@ -121,7 +172,7 @@ type CreatePolicyOutput struct {
 
 type CreatePolicyVersionInput struct {
 	PolicyArn      string `v:"req,min=20,max=2048"`
-	PolicyDocument string `v:"req,min=1,max=131072,pat=5"`
+	PolicyDocument string `v:"req,min=1,max=131072,pat=1"`
 	SetAsDefault   aws.Opt[bool]
 }
 
@@ -130,10 +181,10 @@ type CreatePolicyVersionOutput struct {
 }
 
 type CreateRoleInput struct {
-	Path                     aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	Path                     aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	RoleName                 string          `v:"req,min=1,max=64,pat=0"`
-	AssumeRolePolicyDocument string          `v:"req,min=1,max=131072,pat=5"`
-	Description              aws.Opt[string] `v:"max=1000,pat=6"`
+	AssumeRolePolicyDocument string          `v:"req,min=1,max=131072,pat=1"`
+	Description              aws.Opt[string] `v:"max=1000,pat=7"`
 	MaxSessionDuration       aws.Opt[int32]  `v:"min=3600,max=43200"`
 	PermissionsBoundary      aws.Opt[string] `v:"min=20,max=2048"`
 	Tags                     []Tag           `v:"max=50"`
@@ -143,9 +194,22 @@ type CreateRoleOutput struct {
 	Role *Role `v:"req"`
 }
 
+type CreateSAMLProviderInput struct {
+	SAMLMetadataDocument    string `v:"req,min=1000,max=10000000"`
+	Name                    string `v:"req,min=1,max=128,pat=10"`
+	Tags                    []Tag  `v:"max=50"`
+	AssertionEncryptionMode aws.Opt[AssertionEncryptionModeType]
+	AddPrivateKey           aws.Opt[string] `v:"min=1,max=16384,pat=1" f:"sensitive"`
+}
+
+type CreateSAMLProviderOutput struct {
+	SAMLProviderArn aws.Opt[string] `v:"min=20,max=2048"`
+	Tags            []Tag           `v:"max=50"`
+}
+
 type CreateServiceLinkedRoleInput struct {
 	AWSServiceName string          `v:"req,min=1,max=128,pat=0"`
-	Description    aws.Opt[string] `v:"max=1000,pat=6"`
+	Description    aws.Opt[string] `v:"max=1000,pat=7"`
 	CustomSuffix   aws.Opt[string] `v:"min=1,max=64,pat=0"`
 }
 
@@ -153,8 +217,18 @@ type CreateServiceLinkedRoleOutput struct {
 	Role *Role
 }
 
+type CreateServiceSpecificCredentialInput struct {
+	UserName          string         `v:"req,min=1,max=64,pat=0"`
+	ServiceName       string         `v:"req"`
+	CredentialAgeDays aws.Opt[int32] `v:"min=1,max=36600"`
+}
+
+type CreateServiceSpecificCredentialOutput struct {
+	ServiceSpecificCredential *ServiceSpecificCredential
+}
+
 type CreateUserInput struct {
-	Path                aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	Path                aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	UserName            string          `v:"req,min=1,max=64,pat=0"`
 	PermissionsBoundary aws.Opt[string] `v:"min=20,max=2048"`
 	Tags                []Tag           `v:"max=50"`
@@ -164,12 +238,67 @@ type CreateUserOutput struct {
 	User *User
 }
 
+type CreateVirtualMFADeviceInput struct {
+	Path                 aws.Opt[string] `v:"min=1,max=512,pat=4"`
+	VirtualMFADeviceName string          `v:"req,min=1,pat=0"`
+	Tags                 []Tag           `v:"max=50"`
+}
+
+type CreateVirtualMFADeviceOutput struct {
+	VirtualMFADevice *VirtualMFADevice `v:"req"`
+}
+
+type DeactivateMFADeviceInput struct {
+	UserName     aws.Opt[string] `v:"min=1,max=128,pat=0"`
+	SerialNumber string          `v:"req,min=9,max=256,pat=12"`
+}
+
+type DeactivateMFADeviceOutput struct{}
+
+type DelegationPermission struct {
+	PolicyTemplateArn aws.Opt[string]   `v:"min=20,max=2048"`
+	Parameters        []PolicyParameter `v:"max=50"`
+}
+
+type DelegationRequest struct {
+	DelegationRequestId           aws.Opt[string] `v:"min=16,max=128,pat=18"`
+	OwnerAccountId                aws.Opt[string] `v:"pat=19"`
+	Description                   aws.Opt[string] `v:"max=1000,pat=7"`
+	RequestMessage                aws.Opt[string] `v:"max=200,pat=7"`
+	Permissions                   *DelegationPermission
+	PermissionPolicy              aws.Opt[string]
+	RolePermissionRestrictionArns []string        `v1:"min=20,max=2048"`
+	OwnerId                       aws.Opt[string] `v:"min=20,max=2048,pat=21"`
+	ApproverId                    aws.Opt[string] `v:"min=20,max=2048"`
+	State                         aws.Opt[StateType]
+	ExpirationTime                aws.Opt[time.Time]
+	RequestorId                   aws.Opt[string] `v:"pat=19"`
+	RequestorName                 aws.Opt[string] `v:"max=30,pat=7"`
+	CreateDate                    aws.Opt[time.Time]
+	SessionDuration               aws.Opt[int32]  `v:"min=300,max=43200"`
+	RedirectUrl                   aws.Opt[string] `v:"min=1,max=255,pat=22"`
+	Notes                         aws.Opt[string] `v:"max=500,pat=7"`
+	RejectionReason               aws.Opt[string] `v:"max=500,pat=7"`
+	OnlySendByOwner               aws.Opt[bool]
+	UpdatedTime                   aws.Opt[time.Time]
+}
+
 type DeleteAccessKeyInput struct {
 	UserName    aws.Opt[string] `v:"min=1,max=128,pat=0"`
-	AccessKeyId string          `v:"req,min=16,max=128,pat=1"`
+	AccessKeyId string          `v:"req,min=16,max=128,pat=2"`
 }
 
 type DeleteAccessKeyOutput struct{}
+
+type DeleteAccountAliasInput struct {
+	AccountAlias string `v:"req,min=3,max=63,pat=3"`
+}
+
+type DeleteAccountAliasOutput struct{}
+
+type DeleteAccountPasswordPolicyInput struct{}
+
+type DeleteAccountPasswordPolicyOutput struct{}
 
 type DeleteGroupInput struct {
 	GroupName string `v:"req,min=1,max=128,pat=0"`
@@ -190,6 +319,18 @@ type DeleteInstanceProfileInput struct {
 
 type DeleteInstanceProfileOutput struct{}
 
+type DeleteLoginProfileInput struct {
+	UserName aws.Opt[string] `v:"min=1,max=64,pat=0"`
+}
+
+type DeleteLoginProfileOutput struct{}
+
+type DeleteOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn string `v:"req,min=20,max=2048"`
+}
+
+type DeleteOpenIDConnectProviderOutput struct{}
+
 type DeletePolicyInput struct {
 	PolicyArn string `v:"req,min=20,max=2048"`
 }
@@ -198,7 +339,7 @@ type DeletePolicyOutput struct{}
 
 type DeletePolicyVersionInput struct {
 	PolicyArn string `v:"req,min=20,max=2048"`
-	VersionId string `v:"req,pat=8"`
+	VersionId string `v:"req,pat=9"`
 }
 
 type DeletePolicyVersionOutput struct{}
@@ -222,6 +363,25 @@ type DeleteRolePolicyInput struct {
 
 type DeleteRolePolicyOutput struct{}
 
+type DeleteSAMLProviderInput struct {
+	SAMLProviderArn string `v:"req,min=20,max=2048"`
+}
+
+type DeleteSAMLProviderOutput struct{}
+
+type DeleteSSHPublicKeyInput struct {
+	UserName       string `v:"req,min=1,max=64,pat=0"`
+	SSHPublicKeyId string `v:"req,min=20,max=128,pat=2"`
+}
+
+type DeleteSSHPublicKeyOutput struct{}
+
+type DeleteServerCertificateInput struct {
+	ServerCertificateName string `v:"req,min=1,max=128,pat=0"`
+}
+
+type DeleteServerCertificateOutput struct{}
+
 type DeleteServiceLinkedRoleInput struct {
 	RoleName string `v:"req,min=1,max=64,pat=0"`
 }
@@ -229,6 +389,20 @@ type DeleteServiceLinkedRoleInput struct {
 type DeleteServiceLinkedRoleOutput struct {
 	DeletionTaskId string `v:"req,min=1,max=1000"`
 }
+
+type DeleteServiceSpecificCredentialInput struct {
+	UserName                    aws.Opt[string] `v:"min=1,max=64,pat=0"`
+	ServiceSpecificCredentialId string          `v:"req,min=20,max=128,pat=2"`
+}
+
+type DeleteServiceSpecificCredentialOutput struct{}
+
+type DeleteSigningCertificateInput struct {
+	UserName      aws.Opt[string] `v:"min=1,max=128,pat=0"`
+	CertificateId string          `v:"req,min=24,max=128,pat=2"`
+}
+
+type DeleteSigningCertificateOutput struct{}
 
 type DeleteUserInput struct {
 	UserName string `v:"req,min=1,max=128,pat=0"`
@@ -248,6 +422,12 @@ type DeleteUserPolicyInput struct {
 }
 
 type DeleteUserPolicyOutput struct{}
+
+type DeleteVirtualMFADeviceInput struct {
+	SerialNumber string `v:"req,min=9,max=256,pat=12"`
+}
+
+type DeleteVirtualMFADeviceOutput struct{}
 
 type DeletionTaskFailureReasonType struct {
 	Reason        aws.Opt[string] `v:"max=1000"`
@@ -275,6 +455,65 @@ type DetachUserPolicyInput struct {
 
 type DetachUserPolicyOutput struct{}
 
+type DisableOrganizationsRootCredentialsManagementInput struct{}
+
+type DisableOrganizationsRootCredentialsManagementOutput struct {
+	OrganizationId  aws.Opt[string] `v:"max=34,pat=13"`
+	EnabledFeatures []FeatureType
+}
+
+type DisableOrganizationsRootSessionsInput struct{}
+
+type DisableOrganizationsRootSessionsOutput struct {
+	OrganizationId  aws.Opt[string] `v:"max=34,pat=13"`
+	EnabledFeatures []FeatureType
+}
+
+type DisableOutboundWebIdentityFederationInput struct{}
+
+type DisableOutboundWebIdentityFederationOutput struct{}
+
+type EnableMFADeviceInput struct {
+	UserName            string `v:"req,min=1,max=128,pat=0"`
+	SerialNumber        string `v:"req,min=9,max=256,pat=12"`
+	AuthenticationCode1 string `v:"req,min=6,max=6,pat=14"`
+	AuthenticationCode2 string `v:"req,min=6,max=6,pat=14"`
+}
+
+type EnableMFADeviceOutput struct{}
+
+type EnableOrganizationsRootCredentialsManagementInput struct{}
+
+type EnableOrganizationsRootCredentialsManagementOutput struct {
+	OrganizationId  aws.Opt[string] `v:"max=34,pat=13"`
+	EnabledFeatures []FeatureType
+}
+
+type EnableOrganizationsRootSessionsInput struct{}
+
+type EnableOrganizationsRootSessionsOutput struct {
+	OrganizationId  aws.Opt[string] `v:"max=34,pat=13"`
+	EnabledFeatures []FeatureType
+}
+
+type EntityDetails struct {
+	EntityInfo        *EntityInfo `v:"req"`
+	LastAuthenticated aws.Opt[time.Time]
+}
+
+type EntityInfo struct {
+	Arn  string                `v:"req,min=20,max=2048"`
+	Name string                `v:"req,min=1,max=64,pat=0"`
+	Type PolicyOwnerEntityType `v:"req"`
+	Id   string                `v:"req,min=16,max=128,pat=2"`
+	Path aws.Opt[string]       `v:"min=1,max=512,pat=4"`
+}
+
+type ErrorDetails struct {
+	Message string `v:"req"`
+	Code    string `v:"req"`
+}
+
 type EvaluationResult struct {
 	EvalActionName                    string                       `v:"req,min=3,max=128"`
 	EvalResourceName                  aws.Opt[string]              `v:"min=1,max=2048"`
@@ -287,8 +526,33 @@ type EvaluationResult struct {
 	ResourceSpecificResults           []ResourceSpecificResult
 }
 
+type GenerateCredentialReportInput struct{}
+
+type GenerateCredentialReportOutput struct {
+	State       aws.Opt[ReportStateType]
+	Description aws.Opt[string]
+}
+
+type GenerateOrganizationsAccessReportInput struct {
+	EntityPath            string          `v:"req,min=19,max=427,pat=15"`
+	OrganizationsPolicyId aws.Opt[string] `v:"pat=16"`
+}
+
+type GenerateOrganizationsAccessReportOutput struct {
+	JobId aws.Opt[string] `v:"min=36,max=36"`
+}
+
+type GenerateServiceLastAccessedDetailsInput struct {
+	Arn         string `v:"req,min=20,max=2048"`
+	Granularity aws.Opt[AccessAdvisorUsageGranularityType]
+}
+
+type GenerateServiceLastAccessedDetailsOutput struct {
+	JobId aws.Opt[string] `v:"min=36,max=36"`
+}
+
 type GetAccessKeyLastUsedInput struct {
-	AccessKeyId string `v:"req,min=16,max=128,pat=1"`
+	AccessKeyId string `v:"req,min=16,max=128,pat=2"`
 }
 
 type GetAccessKeyLastUsedOutput struct {
@@ -299,7 +563,7 @@ type GetAccessKeyLastUsedOutput struct {
 type GetAccountAuthorizationDetailsInput struct {
 	Filter   []EntityType
 	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
-	Marker   aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
 }
 
 type GetAccountAuthorizationDetailsOutput struct {
@@ -311,8 +575,20 @@ type GetAccountAuthorizationDetailsOutput struct {
 	Marker          aws.Opt[string]
 }
 
+type GetAccountPasswordPolicyInput struct{}
+
+type GetAccountPasswordPolicyOutput struct {
+	PasswordPolicy *PasswordPolicy `v:"req"`
+}
+
+type GetAccountSummaryInput struct{}
+
+type GetAccountSummaryOutput struct {
+	SummaryMap map[SummaryKeyType]int32
+}
+
 type GetContextKeysForCustomPolicyInput struct {
-	PolicyInputList []string `v:"req" v1:"min=1,max=131072,pat=5"`
+	PolicyInputList []string `v:"req" v1:"min=1,max=131072,pat=1"`
 }
 
 type GetContextKeysForPolicyResponse struct {
@@ -321,12 +597,31 @@ type GetContextKeysForPolicyResponse struct {
 
 type GetContextKeysForPrincipalPolicyInput struct {
 	PolicySourceArn string   `v:"req,min=20,max=2048"`
-	PolicyInputList []string `v1:"min=1,max=131072,pat=5"`
+	PolicyInputList []string `v1:"min=1,max=131072,pat=1"`
+}
+
+type GetCredentialReportInput struct{}
+
+type GetCredentialReportOutput struct {
+	Content       []byte
+	ReportFormat  aws.Opt[ReportFormatType]
+	GeneratedTime aws.Opt[time.Time]
+}
+
+type GetDelegationRequestInput struct {
+	DelegationRequestId       string `v:"req,min=16,max=128,pat=18"`
+	DelegationPermissionCheck aws.Opt[bool]
+}
+
+type GetDelegationRequestOutput struct {
+	DelegationRequest     *DelegationRequest
+	PermissionCheckStatus aws.Opt[PermissionCheckStatusType]
+	PermissionCheckResult aws.Opt[PermissionCheckResultType]
 }
 
 type GetGroupInput struct {
 	GroupName string          `v:"req,min=1,max=128,pat=0"`
-	Marker    aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker    aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems  aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -345,7 +640,7 @@ type GetGroupPolicyInput struct {
 type GetGroupPolicyOutput struct {
 	GroupName      string `v:"req,min=1,max=128,pat=0"`
 	PolicyName     string `v:"req,min=1,max=128,pat=0"`
-	PolicyDocument string `v:"req,min=1,max=131072,pat=5"`
+	PolicyDocument string `v:"req,min=1,max=131072,pat=1"`
 }
 
 type GetInstanceProfileInput struct {
@@ -354,6 +649,64 @@ type GetInstanceProfileInput struct {
 
 type GetInstanceProfileOutput struct {
 	InstanceProfile *InstanceProfile `v:"req"`
+}
+
+type GetLoginProfileInput struct {
+	UserName aws.Opt[string] `v:"min=1,max=64,pat=0"`
+}
+
+type GetLoginProfileOutput struct {
+	LoginProfile *LoginProfile `v:"req"`
+}
+
+type GetMFADeviceInput struct {
+	SerialNumber string          `v:"req,min=9,max=256,pat=12"`
+	UserName     aws.Opt[string] `v:"min=1,max=64,pat=0"`
+}
+
+type GetMFADeviceOutput struct {
+	UserName       aws.Opt[string] `v:"min=1,max=64,pat=0"`
+	SerialNumber   string          `v:"req,min=9,max=256,pat=12"`
+	EnableDate     aws.Opt[time.Time]
+	Certifications map[string]string `v1:"min=1,max=32,pat=17" vk:"min=1,max=128,pat=17"`
+}
+
+type GetOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn string `v:"req,min=20,max=2048"`
+}
+
+type GetOpenIDConnectProviderOutput struct {
+	Url            aws.Opt[string] `v:"min=1,max=255"`
+	ClientIDList   []string        `v1:"min=1,max=255"`
+	ThumbprintList []string        `v1:"min=40,max=40"`
+	CreateDate     aws.Opt[time.Time]
+	Tags           []Tag `v:"max=50"`
+}
+
+type GetOrganizationsAccessReportInput struct {
+	JobId    string          `v:"req,min=36,max=36"`
+	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	SortKey  aws.Opt[SortKeyType]
+}
+
+type GetOrganizationsAccessReportOutput struct {
+	JobStatus                   JobStatusType `v:"req"`
+	JobCreationDate             time.Time     `v:"req"`
+	JobCompletionDate           aws.Opt[time.Time]
+	NumberOfServicesAccessible  aws.Opt[int32]
+	NumberOfServicesNotAccessed aws.Opt[int32]
+	AccessDetails               []AccessDetail
+	IsTruncated                 aws.Opt[bool]
+	Marker                      aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	ErrorDetails                *ErrorDetails
+}
+
+type GetOutboundWebIdentityFederationInfoInput struct{}
+
+type GetOutboundWebIdentityFederationInfoOutput struct {
+	IssuerIdentifier  aws.Opt[string]
+	JwtVendingEnabled aws.Opt[bool]
 }
 
 type GetPolicyInput struct {
@@ -366,7 +719,7 @@ type GetPolicyOutput struct {
 
 type GetPolicyVersionInput struct {
 	PolicyArn string `v:"req,min=20,max=2048"`
-	VersionId string `v:"req,pat=8"`
+	VersionId string `v:"req,pat=9"`
 }
 
 type GetPolicyVersionOutput struct {
@@ -389,7 +742,73 @@ type GetRolePolicyInput struct {
 type GetRolePolicyOutput struct {
 	RoleName       string `v:"req,min=1,max=64,pat=0"`
 	PolicyName     string `v:"req,min=1,max=128,pat=0"`
-	PolicyDocument string `v:"req,min=1,max=131072,pat=5"`
+	PolicyDocument string `v:"req,min=1,max=131072,pat=1"`
+}
+
+type GetSAMLProviderInput struct {
+	SAMLProviderArn string `v:"req,min=20,max=2048"`
+}
+
+type GetSAMLProviderOutput struct {
+	SAMLProviderUUID        aws.Opt[string] `v:"min=22,max=64,pat=24"`
+	SAMLMetadataDocument    aws.Opt[string] `v:"min=1000,max=10000000"`
+	CreateDate              aws.Opt[time.Time]
+	ValidUntil              aws.Opt[time.Time]
+	Tags                    []Tag `v:"max=50"`
+	AssertionEncryptionMode aws.Opt[AssertionEncryptionModeType]
+	PrivateKeyList          []SAMLPrivateKey `v:"max=2"`
+}
+
+type GetSSHPublicKeyInput struct {
+	UserName       string       `v:"req,min=1,max=64,pat=0"`
+	SSHPublicKeyId string       `v:"req,min=20,max=128,pat=2"`
+	Encoding       EncodingType `v:"req"`
+}
+
+type GetSSHPublicKeyOutput struct {
+	SSHPublicKey *SSHPublicKey
+}
+
+type GetServerCertificateInput struct {
+	ServerCertificateName string `v:"req,min=1,max=128,pat=0"`
+}
+
+type GetServerCertificateOutput struct {
+	ServerCertificate *ServerCertificate `v:"req"`
+}
+
+type GetServiceLastAccessedDetailsInput struct {
+	JobId    string          `v:"req,min=36,max=36"`
+	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
+}
+
+type GetServiceLastAccessedDetailsOutput struct {
+	JobStatus            JobStatusType `v:"req"`
+	JobType              aws.Opt[AccessAdvisorUsageGranularityType]
+	JobCreationDate      time.Time             `v:"req"`
+	ServicesLastAccessed []ServiceLastAccessed `v:"req"`
+	JobCompletionDate    time.Time             `v:"req"`
+	IsTruncated          aws.Opt[bool]
+	Marker               aws.Opt[string]
+	Error                *ErrorDetails
+}
+
+type GetServiceLastAccessedDetailsWithEntitiesInput struct {
+	JobId            string          `v:"req,min=36,max=36"`
+	ServiceNamespace string          `v:"req,min=1,max=64,pat=23"`
+	MaxItems         aws.Opt[int32]  `v:"min=1,max=1000"`
+	Marker           aws.Opt[string] `v:"min=1,max=320,pat=17"`
+}
+
+type GetServiceLastAccessedDetailsWithEntitiesOutput struct {
+	JobStatus         JobStatusType   `v:"req"`
+	JobCreationDate   time.Time       `v:"req"`
+	JobCompletionDate time.Time       `v:"req"`
+	EntityDetailsList []EntityDetails `v:"req"`
+	IsTruncated       aws.Opt[bool]
+	Marker            aws.Opt[string]
+	Error             *ErrorDetails
 }
 
 type GetServiceLinkedRoleDeletionStatusInput struct {
@@ -417,21 +836,21 @@ type GetUserPolicyInput struct {
 type GetUserPolicyOutput struct {
 	UserName       string `v:"req,min=1,max=128,pat=0"`
 	PolicyName     string `v:"req,min=1,max=128,pat=0"`
-	PolicyDocument string `v:"req,min=1,max=131072,pat=5"`
+	PolicyDocument string `v:"req,min=1,max=131072,pat=1"`
 }
 
 type Group struct {
-	Path       string    `v:"req,min=1,max=512,pat=2"`
+	Path       string    `v:"req,min=1,max=512,pat=4"`
 	GroupName  string    `v:"req,min=1,max=128,pat=0"`
-	GroupId    string    `v:"req,min=16,max=128,pat=1"`
+	GroupId    string    `v:"req,min=16,max=128,pat=2"`
 	Arn        string    `v:"req,min=20,max=2048"`
 	CreateDate time.Time `v:"req"`
 }
 
 type GroupDetail struct {
-	Path                    aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	Path                    aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	GroupName               aws.Opt[string] `v:"min=1,max=128,pat=0"`
-	GroupId                 aws.Opt[string] `v:"min=16,max=128,pat=1"`
+	GroupId                 aws.Opt[string] `v:"min=16,max=128,pat=2"`
 	Arn                     aws.Opt[string] `v:"min=20,max=2048"`
 	CreateDate              aws.Opt[time.Time]
 	GroupPolicyList         []PolicyDetail
@@ -445,9 +864,9 @@ type InlinePolicyIdentifierType struct {
 }
 
 type InstanceProfile struct {
-	Path                string    `v:"req,min=1,max=512,pat=2"`
+	Path                string    `v:"req,min=1,max=512,pat=4"`
 	InstanceProfileName string    `v:"req,min=1,max=128,pat=0"`
-	InstanceProfileId   string    `v:"req,min=16,max=128,pat=1"`
+	InstanceProfileId   string    `v:"req,min=16,max=128,pat=2"`
 	Arn                 string    `v:"req,min=20,max=2048"`
 	CreateDate          time.Time `v:"req"`
 	Roles               []Role    `v:"req"`
@@ -456,7 +875,7 @@ type InstanceProfile struct {
 
 type ListAccessKeysInput struct {
 	UserName aws.Opt[string] `v:"min=1,max=128,pat=0"`
-	Marker   aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -466,10 +885,21 @@ type ListAccessKeysOutput struct {
 	Marker            aws.Opt[string]
 }
 
+type ListAccountAliasesInput struct {
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListAccountAliasesOutput struct {
+	AccountAliases []string `v:"req" v1:"min=3,max=63,pat=3"`
+	IsTruncated    aws.Opt[bool]
+	Marker         aws.Opt[string]
+}
+
 type ListAttachedGroupPoliciesInput struct {
 	GroupName  string          `v:"req,min=1,max=128,pat=0"`
-	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=7"`
-	Marker     aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=8"`
+	Marker     aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems   aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -481,8 +911,8 @@ type ListAttachedGroupPoliciesOutput struct {
 
 type ListAttachedRolePoliciesInput struct {
 	RoleName   string          `v:"req,min=1,max=64,pat=0"`
-	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=7"`
-	Marker     aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=8"`
+	Marker     aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems   aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -494,8 +924,8 @@ type ListAttachedRolePoliciesOutput struct {
 
 type ListAttachedUserPoliciesInput struct {
 	UserName   string          `v:"req,min=1,max=64,pat=0"`
-	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=7"`
-	Marker     aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=8"`
+	Marker     aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems   aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -505,12 +935,24 @@ type ListAttachedUserPoliciesOutput struct {
 	Marker           aws.Opt[string]
 }
 
+type ListDelegationRequestsInput struct {
+	OwnerId  aws.Opt[string] `v:"min=20,max=2048,pat=21"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListDelegationRequestsOutput struct {
+	DelegationRequests []DelegationRequest
+	Marker             aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	IsTruncated        aws.Opt[bool]   `n:"isTruncated"`
+}
+
 type ListEntitiesForPolicyInput struct {
 	PolicyArn         string `v:"req,min=20,max=2048"`
 	EntityFilter      aws.Opt[EntityType]
-	PathPrefix        aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	PathPrefix        aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	PolicyUsageFilter aws.Opt[PolicyUsageType]
-	Marker            aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker            aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems          aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -524,7 +966,7 @@ type ListEntitiesForPolicyOutput struct {
 
 type ListGroupPoliciesInput struct {
 	GroupName string          `v:"req,min=1,max=128,pat=0"`
-	Marker    aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker    aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems  aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -536,7 +978,7 @@ type ListGroupPoliciesOutput struct {
 
 type ListGroupsForUserInput struct {
 	UserName string          `v:"req,min=1,max=128,pat=0"`
-	Marker   aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -547,8 +989,8 @@ type ListGroupsForUserOutput struct {
 }
 
 type ListGroupsInput struct {
-	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=10"`
-	Marker     aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=26"`
+	Marker     aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems   aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -560,7 +1002,7 @@ type ListGroupsOutput struct {
 
 type ListInstanceProfileTagsInput struct {
 	InstanceProfileName string          `v:"req,min=1,max=128,pat=0"`
-	Marker              aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker              aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems            aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -572,7 +1014,7 @@ type ListInstanceProfileTagsOutput struct {
 
 type ListInstanceProfilesForRoleInput struct {
 	RoleName string          `v:"req,min=1,max=64,pat=0"`
-	Marker   aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -583,8 +1025,8 @@ type ListInstanceProfilesForRoleOutput struct {
 }
 
 type ListInstanceProfilesInput struct {
-	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=10"`
-	Marker     aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=26"`
+	Marker     aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems   aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -594,15 +1036,64 @@ type ListInstanceProfilesOutput struct {
 	Marker           aws.Opt[string]
 }
 
+type ListMFADeviceTagsInput struct {
+	SerialNumber string          `v:"req,min=9,max=256,pat=12"`
+	Marker       aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems     aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListMFADeviceTagsOutput struct {
+	Tags        []Tag `v:"req,max=50"`
+	IsTruncated aws.Opt[bool]
+	Marker      aws.Opt[string]
+}
+
+type ListMFADevicesInput struct {
+	UserName aws.Opt[string] `v:"min=1,max=128,pat=0"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListMFADevicesOutput struct {
+	MFADevices  []MFADevice `v:"req"`
+	IsTruncated aws.Opt[bool]
+	Marker      aws.Opt[string]
+}
+
+type ListOpenIDConnectProviderTagsInput struct {
+	OpenIDConnectProviderArn string          `v:"req,min=20,max=2048"`
+	Marker                   aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems                 aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListOpenIDConnectProviderTagsOutput struct {
+	Tags        []Tag `v:"req,max=50"`
+	IsTruncated aws.Opt[bool]
+	Marker      aws.Opt[string]
+}
+
+type ListOpenIDConnectProvidersInput struct{}
+
+type ListOpenIDConnectProvidersOutput struct {
+	OpenIDConnectProviderList []OpenIDConnectProviderListEntry
+}
+
+type ListOrganizationsFeaturesInput struct{}
+
+type ListOrganizationsFeaturesOutput struct {
+	OrganizationId  aws.Opt[string] `v:"max=34,pat=13"`
+	EnabledFeatures []FeatureType
+}
+
 type ListPoliciesGrantingServiceAccessEntry struct {
-	ServiceNamespace aws.Opt[string] `v:"min=1,max=64,pat=11"`
+	ServiceNamespace aws.Opt[string] `v:"min=1,max=64,pat=23"`
 	Policies         []PolicyGrantingServiceAccess
 }
 
 type ListPoliciesGrantingServiceAccessInput struct {
-	Marker            aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker            aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	Arn               string          `v:"req,min=20,max=2048"`
-	ServiceNamespaces []string        `v:"req,min=1,max=200" v1:"min=1,max=64,pat=11"`
+	ServiceNamespaces []string        `v:"req,min=1,max=200" v1:"min=1,max=64,pat=23"`
 }
 
 type ListPoliciesGrantingServiceAccessOutput struct {
@@ -614,9 +1105,9 @@ type ListPoliciesGrantingServiceAccessOutput struct {
 type ListPoliciesInput struct {
 	Scope             aws.Opt[PolicyScopeType]
 	OnlyAttached      aws.Opt[bool]
-	PathPrefix        aws.Opt[string] `v:"min=1,max=512,pat=7"`
+	PathPrefix        aws.Opt[string] `v:"min=1,max=512,pat=8"`
 	PolicyUsageFilter aws.Opt[PolicyUsageType]
-	Marker            aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker            aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems          aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -628,7 +1119,7 @@ type ListPoliciesOutput struct {
 
 type ListPolicyTagsInput struct {
 	PolicyArn string          `v:"req,min=20,max=2048"`
-	Marker    aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker    aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems  aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -640,7 +1131,7 @@ type ListPolicyTagsOutput struct {
 
 type ListPolicyVersionsInput struct {
 	PolicyArn string          `v:"req,min=20,max=2048"`
-	Marker    aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker    aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems  aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -652,7 +1143,7 @@ type ListPolicyVersionsOutput struct {
 
 type ListRolePoliciesInput struct {
 	RoleName string          `v:"req,min=1,max=64,pat=0"`
-	Marker   aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -664,7 +1155,7 @@ type ListRolePoliciesOutput struct {
 
 type ListRoleTagsInput struct {
 	RoleName string          `v:"req,min=1,max=64,pat=0"`
-	Marker   aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -675,8 +1166,8 @@ type ListRoleTagsOutput struct {
 }
 
 type ListRolesInput struct {
-	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=10"`
-	Marker     aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=26"`
+	Marker     aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems   aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -686,9 +1177,89 @@ type ListRolesOutput struct {
 	Marker      aws.Opt[string]
 }
 
+type ListSAMLProviderTagsInput struct {
+	SAMLProviderArn string          `v:"req,min=20,max=2048"`
+	Marker          aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems        aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListSAMLProviderTagsOutput struct {
+	Tags        []Tag `v:"req,max=50"`
+	IsTruncated aws.Opt[bool]
+	Marker      aws.Opt[string]
+}
+
+type ListSAMLProvidersInput struct{}
+
+type ListSAMLProvidersOutput struct {
+	SAMLProviderList []SAMLProviderListEntry
+}
+
+type ListSSHPublicKeysInput struct {
+	UserName aws.Opt[string] `v:"min=1,max=64,pat=0"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListSSHPublicKeysOutput struct {
+	SSHPublicKeys []SSHPublicKeyMetadata
+	IsTruncated   aws.Opt[bool]
+	Marker        aws.Opt[string]
+}
+
+type ListServerCertificateTagsInput struct {
+	ServerCertificateName string          `v:"req,min=1,max=128,pat=0"`
+	Marker                aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems              aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListServerCertificateTagsOutput struct {
+	Tags        []Tag `v:"req,max=50"`
+	IsTruncated aws.Opt[bool]
+	Marker      aws.Opt[string]
+}
+
+type ListServerCertificatesInput struct {
+	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=26"`
+	Marker     aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems   aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListServerCertificatesOutput struct {
+	ServerCertificateMetadataList []ServerCertificateMetadata `v:"req"`
+	IsTruncated                   aws.Opt[bool]
+	Marker                        aws.Opt[string]
+}
+
+type ListServiceSpecificCredentialsInput struct {
+	UserName    aws.Opt[string] `v:"min=1,max=64,pat=0"`
+	ServiceName aws.Opt[string]
+	AllUsers    aws.Opt[bool]
+	Marker      aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems    aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListServiceSpecificCredentialsOutput struct {
+	ServiceSpecificCredentials []ServiceSpecificCredentialMetadata
+	Marker                     aws.Opt[string]
+	IsTruncated                aws.Opt[bool]
+}
+
+type ListSigningCertificatesInput struct {
+	UserName aws.Opt[string] `v:"min=1,max=128,pat=0"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListSigningCertificatesOutput struct {
+	Certificates []SigningCertificate `v:"req"`
+	IsTruncated  aws.Opt[bool]
+	Marker       aws.Opt[string]
+}
+
 type ListUserPoliciesInput struct {
 	UserName string          `v:"req,min=1,max=128,pat=0"`
-	Marker   aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -700,7 +1271,7 @@ type ListUserPoliciesOutput struct {
 
 type ListUserTagsInput struct {
 	UserName string          `v:"req,min=1,max=128,pat=0"`
-	Marker   aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker   aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -711,8 +1282,8 @@ type ListUserTagsOutput struct {
 }
 
 type ListUsersInput struct {
-	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=10"`
-	Marker     aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	PathPrefix aws.Opt[string] `v:"min=1,max=512,pat=26"`
+	Marker     aws.Opt[string] `v:"min=1,max=320,pat=17"`
 	MaxItems   aws.Opt[int32]  `v:"min=1,max=1000"`
 }
 
@@ -722,12 +1293,36 @@ type ListUsersOutput struct {
 	Marker      aws.Opt[string]
 }
 
+type ListVirtualMFADevicesInput struct {
+	AssignmentStatus aws.Opt[AssignmentStatusType]
+	Marker           aws.Opt[string] `v:"min=1,max=320,pat=17"`
+	MaxItems         aws.Opt[int32]  `v:"min=1,max=1000"`
+}
+
+type ListVirtualMFADevicesOutput struct {
+	VirtualMFADevices []VirtualMFADevice `v:"req"`
+	IsTruncated       aws.Opt[bool]
+	Marker            aws.Opt[string]
+}
+
+type LoginProfile struct {
+	UserName              string    `v:"req,min=1,max=64,pat=0"`
+	CreateDate            time.Time `v:"req"`
+	PasswordResetRequired aws.Opt[bool]
+}
+
+type MFADevice struct {
+	UserName     string    `v:"req,min=1,max=64,pat=0"`
+	SerialNumber string    `v:"req,min=9,max=256,pat=12"`
+	EnableDate   time.Time `v:"req"`
+}
+
 type ManagedPolicyDetail struct {
 	PolicyName                    aws.Opt[string] `v:"min=1,max=128,pat=0"`
-	PolicyId                      aws.Opt[string] `v:"min=16,max=128,pat=1"`
+	PolicyId                      aws.Opt[string] `v:"min=16,max=128,pat=2"`
 	Arn                           aws.Opt[string] `v:"min=20,max=2048"`
-	Path                          aws.Opt[string] `v:"min=1,max=512,pat=7"`
-	DefaultVersionId              aws.Opt[string] `v:"pat=8"`
+	Path                          aws.Opt[string] `v:"min=1,max=512,pat=8"`
+	DefaultVersionId              aws.Opt[string] `v:"pat=9"`
 	AttachmentCount               aws.Opt[int32]
 	PermissionsBoundaryUsageCount aws.Opt[int32]
 	IsAttachable                  aws.Opt[bool]
@@ -737,12 +1332,29 @@ type ManagedPolicyDetail struct {
 	PolicyVersionList             []PolicyVersion
 }
 
+type OpenIDConnectProviderListEntry struct {
+	Arn aws.Opt[string] `v:"min=20,max=2048"`
+}
+
 type OrderedOrganizationPolicyType struct {
-	ServiceControlPolicyInputList []string `v1:"min=1,max=131072,pat=5"`
+	ServiceControlPolicyInputList []string `v1:"min=1,max=131072,pat=1"`
 }
 
 type OrganizationsDecisionDetail struct {
 	AllowedByOrganizations aws.Opt[bool]
+}
+
+type PasswordPolicy struct {
+	MinimumPasswordLength      aws.Opt[int32] `v:"min=6,max=128"`
+	RequireSymbols             aws.Opt[bool]
+	RequireNumbers             aws.Opt[bool]
+	RequireUppercaseCharacters aws.Opt[bool]
+	RequireLowercaseCharacters aws.Opt[bool]
+	AllowUsersToChangePassword aws.Opt[bool]
+	ExpirePasswords            aws.Opt[bool]
+	MaxPasswordAge             aws.Opt[int32] `v:"min=1,max=1095"`
+	PasswordReusePrevention    aws.Opt[int32] `v:"min=1,max=24"`
+	HardExpiry                 aws.Opt[bool]
 }
 
 type PermissionsBoundaryDecisionDetail struct {
@@ -751,10 +1363,10 @@ type PermissionsBoundaryDecisionDetail struct {
 
 type Policy struct {
 	PolicyName                    aws.Opt[string] `v:"min=1,max=128,pat=0"`
-	PolicyId                      aws.Opt[string] `v:"min=16,max=128,pat=1"`
+	PolicyId                      aws.Opt[string] `v:"min=16,max=128,pat=2"`
 	Arn                           aws.Opt[string] `v:"min=20,max=2048"`
-	Path                          aws.Opt[string] `v:"min=1,max=512,pat=7"`
-	DefaultVersionId              aws.Opt[string] `v:"pat=8"`
+	Path                          aws.Opt[string] `v:"min=1,max=512,pat=8"`
+	DefaultVersionId              aws.Opt[string] `v:"pat=9"`
 	AttachmentCount               aws.Opt[int32]
 	PermissionsBoundaryUsageCount aws.Opt[int32]
 	IsAttachable                  aws.Opt[bool]
@@ -766,7 +1378,7 @@ type Policy struct {
 
 type PolicyDetail struct {
 	PolicyName     aws.Opt[string] `v:"min=1,max=128,pat=0"`
-	PolicyDocument aws.Opt[string] `v:"min=1,max=131072,pat=5"`
+	PolicyDocument aws.Opt[string] `v:"min=1,max=131072,pat=1"`
 }
 
 type PolicyGrantingServiceAccess struct {
@@ -779,7 +1391,7 @@ type PolicyGrantingServiceAccess struct {
 
 type PolicyGroup struct {
 	GroupName aws.Opt[string] `v:"min=1,max=128,pat=0"`
-	GroupId   aws.Opt[string] `v:"min=16,max=128,pat=1"`
+	GroupId   aws.Opt[string] `v:"min=16,max=128,pat=2"`
 }
 
 type PolicyIdentifier struct {
@@ -789,19 +1401,25 @@ type PolicyIdentifier struct {
 	InlinePolicyIdentifier *InlinePolicyIdentifierType
 }
 
+type PolicyParameter struct {
+	Name   aws.Opt[string] `v:"min=5,max=256,pat=20"`
+	Values []string        `v1:"pat=20"`
+	Type   aws.Opt[PolicyParameterTypeEnum]
+}
+
 type PolicyRole struct {
 	RoleName aws.Opt[string] `v:"min=1,max=64,pat=0"`
-	RoleId   aws.Opt[string] `v:"min=16,max=128,pat=1"`
+	RoleId   aws.Opt[string] `v:"min=16,max=128,pat=2"`
 }
 
 type PolicyUser struct {
 	UserName aws.Opt[string] `v:"min=1,max=64,pat=0"`
-	UserId   aws.Opt[string] `v:"min=16,max=128,pat=1"`
+	UserId   aws.Opt[string] `v:"min=16,max=128,pat=2"`
 }
 
 type PolicyVersion struct {
-	Document         aws.Opt[string] `v:"min=1,max=131072,pat=5"`
-	VersionId        aws.Opt[string] `v:"pat=8"`
+	Document         aws.Opt[string] `v:"min=1,max=131072,pat=1"`
+	VersionId        aws.Opt[string] `v:"pat=9"`
 	IsDefaultVersion aws.Opt[bool]
 	CreateDate       aws.Opt[time.Time]
 }
@@ -814,7 +1432,7 @@ type Position struct {
 type PutGroupPolicyInput struct {
 	GroupName      string `v:"req,min=1,max=128,pat=0"`
 	PolicyName     string `v:"req,min=1,max=128,pat=0"`
-	PolicyDocument string `v:"req,min=1,max=131072,pat=5"`
+	PolicyDocument string `v:"req,min=1,max=131072,pat=1"`
 }
 
 type PutGroupPolicyOutput struct{}
@@ -829,7 +1447,7 @@ type PutRolePermissionsBoundaryOutput struct{}
 type PutRolePolicyInput struct {
 	RoleName       string `v:"req,min=1,max=64,pat=0"`
 	PolicyName     string `v:"req,min=1,max=128,pat=0"`
-	PolicyDocument string `v:"req,min=1,max=131072,pat=5"`
+	PolicyDocument string `v:"req,min=1,max=131072,pat=1"`
 }
 
 type PutRolePolicyOutput struct{}
@@ -844,10 +1462,17 @@ type PutUserPermissionsBoundaryOutput struct{}
 type PutUserPolicyInput struct {
 	UserName       string `v:"req,min=1,max=128,pat=0"`
 	PolicyName     string `v:"req,min=1,max=128,pat=0"`
-	PolicyDocument string `v:"req,min=1,max=131072,pat=5"`
+	PolicyDocument string `v:"req,min=1,max=131072,pat=1"`
 }
 
 type PutUserPolicyOutput struct{}
+
+type RemoveClientIDFromOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn string `v:"req,min=20,max=2048"`
+	ClientID                 string `v:"req,min=1,max=255"`
+}
+
+type RemoveClientIDFromOpenIDConnectProviderOutput struct{}
 
 type RemoveRoleFromInstanceProfileInput struct {
 	InstanceProfileName string `v:"req,min=1,max=128,pat=0"`
@@ -863,6 +1488,15 @@ type RemoveUserFromGroupInput struct {
 
 type RemoveUserFromGroupOutput struct{}
 
+type ResetServiceSpecificCredentialInput struct {
+	UserName                    aws.Opt[string] `v:"min=1,max=64,pat=0"`
+	ServiceSpecificCredentialId string          `v:"req,min=20,max=128,pat=2"`
+}
+
+type ResetServiceSpecificCredentialOutput struct {
+	ServiceSpecificCredential *ServiceSpecificCredential
+}
+
 type ResourceSpecificResult struct {
 	EvalResourceName                  string                       `v:"req,min=1,max=2048"`
 	EvalResourceDecision              PolicyEvaluationDecisionType `v:"req"`
@@ -872,14 +1506,23 @@ type ResourceSpecificResult struct {
 	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail
 }
 
+type ResyncMFADeviceInput struct {
+	UserName            string `v:"req,min=1,max=128,pat=0"`
+	SerialNumber        string `v:"req,min=9,max=256,pat=12"`
+	AuthenticationCode1 string `v:"req,min=6,max=6,pat=14"`
+	AuthenticationCode2 string `v:"req,min=6,max=6,pat=14"`
+}
+
+type ResyncMFADeviceOutput struct{}
+
 type Role struct {
-	Path                     string          `v:"req,min=1,max=512,pat=2"`
+	Path                     string          `v:"req,min=1,max=512,pat=4"`
 	RoleName                 string          `v:"req,min=1,max=64,pat=0"`
-	RoleId                   string          `v:"req,min=16,max=128,pat=1"`
+	RoleId                   string          `v:"req,min=16,max=128,pat=2"`
 	Arn                      string          `v:"req,min=20,max=2048"`
 	CreateDate               time.Time       `v:"req"`
-	AssumeRolePolicyDocument aws.Opt[string] `v:"min=1,max=131072,pat=5"`
-	Description              aws.Opt[string] `v:"max=1000,pat=6"`
+	AssumeRolePolicyDocument aws.Opt[string] `v:"min=1,max=131072,pat=1"`
+	Description              aws.Opt[string] `v:"max=1000,pat=7"`
 	MaxSessionDuration       aws.Opt[int32]  `v:"min=3600,max=43200"`
 	PermissionsBoundary      *AttachedPermissionsBoundary
 	Tags                     []Tag `v:"max=50"`
@@ -888,12 +1531,12 @@ type Role struct {
 }
 
 type RoleDetail struct {
-	Path                     aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	Path                     aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	RoleName                 aws.Opt[string] `v:"min=1,max=64,pat=0"`
-	RoleId                   aws.Opt[string] `v:"min=16,max=128,pat=1"`
+	RoleId                   aws.Opt[string] `v:"min=16,max=128,pat=2"`
 	Arn                      aws.Opt[string] `v:"min=20,max=2048"`
 	CreateDate               aws.Opt[time.Time]
-	AssumeRolePolicyDocument aws.Opt[string] `v:"min=1,max=131072,pat=5"`
+	AssumeRolePolicyDocument aws.Opt[string] `v:"min=1,max=131072,pat=1"`
 	InstanceProfileList      []InstanceProfile
 	RolePolicyList           []PolicyDetail
 	AttachedManagedPolicies  []AttachedPolicy
@@ -912,26 +1555,117 @@ type RoleUsageType struct {
 	Resources []string        `v1:"min=20,max=2048"`
 }
 
+type SAMLPrivateKey struct {
+	KeyId     aws.Opt[string] `v:"min=22,max=64,pat=24"`
+	Timestamp aws.Opt[time.Time]
+}
+
+type SAMLProviderListEntry struct {
+	Arn        aws.Opt[string] `v:"min=20,max=2048"`
+	ValidUntil aws.Opt[time.Time]
+	CreateDate aws.Opt[time.Time]
+}
+
+type SSHPublicKey struct {
+	UserName         string     `v:"req,min=1,max=64,pat=0"`
+	SSHPublicKeyId   string     `v:"req,min=20,max=128,pat=2"`
+	Fingerprint      string     `v:"req,min=48,max=48,pat=25"`
+	SSHPublicKeyBody string     `v:"req,min=1,max=16384,pat=1"`
+	Status           StatusType `v:"req"`
+	UploadDate       aws.Opt[time.Time]
+}
+
+type SSHPublicKeyMetadata struct {
+	UserName       string     `v:"req,min=1,max=64,pat=0"`
+	SSHPublicKeyId string     `v:"req,min=20,max=128,pat=2"`
+	Status         StatusType `v:"req"`
+	UploadDate     time.Time  `v:"req"`
+}
+
+type ServerCertificate struct {
+	ServerCertificateMetadata *ServerCertificateMetadata `v:"req"`
+	CertificateBody           string                     `v:"req,min=1,max=16384,pat=1"`
+	CertificateChain          aws.Opt[string]            `v:"min=1,max=2097152,pat=1"`
+	Tags                      []Tag                      `v:"max=50"`
+}
+
+type ServerCertificateMetadata struct {
+	Path                  string `v:"req,min=1,max=512,pat=4"`
+	ServerCertificateName string `v:"req,min=1,max=128,pat=0"`
+	ServerCertificateId   string `v:"req,min=16,max=128,pat=2"`
+	Arn                   string `v:"req,min=20,max=2048"`
+	UploadDate            aws.Opt[time.Time]
+	Expiration            aws.Opt[time.Time]
+}
+
+type ServiceLastAccessed struct {
+	ServiceName                string `v:"req"`
+	LastAuthenticated          aws.Opt[time.Time]
+	ServiceNamespace           string          `v:"req,min=1,max=64,pat=23"`
+	LastAuthenticatedEntity    aws.Opt[string] `v:"min=20,max=2048"`
+	LastAuthenticatedRegion    aws.Opt[string]
+	TotalAuthenticatedEntities aws.Opt[int32]
+	TrackedActionsLastAccessed []TrackedActionLastAccessed
+}
+
+type ServiceSpecificCredential struct {
+	CreateDate                  time.Time `v:"req"`
+	ExpirationDate              aws.Opt[time.Time]
+	ServiceName                 string          `v:"req"`
+	ServiceUserName             aws.Opt[string] `v:"max=200,pat=11"`
+	ServicePassword             aws.Opt[string] `f:"sensitive"`
+	ServiceCredentialAlias      aws.Opt[string] `v:"max=200,pat=0"`
+	ServiceCredentialSecret     aws.Opt[string] `f:"sensitive"`
+	ServiceSpecificCredentialId string          `v:"req,min=20,max=128,pat=2"`
+	UserName                    string          `v:"req,min=1,max=64,pat=0"`
+	Status                      StatusType      `v:"req"`
+}
+
+type ServiceSpecificCredentialMetadata struct {
+	UserName                    string          `v:"req,min=1,max=64,pat=0"`
+	Status                      StatusType      `v:"req"`
+	ServiceUserName             aws.Opt[string] `v:"max=200,pat=11"`
+	ServiceCredentialAlias      aws.Opt[string] `v:"max=200,pat=0"`
+	CreateDate                  time.Time       `v:"req"`
+	ExpirationDate              aws.Opt[time.Time]
+	ServiceSpecificCredentialId string `v:"req,min=20,max=128,pat=2"`
+	ServiceName                 string `v:"req"`
+}
+
 type SetDefaultPolicyVersionInput struct {
 	PolicyArn string `v:"req,min=20,max=2048"`
-	VersionId string `v:"req,pat=8"`
+	VersionId string `v:"req,pat=9"`
 }
 
 type SetDefaultPolicyVersionOutput struct{}
 
+type SetSecurityTokenServicePreferencesInput struct {
+	GlobalEndpointTokenVersion GlobalEndpointTokenVersion `v:"req"`
+}
+
+type SetSecurityTokenServicePreferencesOutput struct{}
+
+type SigningCertificate struct {
+	UserName        string     `v:"req,min=1,max=64,pat=0"`
+	CertificateId   string     `v:"req,min=24,max=128,pat=2"`
+	CertificateBody string     `v:"req,min=1,max=16384,pat=1"`
+	Status          StatusType `v:"req"`
+	UploadDate      aws.Opt[time.Time]
+}
+
 type SimulateCustomPolicyInput struct {
-	PolicyInputList                    []string                        `v:"req" v1:"min=1,max=131072,pat=5"`
-	PermissionsBoundaryPolicyInputList []string                        `v1:"min=1,max=131072,pat=5"`
+	PolicyInputList                    []string                        `v:"req" v1:"min=1,max=131072,pat=1"`
+	PermissionsBoundaryPolicyInputList []string                        `v1:"min=1,max=131072,pat=1"`
 	OrderedOrganizationPolicyInputList []OrderedOrganizationPolicyType `v:"max=7"`
 	ActionNames                        []string                        `v:"req" v1:"min=3,max=128"`
 	ResourceArns                       []string                        `v1:"min=1,max=2048"`
-	ResourcePolicy                     aws.Opt[string]                 `v:"min=1,max=131072,pat=5"`
+	ResourcePolicy                     aws.Opt[string]                 `v:"min=1,max=131072,pat=1"`
 	ResourceOwner                      aws.Opt[string]                 `v:"min=1,max=2048"`
 	CallerArn                          aws.Opt[string]                 `v:"min=1,max=2048"`
 	ContextEntries                     []ContextEntry
 	ResourceHandlingOption             aws.Opt[string] `v:"min=1,max=64"`
 	MaxItems                           aws.Opt[int32]  `v:"min=1,max=1000"`
-	Marker                             aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker                             aws.Opt[string] `v:"min=1,max=320,pat=17"`
 }
 
 type SimulatePolicyResponse struct {
@@ -942,18 +1676,18 @@ type SimulatePolicyResponse struct {
 
 type SimulatePrincipalPolicyInput struct {
 	PolicySourceArn                    string             `v:"req,min=20,max=2048"`
-	PolicyInputList                    []string           `v1:"min=1,max=131072,pat=5"`
-	PermissionsBoundaryPolicyInputList []string           `v1:"min=1,max=131072,pat=5"`
+	PolicyInputList                    []string           `v1:"min=1,max=131072,pat=1"`
+	PermissionsBoundaryPolicyInputList []string           `v1:"min=1,max=131072,pat=1"`
 	PolicyExclusionList                []PolicyIdentifier `v:"max=256"`
 	ActionNames                        []string           `v:"req" v1:"min=3,max=128"`
 	ResourceArns                       []string           `v1:"min=1,max=2048"`
-	ResourcePolicy                     aws.Opt[string]    `v:"min=1,max=131072,pat=5"`
+	ResourcePolicy                     aws.Opt[string]    `v:"min=1,max=131072,pat=1"`
 	ResourceOwner                      aws.Opt[string]    `v:"min=1,max=2048"`
 	CallerArn                          aws.Opt[string]    `v:"min=1,max=2048"`
 	ContextEntries                     []ContextEntry
 	ResourceHandlingOption             aws.Opt[string] `v:"min=1,max=64"`
 	MaxItems                           aws.Opt[int32]  `v:"min=1,max=1000"`
-	Marker                             aws.Opt[string] `v:"min=1,max=320,pat=9"`
+	Marker                             aws.Opt[string] `v:"min=1,max=320,pat=17"`
 }
 
 type SourceRoleTemplate struct {
@@ -969,8 +1703,8 @@ type Statement struct {
 }
 
 type Tag struct {
-	Key   string `v:"req,min=1,max=128,pat=3"`
-	Value string `v:"req,max=256,pat=4"`
+	Key   string `v:"req,min=1,max=128,pat=5"`
+	Value string `v:"req,max=256,pat=6"`
 }
 
 type TagInstanceProfileInput struct {
@@ -979,6 +1713,20 @@ type TagInstanceProfileInput struct {
 }
 
 type TagInstanceProfileOutput struct{}
+
+type TagMFADeviceInput struct {
+	SerialNumber string `v:"req,min=9,max=256,pat=12"`
+	Tags         []Tag  `v:"req,max=50"`
+}
+
+type TagMFADeviceOutput struct{}
+
+type TagOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn string `v:"req,min=20,max=2048"`
+	Tags                     []Tag  `v:"req,max=50"`
+}
+
+type TagOpenIDConnectProviderOutput struct{}
 
 type TagPolicyInput struct {
 	PolicyArn string `v:"req,min=20,max=2048"`
@@ -994,6 +1742,20 @@ type TagRoleInput struct {
 
 type TagRoleOutput struct{}
 
+type TagSAMLProviderInput struct {
+	SAMLProviderArn string `v:"req,min=20,max=2048"`
+	Tags            []Tag  `v:"req,max=50"`
+}
+
+type TagSAMLProviderOutput struct{}
+
+type TagServerCertificateInput struct {
+	ServerCertificateName string `v:"req,min=1,max=128,pat=0"`
+	Tags                  []Tag  `v:"req,max=50"`
+}
+
+type TagServerCertificateOutput struct{}
+
 type TagUserInput struct {
 	UserName string `v:"req,min=1,max=128,pat=0"`
 	Tags     []Tag  `v:"req,max=50"`
@@ -1001,60 +1763,124 @@ type TagUserInput struct {
 
 type TagUserOutput struct{}
 
+type TrackedActionLastAccessed struct {
+	ActionName         aws.Opt[string]
+	LastAccessedEntity aws.Opt[string] `v:"min=20,max=2048"`
+	LastAccessedTime   aws.Opt[time.Time]
+	LastAccessedRegion aws.Opt[string]
+}
+
 type UntagInstanceProfileInput struct {
 	InstanceProfileName string   `v:"req,min=1,max=128,pat=0"`
-	TagKeys             []string `v:"req,max=50" v1:"min=1,max=128,pat=3"`
+	TagKeys             []string `v:"req,max=50" v1:"min=1,max=128,pat=5"`
 }
 
 type UntagInstanceProfileOutput struct{}
 
+type UntagMFADeviceInput struct {
+	SerialNumber string   `v:"req,min=9,max=256,pat=12"`
+	TagKeys      []string `v:"req,max=50" v1:"min=1,max=128,pat=5"`
+}
+
+type UntagMFADeviceOutput struct{}
+
+type UntagOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn string   `v:"req,min=20,max=2048"`
+	TagKeys                  []string `v:"req,max=50" v1:"min=1,max=128,pat=5"`
+}
+
+type UntagOpenIDConnectProviderOutput struct{}
+
 type UntagPolicyInput struct {
 	PolicyArn string   `v:"req,min=20,max=2048"`
-	TagKeys   []string `v:"req,max=50" v1:"min=1,max=128,pat=3"`
+	TagKeys   []string `v:"req,max=50" v1:"min=1,max=128,pat=5"`
 }
 
 type UntagPolicyOutput struct{}
 
 type UntagRoleInput struct {
 	RoleName string   `v:"req,min=1,max=64,pat=0"`
-	TagKeys  []string `v:"req,max=50" v1:"min=1,max=128,pat=3"`
+	TagKeys  []string `v:"req,max=50" v1:"min=1,max=128,pat=5"`
 }
 
 type UntagRoleOutput struct{}
 
+type UntagSAMLProviderInput struct {
+	SAMLProviderArn string   `v:"req,min=20,max=2048"`
+	TagKeys         []string `v:"req,max=50" v1:"min=1,max=128,pat=5"`
+}
+
+type UntagSAMLProviderOutput struct{}
+
+type UntagServerCertificateInput struct {
+	ServerCertificateName string   `v:"req,min=1,max=128,pat=0"`
+	TagKeys               []string `v:"req,max=50" v1:"min=1,max=128,pat=5"`
+}
+
+type UntagServerCertificateOutput struct{}
+
 type UntagUserInput struct {
 	UserName string   `v:"req,min=1,max=128,pat=0"`
-	TagKeys  []string `v:"req,max=50" v1:"min=1,max=128,pat=3"`
+	TagKeys  []string `v:"req,max=50" v1:"min=1,max=128,pat=5"`
 }
 
 type UntagUserOutput struct{}
 
 type UpdateAccessKeyInput struct {
 	UserName    aws.Opt[string] `v:"min=1,max=128,pat=0"`
-	AccessKeyId string          `v:"req,min=16,max=128,pat=1"`
+	AccessKeyId string          `v:"req,min=16,max=128,pat=2"`
 	Status      StatusType      `v:"req"`
 }
 
 type UpdateAccessKeyOutput struct{}
 
+type UpdateAccountPasswordPolicyInput struct {
+	MinimumPasswordLength      aws.Opt[int32] `v:"min=6,max=128"`
+	RequireSymbols             aws.Opt[bool]
+	RequireNumbers             aws.Opt[bool]
+	RequireUppercaseCharacters aws.Opt[bool]
+	RequireLowercaseCharacters aws.Opt[bool]
+	AllowUsersToChangePassword aws.Opt[bool]
+	MaxPasswordAge             aws.Opt[int32] `v:"min=1,max=1095"`
+	PasswordReusePrevention    aws.Opt[int32] `v:"min=1,max=24"`
+	HardExpiry                 aws.Opt[bool]
+}
+
+type UpdateAccountPasswordPolicyOutput struct{}
+
 type UpdateAssumeRolePolicyInput struct {
 	RoleName       string `v:"req,min=1,max=64,pat=0"`
-	PolicyDocument string `v:"req,min=1,max=131072,pat=5"`
+	PolicyDocument string `v:"req,min=1,max=131072,pat=1"`
 }
 
 type UpdateAssumeRolePolicyOutput struct{}
 
 type UpdateGroupInput struct {
 	GroupName    string          `v:"req,min=1,max=128,pat=0"`
-	NewPath      aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	NewPath      aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	NewGroupName aws.Opt[string] `v:"min=1,max=128,pat=0"`
 }
 
 type UpdateGroupOutput struct{}
 
+type UpdateLoginProfileInput struct {
+	UserName              string          `v:"req,min=1,max=64,pat=0"`
+	Password              aws.Opt[string] `v:"min=1,max=128,pat=1" f:"sensitive"`
+	PasswordResetRequired aws.Opt[bool]
+}
+
+type UpdateLoginProfileOutput struct{}
+
+type UpdateOpenIDConnectProviderThumbprintInput struct {
+	OpenIDConnectProviderArn string   `v:"req,min=20,max=2048"`
+	ThumbprintList           []string `v:"req" v1:"min=40,max=40"`
+}
+
+type UpdateOpenIDConnectProviderThumbprintOutput struct{}
+
 type UpdateRoleDescriptionInput struct {
 	RoleName    string `v:"req,min=1,max=64,pat=0"`
-	Description string `v:"req,max=1000,pat=6"`
+	Description string `v:"req,max=1000,pat=7"`
 }
 
 type UpdateRoleDescriptionOutput struct {
@@ -1063,24 +1889,100 @@ type UpdateRoleDescriptionOutput struct {
 
 type UpdateRoleInput struct {
 	RoleName           string          `v:"req,min=1,max=64,pat=0"`
-	Description        aws.Opt[string] `v:"max=1000,pat=6"`
+	Description        aws.Opt[string] `v:"max=1000,pat=7"`
 	MaxSessionDuration aws.Opt[int32]  `v:"min=3600,max=43200"`
 }
 
 type UpdateRoleOutput struct{}
 
+type UpdateSAMLProviderInput struct {
+	SAMLMetadataDocument    aws.Opt[string] `v:"min=1000,max=10000000"`
+	SAMLProviderArn         string          `v:"req,min=20,max=2048"`
+	AssertionEncryptionMode aws.Opt[AssertionEncryptionModeType]
+	AddPrivateKey           aws.Opt[string] `v:"min=1,max=16384,pat=1" f:"sensitive"`
+	RemovePrivateKey        aws.Opt[string] `v:"min=22,max=64,pat=24"`
+}
+
+type UpdateSAMLProviderOutput struct {
+	SAMLProviderArn aws.Opt[string] `v:"min=20,max=2048"`
+}
+
+type UpdateSSHPublicKeyInput struct {
+	UserName       string     `v:"req,min=1,max=64,pat=0"`
+	SSHPublicKeyId string     `v:"req,min=20,max=128,pat=2"`
+	Status         StatusType `v:"req"`
+}
+
+type UpdateSSHPublicKeyOutput struct{}
+
+type UpdateServerCertificateInput struct {
+	ServerCertificateName    string          `v:"req,min=1,max=128,pat=0"`
+	NewPath                  aws.Opt[string] `v:"min=1,max=512,pat=4"`
+	NewServerCertificateName aws.Opt[string] `v:"min=1,max=128,pat=0"`
+}
+
+type UpdateServerCertificateOutput struct{}
+
+type UpdateServiceSpecificCredentialInput struct {
+	UserName                    aws.Opt[string] `v:"min=1,max=64,pat=0"`
+	ServiceSpecificCredentialId string          `v:"req,min=20,max=128,pat=2"`
+	Status                      StatusType      `v:"req"`
+}
+
+type UpdateServiceSpecificCredentialOutput struct{}
+
+type UpdateSigningCertificateInput struct {
+	UserName      aws.Opt[string] `v:"min=1,max=128,pat=0"`
+	CertificateId string          `v:"req,min=24,max=128,pat=2"`
+	Status        StatusType      `v:"req"`
+}
+
+type UpdateSigningCertificateOutput struct{}
+
 type UpdateUserInput struct {
 	UserName    string          `v:"req,min=1,max=128,pat=0"`
-	NewPath     aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	NewPath     aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	NewUserName aws.Opt[string] `v:"min=1,max=64,pat=0"`
 }
 
 type UpdateUserOutput struct{}
 
+type UploadSSHPublicKeyInput struct {
+	UserName         string `v:"req,min=1,max=64,pat=0"`
+	SSHPublicKeyBody string `v:"req,min=1,max=16384,pat=1"`
+}
+
+type UploadSSHPublicKeyOutput struct {
+	SSHPublicKey *SSHPublicKey
+}
+
+type UploadServerCertificateInput struct {
+	Path                  aws.Opt[string] `v:"min=1,max=512,pat=4"`
+	ServerCertificateName string          `v:"req,min=1,max=128,pat=0"`
+	CertificateBody       string          `v:"req,min=1,max=16384,pat=1"`
+	PrivateKey            string          `v:"req,min=1,max=16384,pat=1" f:"sensitive"`
+	CertificateChain      aws.Opt[string] `v:"min=1,max=2097152,pat=1"`
+	Tags                  []Tag           `v:"max=50"`
+}
+
+type UploadServerCertificateOutput struct {
+	ServerCertificateMetadata *ServerCertificateMetadata
+	Tags                      []Tag `v:"max=50"`
+}
+
+type UploadSigningCertificateInput struct {
+	UserName        aws.Opt[string] `v:"min=1,max=128,pat=0"`
+	CertificateBody string          `v:"req,min=1,max=16384,pat=1"`
+}
+
+type UploadSigningCertificateOutput struct {
+	Certificate *SigningCertificate `v:"req"`
+}
+
 type User struct {
-	Path                string    `v:"req,min=1,max=512,pat=2"`
+	Path                string    `v:"req,min=1,max=512,pat=4"`
 	UserName            string    `v:"req,min=1,max=64,pat=0"`
-	UserId              string    `v:"req,min=16,max=128,pat=1"`
+	UserId              string    `v:"req,min=16,max=128,pat=2"`
 	Arn                 string    `v:"req,min=20,max=2048"`
 	CreateDate          time.Time `v:"req"`
 	PasswordLastUsed    aws.Opt[time.Time]
@@ -1089,9 +1991,9 @@ type User struct {
 }
 
 type UserDetail struct {
-	Path                    aws.Opt[string] `v:"min=1,max=512,pat=2"`
+	Path                    aws.Opt[string] `v:"min=1,max=512,pat=4"`
 	UserName                aws.Opt[string] `v:"min=1,max=64,pat=0"`
-	UserId                  aws.Opt[string] `v:"min=16,max=128,pat=1"`
+	UserId                  aws.Opt[string] `v:"min=16,max=128,pat=2"`
 	Arn                     aws.Opt[string] `v:"min=20,max=2048"`
 	CreateDate              aws.Opt[time.Time]
 	UserPolicyList          []PolicyDetail
@@ -1099,6 +2001,15 @@ type UserDetail struct {
 	AttachedManagedPolicies []AttachedPolicy
 	PermissionsBoundary     *AttachedPermissionsBoundary
 	Tags                    []Tag `v:"max=50"`
+}
+
+type VirtualMFADevice struct {
+	SerialNumber     string `v:"req,min=9,max=256,pat=12"`
+	Base32StringSeed []byte `f:"sensitive"`
+	QRCodePNG        []byte `f:"sensitive"`
+	User             *User
+	EnableDate       aws.Opt[time.Time]
+	Tags             []Tag `v:"max=50"`
 }
 
 type GetContextKeysForCustomPolicyOutput = GetContextKeysForPolicyResponse

@@ -90,6 +90,7 @@ var api = sync.OnceValue(func() *model.Service {
 		Version:        "2017-01-26",
 		Protocols:      []model.Protocol{model.CBOR, model.JSON11},
 		Errors:         modelErrors(),
+		Authorization:  authorization,
 	}).Serve(served, `DescribeReportCreation
 GetComplianceSummary
 ListRequiredTags

@@ -291,6 +291,7 @@ var api = sync.OnceValue(func() *model.Service {
 		Protocols:      []model.Protocol{model.JSON10, model.Query},
 		QueryErrors:    true,
 		Errors:         modelErrors(),
+		Authorization:  authorization,
 	}).Serve(served, "", call)
 })
 

@@ -7,28 +7,117 @@ import (
 	"context"
 	"sync"
 
+	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
 )
 
 // Service is what an implementation of the API does.
 type Service interface {
+	AssumeRole(context.Context, *AssumeRoleInput) (*AssumeRoleOutput, error)
+	AssumeRoleWithSAML(context.Context, *AssumeRoleWithSAMLInput) (*AssumeRoleWithSAMLOutput, error)
+	AssumeRoleWithWebIdentity(context.Context, *AssumeRoleWithWebIdentityInput) (*AssumeRoleWithWebIdentityOutput, error)
+	AssumeRoot(context.Context, *AssumeRootInput) (*AssumeRootOutput, error)
+	DecodeAuthorizationMessage(context.Context, *DecodeAuthorizationMessageInput) (*DecodeAuthorizationMessageOutput, error)
+	GetAccessKeyInfo(context.Context, *GetAccessKeyInfoInput) (*GetAccessKeyInfoOutput, error)
 	GetCallerIdentity(context.Context, *GetCallerIdentityInput) (*GetCallerIdentityOutput, error)
+	GetFederationToken(context.Context, *GetFederationTokenInput) (*GetFederationTokenOutput, error)
+	GetSessionToken(context.Context, *GetSessionTokenInput) (*GetSessionTokenOutput, error)
 }
 
 // Unimplemented answers 501 to every operation. It is embedded by implementations.
 type Unimplemented struct{}
+
+// AssumeRole is sts:AssumeRole.
+func (Unimplemented) AssumeRole(context.Context, *AssumeRoleInput) (*AssumeRoleOutput, error) {
+	return nil, model.Unserved("sts", "AssumeRole")
+}
+
+// AssumeRoleWithSAML is sts:AssumeRoleWithSAML.
+func (Unimplemented) AssumeRoleWithSAML(context.Context, *AssumeRoleWithSAMLInput) (*AssumeRoleWithSAMLOutput, error) {
+	return nil, model.Unserved("sts", "AssumeRoleWithSAML")
+}
+
+// AssumeRoleWithWebIdentity is sts:AssumeRoleWithWebIdentity.
+func (Unimplemented) AssumeRoleWithWebIdentity(context.Context, *AssumeRoleWithWebIdentityInput) (*AssumeRoleWithWebIdentityOutput, error) {
+	return nil, model.Unserved("sts", "AssumeRoleWithWebIdentity")
+}
+
+// AssumeRoot is sts:AssumeRoot.
+func (Unimplemented) AssumeRoot(context.Context, *AssumeRootInput) (*AssumeRootOutput, error) {
+	return nil, model.Unserved("sts", "AssumeRoot")
+}
+
+// DecodeAuthorizationMessage is sts:DecodeAuthorizationMessage.
+func (Unimplemented) DecodeAuthorizationMessage(context.Context, *DecodeAuthorizationMessageInput) (*DecodeAuthorizationMessageOutput, error) {
+	return nil, model.Unserved("sts", "DecodeAuthorizationMessage")
+}
+
+// GetAccessKeyInfo is sts:GetAccessKeyInfo.
+func (Unimplemented) GetAccessKeyInfo(context.Context, *GetAccessKeyInfoInput) (*GetAccessKeyInfoOutput, error) {
+	return nil, model.Unserved("sts", "GetAccessKeyInfo")
+}
 
 // GetCallerIdentity is sts:GetCallerIdentity.
 func (Unimplemented) GetCallerIdentity(context.Context, *GetCallerIdentityInput) (*GetCallerIdentityOutput, error) {
 	return nil, model.Unserved("sts", "GetCallerIdentity")
 }
 
+// GetFederationToken is sts:GetFederationToken.
+func (Unimplemented) GetFederationToken(context.Context, *GetFederationTokenInput) (*GetFederationTokenOutput, error) {
+	return nil, model.Unserved("sts", "GetFederationToken")
+}
+
+// GetSessionToken is sts:GetSessionToken.
+func (Unimplemented) GetSessionToken(context.Context, *GetSessionTokenInput) (*GetSessionTokenOutput, error) {
+	return nil, model.Unserved("sts", "GetSessionToken")
+}
+
 // Client calls the API through an Invoker.
 type Client struct{ model.Invoker }
+
+// AssumeRole is sts:AssumeRole.
+func (c Client) AssumeRole(ctx context.Context, in *AssumeRoleInput) (*AssumeRoleOutput, error) {
+	return model.Do[AssumeRoleOutput](ctx, c.Invoker, &API().Operations[0], in)
+}
+
+// AssumeRoleWithSAML is sts:AssumeRoleWithSAML.
+func (c Client) AssumeRoleWithSAML(ctx context.Context, in *AssumeRoleWithSAMLInput) (*AssumeRoleWithSAMLOutput, error) {
+	return model.Do[AssumeRoleWithSAMLOutput](ctx, c.Invoker, &API().Operations[1], in)
+}
+
+// AssumeRoleWithWebIdentity is sts:AssumeRoleWithWebIdentity.
+func (c Client) AssumeRoleWithWebIdentity(ctx context.Context, in *AssumeRoleWithWebIdentityInput) (*AssumeRoleWithWebIdentityOutput, error) {
+	return model.Do[AssumeRoleWithWebIdentityOutput](ctx, c.Invoker, &API().Operations[2], in)
+}
+
+// AssumeRoot is sts:AssumeRoot.
+func (c Client) AssumeRoot(ctx context.Context, in *AssumeRootInput) (*AssumeRootOutput, error) {
+	return model.Do[AssumeRootOutput](ctx, c.Invoker, &API().Operations[3], in)
+}
+
+// DecodeAuthorizationMessage is sts:DecodeAuthorizationMessage.
+func (c Client) DecodeAuthorizationMessage(ctx context.Context, in *DecodeAuthorizationMessageInput) (*DecodeAuthorizationMessageOutput, error) {
+	return model.Do[DecodeAuthorizationMessageOutput](ctx, c.Invoker, &API().Operations[4], in)
+}
+
+// GetAccessKeyInfo is sts:GetAccessKeyInfo.
+func (c Client) GetAccessKeyInfo(ctx context.Context, in *GetAccessKeyInfoInput) (*GetAccessKeyInfoOutput, error) {
+	return model.Do[GetAccessKeyInfoOutput](ctx, c.Invoker, &API().Operations[5], in)
+}
 
 // GetCallerIdentity is sts:GetCallerIdentity.
 func (c Client) GetCallerIdentity(ctx context.Context, in *GetCallerIdentityInput) (*GetCallerIdentityOutput, error) {
 	return model.Do[GetCallerIdentityOutput](ctx, c.Invoker, &API().Operations[6], in)
+}
+
+// GetFederationToken is sts:GetFederationToken.
+func (c Client) GetFederationToken(ctx context.Context, in *GetFederationTokenInput) (*GetFederationTokenOutput, error) {
+	return model.Do[GetFederationTokenOutput](ctx, c.Invoker, &API().Operations[8], in)
+}
+
+// GetSessionToken is sts:GetSessionToken.
+func (c Client) GetSessionToken(ctx context.Context, in *GetSessionTokenInput) (*GetSessionTokenOutput, error) {
+	return model.Do[GetSessionTokenOutput](ctx, c.Invoker, &API().Operations[9], in)
 }
 
 // API describes the API. It is made when first asked for.
@@ -47,29 +136,56 @@ var api = sync.OnceValue(func() *model.Service {
 		Errors:         modelErrors(),
 		Patterns: []*model.Pattern{
 			{Text: `[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+`, RE2: `[\x09\x0A\x0D\x20-\x7E\x{85}\x{A0}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]+`},
+			{Text: `[\w+=,.@-]*`},
+			{Text: `[\u0009\u000A\u000D\u0020-\u00FF]+`, RE2: `[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+`},
+			{Text: `[\p{L}\p{Z}\p{N}_.:/=+\-@]+`},
+			{Text: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`},
+			{Text: `[\w+=,.@:\/-]*`},
+			{Text: `[\w+=/:,.@-]*`},
+			{Text: `[\d]*`},
+			{Text: `[\w]*`},
+			{Text: `[\w+=,.@:-]*`},
+			{Text: `[\w+=,.@\:-]*`},
 		},
-	}).Serve(served, `AssumeRole
-AssumeRoleWithSAML
-AssumeRoleWithWebIdentity
-AssumeRoot
-DecodeAuthorizationMessage
-GetAccessKeyInfo
-GetDelegatedAccessToken
-GetFederationToken
-GetSessionToken
+		Authorization: authorization,
+	}).Serve(served, `GetDelegatedAccessToken
 GetWebIdentityToken
 `, call)
 })
 
 var served = []model.Served{
+	{In: (*AssumeRoleInput)(nil), Out: (*AssumeRoleOutput)(nil), Operation: model.Operation{Name: "AssumeRole", ResultWrapper: "AssumeRoleResult", Errors: []*aws.ErrorShape{ErrExpiredTokenException, ErrMalformedPolicyDocumentException, ErrPackedPolicyTooLargeException, ErrRegionDisabledException}}},
+	{In: (*AssumeRoleWithSAMLInput)(nil), Out: (*AssumeRoleWithSAMLOutput)(nil), Operation: model.Operation{Name: "AssumeRoleWithSAML", ResultWrapper: "AssumeRoleWithSAMLResult", Flags: model.NoAuth, Errors: []*aws.ErrorShape{ErrExpiredTokenException, ErrIDPRejectedClaimException, ErrInvalidIdentityTokenException, ErrMalformedPolicyDocumentException, ErrPackedPolicyTooLargeException, ErrRegionDisabledException}}},
+	{In: (*AssumeRoleWithWebIdentityInput)(nil), Out: (*AssumeRoleWithWebIdentityOutput)(nil), Operation: model.Operation{Name: "AssumeRoleWithWebIdentity", ResultWrapper: "AssumeRoleWithWebIdentityResult", Flags: model.NoAuth, Errors: []*aws.ErrorShape{ErrExpiredTokenException, ErrIDPCommunicationErrorException, ErrIDPRejectedClaimException, ErrInvalidIdentityTokenException, ErrMalformedPolicyDocumentException, ErrPackedPolicyTooLargeException, ErrRegionDisabledException}}},
+	{In: (*AssumeRootInput)(nil), Out: (*AssumeRootOutput)(nil), Operation: model.Operation{Name: "AssumeRoot", ResultWrapper: "AssumeRootResult", Errors: []*aws.ErrorShape{ErrExpiredTokenException, ErrRegionDisabledException}}},
+	{In: (*DecodeAuthorizationMessageInput)(nil), Out: (*DecodeAuthorizationMessageOutput)(nil), Operation: model.Operation{Name: "DecodeAuthorizationMessage", ResultWrapper: "DecodeAuthorizationMessageResult", Errors: []*aws.ErrorShape{ErrInvalidAuthorizationMessageException}}},
+	{In: (*GetAccessKeyInfoInput)(nil), Out: (*GetAccessKeyInfoOutput)(nil), Operation: model.Operation{Name: "GetAccessKeyInfo", ResultWrapper: "GetAccessKeyInfoResult", Flags: model.ReadOnly}},
 	{In: (*GetCallerIdentityInput)(nil), Out: (*GetCallerIdentityOutput)(nil), Operation: model.Operation{Name: "GetCallerIdentity", ResultWrapper: "GetCallerIdentityResult", Flags: model.ReadOnly}},
+	{In: (*GetFederationTokenInput)(nil), Out: (*GetFederationTokenOutput)(nil), Operation: model.Operation{Name: "GetFederationToken", ResultWrapper: "GetFederationTokenResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrMalformedPolicyDocumentException, ErrPackedPolicyTooLargeException, ErrRegionDisabledException}}},
+	{In: (*GetSessionTokenInput)(nil), Out: (*GetSessionTokenOutput)(nil), Operation: model.Operation{Name: "GetSessionToken", ResultWrapper: "GetSessionTokenResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrRegionDisabledException}}},
 }
 
 func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	s := svc.(Service)
 	switch row {
 	case 0:
+		return s.AssumeRole(ctx, in.(*AssumeRoleInput))
+	case 1:
+		return s.AssumeRoleWithSAML(ctx, in.(*AssumeRoleWithSAMLInput))
+	case 2:
+		return s.AssumeRoleWithWebIdentity(ctx, in.(*AssumeRoleWithWebIdentityInput))
+	case 3:
+		return s.AssumeRoot(ctx, in.(*AssumeRootInput))
+	case 4:
+		return s.DecodeAuthorizationMessage(ctx, in.(*DecodeAuthorizationMessageInput))
+	case 5:
+		return s.GetAccessKeyInfo(ctx, in.(*GetAccessKeyInfoInput))
+	case 6:
 		return s.GetCallerIdentity(ctx, in.(*GetCallerIdentityInput))
+	case 7:
+		return s.GetFederationToken(ctx, in.(*GetFederationTokenInput))
+	case 8:
+		return s.GetSessionToken(ctx, in.(*GetSessionTokenInput))
 	}
 	panic("no such row")
 }

@@ -3,8 +3,129 @@
 package stsapi
 
 import (
+	"time"
+
 	"github.com/obidos-cloud/obidos/internal/aws"
 )
+
+type AssumeRoleInput struct {
+	RoleArn                 string `v:"req,min=20,max=2048,pat=0"`
+	RoleSessionName         string `v:"req,min=2,max=64,pat=1"`
+	PolicyArns              []PolicyDescriptorType
+	Policy                  aws.Opt[string]   `v:"min=1,pat=2"`
+	DurationSeconds         aws.Opt[int32]    `v:"min=900,max=43200"`
+	Tags                    []Tag             `v:"max=50"`
+	TransitiveTagKeys       []string          `v:"max=50" v1:"min=1,max=128,pat=3"`
+	ExternalId              aws.Opt[string]   `v:"min=2,max=1224,pat=5"`
+	SerialNumber            aws.Opt[string]   `v:"min=9,max=256,pat=6"`
+	TokenCode               aws.Opt[string]   `v:"min=6,max=6,pat=7"`
+	SourceIdentity          aws.Opt[string]   `v:"min=2,max=64,pat=1"`
+	ProvidedContexts        []ProvidedContext `v:"min=1,max=5"`
+	MinimumSessionTokenSize aws.Opt[int32]    `v:"min=0,max=4096"`
+}
+
+type AssumeRoleOutput struct {
+	Credentials             *Credentials
+	AssumedRoleUser         *AssumedRoleUser
+	PackedPolicySize        aws.Opt[int32]  `v:"min=0"`
+	SourceIdentity          aws.Opt[string] `v:"min=2,max=64,pat=1"`
+	SessionTokenUtilization aws.Opt[int32]  `v:"min=0"`
+	SessionTokenSize        aws.Opt[int32]  `v:"min=0"`
+}
+
+type AssumeRoleWithSAMLInput struct {
+	RoleArn                 string `v:"req,min=20,max=2048,pat=0"`
+	PrincipalArn            string `v:"req,min=20,max=2048,pat=0"`
+	SAMLAssertion           string `v:"req,min=4,max=100000" f:"sensitive"`
+	PolicyArns              []PolicyDescriptorType
+	Policy                  aws.Opt[string] `v:"min=1,max=2048,pat=2"`
+	DurationSeconds         aws.Opt[int32]  `v:"min=900,max=43200"`
+	MinimumSessionTokenSize aws.Opt[int32]  `v:"min=0,max=4096"`
+}
+
+type AssumeRoleWithSAMLOutput struct {
+	Credentials             *Credentials
+	AssumedRoleUser         *AssumedRoleUser
+	PackedPolicySize        aws.Opt[int32] `v:"min=0"`
+	Subject                 aws.Opt[string]
+	SubjectType             aws.Opt[string]
+	Issuer                  aws.Opt[string]
+	Audience                aws.Opt[string]
+	NameQualifier           aws.Opt[string]
+	SourceIdentity          aws.Opt[string] `v:"min=2,max=64,pat=1"`
+	SessionTokenUtilization aws.Opt[int32]  `v:"min=0"`
+	SessionTokenSize        aws.Opt[int32]  `v:"min=0"`
+}
+
+type AssumeRoleWithWebIdentityInput struct {
+	RoleArn                 string          `v:"req,min=20,max=2048,pat=0"`
+	RoleSessionName         string          `v:"req,min=2,max=64,pat=1"`
+	WebIdentityToken        string          `v:"req,min=4,max=20000" f:"sensitive"`
+	ProviderId              aws.Opt[string] `v:"min=4,max=2048"`
+	PolicyArns              []PolicyDescriptorType
+	Policy                  aws.Opt[string] `v:"min=1,max=2048,pat=2"`
+	DurationSeconds         aws.Opt[int32]  `v:"min=900,max=43200"`
+	MinimumSessionTokenSize aws.Opt[int32]  `v:"min=0,max=4096"`
+}
+
+type AssumeRoleWithWebIdentityOutput struct {
+	Credentials                 *Credentials
+	SubjectFromWebIdentityToken aws.Opt[string] `v:"min=6,max=255"`
+	AssumedRoleUser             *AssumedRoleUser
+	PackedPolicySize            aws.Opt[int32] `v:"min=0"`
+	Provider                    aws.Opt[string]
+	Audience                    aws.Opt[string]
+	SourceIdentity              aws.Opt[string] `v:"min=2,max=64,pat=1"`
+	SessionTokenUtilization     aws.Opt[int32]  `v:"min=0"`
+	SessionTokenSize            aws.Opt[int32]  `v:"min=0"`
+}
+
+type AssumeRootInput struct {
+	TargetPrincipal         string                `v:"req,min=12,max=2048"`
+	TaskPolicyArn           *PolicyDescriptorType `v:"req"`
+	DurationSeconds         aws.Opt[int32]        `v:"min=0,max=900"`
+	MinimumSessionTokenSize aws.Opt[int32]        `v:"min=0,max=4096"`
+}
+
+type AssumeRootOutput struct {
+	Credentials             *Credentials
+	SourceIdentity          aws.Opt[string] `v:"min=2,max=64,pat=1"`
+	SessionTokenUtilization aws.Opt[int32]  `v:"min=0"`
+	SessionTokenSize        aws.Opt[int32]  `v:"min=0"`
+}
+
+type AssumedRoleUser struct {
+	AssumedRoleId string `v:"req,min=2,max=193,pat=9"`
+	Arn           string `v:"req,min=20,max=2048,pat=0"`
+}
+
+type Credentials struct {
+	AccessKeyId     string    `v:"req,min=16,max=128,pat=8"`
+	SecretAccessKey string    `v:"req" f:"sensitive"`
+	SessionToken    string    `v:"req"`
+	Expiration      time.Time `v:"req"`
+}
+
+type DecodeAuthorizationMessageInput struct {
+	EncodedMessage string `v:"req,min=1,max=10240"`
+}
+
+type DecodeAuthorizationMessageOutput struct {
+	DecodedMessage aws.Opt[string]
+}
+
+type FederatedUser struct {
+	FederatedUserId string `v:"req,min=2,max=193,pat=10"`
+	Arn             string `v:"req,min=20,max=2048,pat=0"`
+}
+
+type GetAccessKeyInfoInput struct {
+	AccessKeyId string `v:"req,min=16,max=128,pat=8"`
+}
+
+type GetAccessKeyInfoOutput struct {
+	Account aws.Opt[string]
+}
 
 type GetCallerIdentityInput struct{}
 
@@ -12,4 +133,48 @@ type GetCallerIdentityOutput struct {
 	UserId  aws.Opt[string]
 	Account aws.Opt[string]
 	Arn     aws.Opt[string] `v:"min=20,max=2048,pat=0"`
+}
+
+type GetFederationTokenInput struct {
+	Name                    string          `v:"req,min=2,max=32,pat=1"`
+	Policy                  aws.Opt[string] `v:"min=1,max=2048,pat=2"`
+	PolicyArns              []PolicyDescriptorType
+	DurationSeconds         aws.Opt[int32] `v:"min=900,max=129600"`
+	Tags                    []Tag          `v:"max=50"`
+	MinimumSessionTokenSize aws.Opt[int32] `v:"min=0,max=4096"`
+}
+
+type GetFederationTokenOutput struct {
+	Credentials             *Credentials
+	FederatedUser           *FederatedUser
+	PackedPolicySize        aws.Opt[int32] `v:"min=0"`
+	SessionTokenUtilization aws.Opt[int32] `v:"min=0"`
+	SessionTokenSize        aws.Opt[int32] `v:"min=0"`
+}
+
+type GetSessionTokenInput struct {
+	DurationSeconds         aws.Opt[int32]  `v:"min=900,max=129600"`
+	SerialNumber            aws.Opt[string] `v:"min=9,max=256,pat=6"`
+	TokenCode               aws.Opt[string] `v:"min=6,max=6,pat=7"`
+	MinimumSessionTokenSize aws.Opt[int32]  `v:"min=0,max=4096"`
+}
+
+type GetSessionTokenOutput struct {
+	Credentials             *Credentials
+	SessionTokenUtilization aws.Opt[int32] `v:"min=0"`
+	SessionTokenSize        aws.Opt[int32] `v:"min=0"`
+}
+
+type PolicyDescriptorType struct {
+	Arn aws.Opt[string] `n:"arn" v:"min=20,max=2048,pat=0"`
+}
+
+type ProvidedContext struct {
+	ProviderArn      aws.Opt[string] `v:"min=20,max=2048,pat=0"`
+	ContextAssertion aws.Opt[string] `v:"min=4,max=2048"`
+}
+
+type Tag struct {
+	Key   string `v:"req,min=1,max=128,pat=3"`
+	Value string `v:"req,max=256,pat=4"`
 }
