@@ -222,8 +222,17 @@ func Anonymous(api *model.Service) *aws.Error {
 	return missing[s].New("%s", text(&sigv4.Error{Reason: sigv4.Missing}, s))
 }
 
-// Denied is the answer to a principal that may not perform op on resources.
-func Denied(op *model.Operation, p aws.Principal, resources []string) *aws.Error {
+// wording is an action as a service's denials write it: SQS's are in lower case.
+func wording(s *model.Service, action string) string {
+	if s.SigningName == "sqs" {
+		return strings.ToLower(action)
+	}
+	return action
+}
+
+// Denied is the answer to a principal that may not do action, which op needs, on resources. reason says why, where that is known:
+// "because no identity-based policy allows the sqs:sendmessage action".
+func Denied(op *model.Operation, action string, p aws.Principal, resources []string, reason string) *aws.Error {
 	s := styleOf(op.Service)
 	if p.ARN == "" && p.Service == "" {
 		return Anonymous(op.Service)
@@ -239,5 +248,8 @@ func Denied(op *model.Operation, p aws.Principal, resources []string) *aws.Error
 	if len(resources) > 0 {
 		on = " on resource: " + resources[0]
 	}
-	return denied[s].New("%s is not authorized to perform: %s%s", who, op.Action(), on)
+	if reason != "" {
+		reason = " " + reason
+	}
+	return denied[s].New("%s is not authorized to perform: %s%s%s", who, wording(op.Service, action), on, reason)
 }

@@ -49,9 +49,8 @@ func ParseMode(s string) (Mode, error) {
 
 // Authorizer decides whether a call may be made.
 type Authorizer interface {
-	// Authorize answers nil where the principal of the request in ctx may perform op with in on the resources (ARNs; none
-	// where the service does not say), and else AWS's error that denies it.
-	Authorize(ctx context.Context, op *model.Operation, in any, resources []string) error
+	// Authorize answers nil where the principal of the request in ctx may make the call, and else AWS's error that denies it.
+	Authorize(ctx context.Context, c *Call) error
 }
 
 // Clock tells the time.

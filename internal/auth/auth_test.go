@@ -266,12 +266,12 @@ func TestAnswer(t *testing.T) {
 
 func TestDenied(t *testing.T) {
 	op := &model.Operation{Name: "SendMessage", Service: &model.Service{SigningName: "sqs", Protocols: []model.Protocol{model.JSON10}}}
-	e := auth.Denied(op, alice, []string{"arn:aws:sqs:us-east-1:111111111111:q"})
-	want := "User: arn:aws:iam::111111111111:user/alice is not authorized to perform: sqs:SendMessage on resource: arn:aws:sqs:us-east-1:111111111111:q"
+	e := auth.Denied(op, "sqs:SendMessage", alice, []string{"arn:aws:sqs:us-east-1:111111111111:q"}, "because of it")
+	want := "User: arn:aws:iam::111111111111:user/alice is not authorized to perform: sqs:sendmessage on resource: arn:aws:sqs:us-east-1:111111111111:q because of it"
 	if e.Code != "AccessDeniedException" || e.Message != want {
 		t.Errorf("%s: %s", e.Code, e.Message)
 	}
-	if e := auth.Denied(op, aws.Principal{}, nil); e.Code != "MissingAuthenticationTokenException" {
+	if e := auth.Denied(op, "sqs:SendMessage", aws.Principal{}, nil, ""); e.Code != "MissingAuthenticationTokenException" {
 		t.Errorf("anonymous: %s", e.Code)
 	}
 }

@@ -23,6 +23,9 @@ type Request struct {
 	// XRay is the X-Amzn-Trace-Id header as the caller sent it, empty without a valid one. What takes messages in keeps it.
 	XRay string
 
+	// SourceARN is the resource on whose behalf a service calls: a topic that delivers to a queue. Empty for calls from outside.
+	SourceARN string
+
 	// Delivery is the id of the task this call carries out, empty for calls from outside. A target that keeps its
 	// state in our store records it in its own commit, so that a task that runs twice has its effect once.
 	Delivery string

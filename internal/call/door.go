@@ -82,6 +82,7 @@ type operation struct {
 	*model.Operation
 	service   any
 	resources Resourcer // nil where the service does not say
+	holder    auth.Holder
 	calls     *telemetry.Calls
 	rate      *rate // nil where there is none
 }
@@ -118,13 +119,14 @@ func (d *Door) Register(api *model.Service, impl any) {
 		ops[k] = v
 	}
 	resources, _ := impl.(Resourcer)
+	holder, _ := impl.(auth.Holder)
 	rater, _ := impl.(Rater)
 	for i := range api.Operations {
 		op := &api.Operations[i]
 		if !op.Served() {
 			continue
 		}
-		o := &operation{Operation: op, service: impl, resources: resources, calls: d.telemetry.Calls(op)}
+		o := &operation{Operation: op, service: impl, resources: resources, holder: holder, calls: d.telemetry.Calls(op)}
 		if d.limits && rater != nil {
 			o.rate = newRate(rater.Rate(op))
 		}
@@ -184,9 +186,9 @@ func (d *Door) authorize(ctx *telemetry.Active, o *operation, request *aws.Reque
 	}
 	var err error
 	if d.authorizer != nil {
-		err = d.authorizer.Authorize(ctx, o.Operation, in, resources)
+		err = d.authorizer.Authorize(ctx, &auth.Call{Operation: o.Operation, Input: in, Resources: resources, Holder: o.holder})
 	} else {
-		err = auth.Denied(o.Operation, request.Principal, resources)
+		err = auth.Denied(o.Operation, o.Action(), request.Principal, resources, "")
 	}
 	if err != nil && d.mode == auth.Log {
 		if d.authorizer != nil {

@@ -147,13 +147,13 @@ func TestDiskFullSaysWhatIsMissing(t *testing.T) {
 // judge allows alice and nobody else, and notes what it was asked.
 type judge struct{ asked []string }
 
-func (j *judge) Authorize(ctx context.Context, op *model.Operation, in any, resources []string) error {
+func (j *judge) Authorize(ctx context.Context, c *auth.Call) error {
 	p := aws.RequestOf(ctx).Principal
-	j.asked = append(j.asked, p.ARN+" "+op.Action()+" "+strings.Join(resources, ","))
+	j.asked = append(j.asked, p.ARN+" "+c.Operation.Action()+" "+strings.Join(c.Resources, ","))
 	if p == alice {
 		return nil
 	}
-	return auth.Denied(op, p, resources)
+	return auth.Denied(c.Operation, c.Operation.Action(), p, c.Resources, "")
 }
 
 func TestAuthorize(t *testing.T) {

@@ -34,8 +34,9 @@ import (
 
 // Event is what a target is to be told.
 type Event struct {
-	Target string        `cbor:"1,keyasint"` // ARN
-	As     aws.Principal `cbor:"-"`          // who tells it
+	Target string        `cbor:"1,keyasint"`            // ARN
+	As     aws.Principal `cbor:"-"`                     // who tells it
+	Source string        `cbor:"11,keyasint,omitempty"` // ARN of the resource that tells it, which the target's policy may ask for
 	Body   []byte        `cbor:"2,keyasint"`
 
 	// What some targets take beside the body.
@@ -157,7 +158,7 @@ func (d *Deliveries) deliver(ctx context.Context, id string, k kept) error {
 	scope := a.Scope()
 	scope.Account, scope.Region = cmp.Or(scope.Account, aws.RequestOf(ctx).Account), cmp.Or(scope.Region, aws.RequestOf(ctx).Region)
 	err := call(aws.WithRequest(ctx, &aws.Request{
-		Scope: scope, ID: telemetry.NewRequestID(), Principal: e.As, SourceIP: e.As.Service, UserAgent: e.As.Service, Delivery: id,
+		Scope: scope, ID: telemetry.NewRequestID(), Principal: e.As, SourceIP: e.As.Service, UserAgent: e.As.Service, SourceARN: e.Source, Delivery: id,
 	}), d.door, a, e)
 	switch {
 	case err == nil:

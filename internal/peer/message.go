@@ -54,7 +54,8 @@ type call struct {
 	Sampled bool   `cbor:"20,keyasint,omitempty"`
 	Decided bool   `cbor:"21,keyasint,omitempty"`
 
-	Session *aws.Session `cbor:"22,keyasint,omitempty"`
+	Session   *aws.Session `cbor:"22,keyasint,omitempty"`
+	SourceARN string       `cbor:"23,keyasint,omitempty"`
 }
 
 // carry takes over what is known of the request and its trace.
@@ -62,7 +63,7 @@ func (c *call) carry(q *aws.Request, t telemetry.Trace) {
 	c.Account, c.Region, c.ID, c.Endpoint = q.Account, q.Region, q.ID, q.Endpoint
 	c.SourceIP, c.UserAgent, c.Secure, c.Query, c.XRay, c.Delivery = q.SourceIP, q.UserAgent, q.Secure, q.Query, q.XRay, q.Delivery
 	c.Principal, c.PrincipalAccount, c.PrincipalID, c.PrincipalService = q.Principal.ARN, q.Principal.Account, q.Principal.UserID, q.Principal.Service
-	c.Session = q.Principal.Session
+	c.Session, c.SourceARN = q.Principal.Session, q.SourceARN
 	if t.Known() {
 		c.Trace, c.Span, c.Sampled, c.Decided = t.ID[:], t.Span[:], t.Sampled, t.Decided
 	}
@@ -71,7 +72,7 @@ func (c *call) carry(q *aws.Request, t telemetry.Trace) {
 func (c *call) request() *aws.Request {
 	return &aws.Request{
 		Scope: aws.Scope{Account: c.Account, Region: c.Region}, ID: c.ID, Endpoint: c.Endpoint, SourceIP: c.SourceIP, UserAgent: c.UserAgent,
-		Secure: c.Secure, Query: c.Query, XRay: c.XRay, Delivery: c.Delivery,
+		Secure: c.Secure, Query: c.Query, XRay: c.XRay, Delivery: c.Delivery, SourceARN: c.SourceARN,
 		Principal: aws.Principal{ARN: c.Principal, Account: c.PrincipalAccount, UserID: c.PrincipalID, Service: c.PrincipalService, Session: c.Session},
 	}
 }

@@ -1,0 +1,231 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/lang/policy"
+)
+
+// Usage remembers which actions were asked for on which resources, by whom, and what was denied. It lives in memory: it is for
+// those who write policies, not a record to prove anything by (that is the audit trail). Make it with NewUsage.
+type Usage struct {
+	tell   func(ctx context.Context, a Access) // may be nil
+	seed   maphash.Seed
+	shards [16]usageShard
+
+	mu      sync.Mutex
+	denials []Denial // a ring
+	next    int
+}
+
+type usageShard struct {
+	mu  sync.RWMutex
+	all map[usageKey]*lastUse
+	// Entries of a shard at most: whoever sends to a million resources is remembered with a few thousand of them.
+}
+
+type usageKey struct{ principal, action, resource string }
+
+type lastUse struct {
+	at    atomic.Int64 // nanoseconds
+	told  atomic.Int64
+	asked atomic.Bool // denied at least once
+}
+
+const (
+	keptUses    = 4096 // of a shard
+	keptDenials = 1000
+	tellEvery   = 5 * time.Minute
+)
+
+// Access is that a principal used an action.
+type Access struct {
+	Principal aws.Principal
+	Source    string // ARN of the user or role
+	Action    string
+	Region    string
+	Time      time.Time // the platform's
+}
+
+// NewUsage is an empty one. tell, which may be nil, hears of the first access of each kind, and then every few minutes.
+func NewUsage(tell func(ctx context.Context, a Access)) *Usage {
+	return &Usage{tell: tell, seed: maphash.MakeSeed()}
+}
+
+// Denial is one call that was denied, or, with --auth=log, would have been.
+type Denial struct {
+	Time      time.Time `json:"time"`
+	Request   string    `json:"request"`
+	Principal string    `json:"principal"` // ARN of the caller
+	Identity  string    `json:"identity"`  // ARN of the user or role that lacks the permission
+	Action    string    `json:"action"`
+	Resource  string    `json:"resource"`
+	Reason    string    `json:"reason"`
+	Explicit  bool      `json:"explicit"`            // a statement denies it: another that allows it does not help
+	Statement string    `json:"statement,omitempty"` // that would allow it
+}
+
+func (u *Usage) allowed(x *question) {
+	u.entry(x).at.Store(x.now.UnixNano())
+	u.access(x)
+}
+
+// access tells of an access, where that was not done lately.
+func (u *Usage) access(x *question) {
+	if u.tell == nil || x.identity == nil {
+		return
+	}
+	e, now := u.entry(x), x.now.UnixNano()
+	if before := e.told.Load(); before != 0 && now-before < int64(tellEvery) || !e.told.CompareAndSwap(e.told.Load(), now) {
+		return
+	}
+	u.tell(x.ctx, Access{Principal: x.q.Principal, Source: x.identity.ARN, Action: x.action.Name, Region: x.q.Region, Time: x.now})
+}
+
+// entry is what is remembered of an action of a principal on a resource.
+func (u *Usage) entry(x *question) *lastUse {
+	k := usageKey{x.source(), x.action.Name, x.request.Resource}
+	s := &u.shards[maphash.Comparable(u.seed, k)%uint64(len(u.shards))]
+	s.mu.RLock()
+	e := s.all[k]
+	s.mu.RUnlock()
+	if e != nil {
+		return e
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e = s.all[k]; e != nil {
+		return e
+	}
+	e = new(lastUse)
+	if s.all == nil {
+		s.all = make(map[usageKey]*lastUse)
+	}
+	if len(s.all) >= keptUses {
+		s.forget()
+	}
+	s.all[usageKey{strings.Clone(k.principal), k.action, strings.Clone(k.resource)}] = e
+	return e
+}
+
+// forget drops the half that was used longest ago. Its caller holds mu.
+func (s *usageShard) forget() {
+	times := make([]int64, 0, len(s.all))
+	for _, e := range s.all {
+		times = append(times, e.at.Load())
+	}
+	slices.Sort(times)
+	middle := times[len(times)/2]
+	for k, e := range s.all {
+		if e.at.Load() <= middle {
+			delete(s.all, k)
+		}
+	}
+}
+
+// source is the ARN of the user, role or service that asks.
+func (x *question) source() string {
+	if x.identity != nil {
+		return x.identity.ARN
+	}
+	return cmp.Or(x.q.Principal.ARN, x.q.Principal.Service)
+}
+
+func (u *Usage) denied(x *question, d policy.Decision, reason string) {
+	e := u.entry(x)
+	e.at.Store(x.now.UnixNano()) // with --auth=log it is done all the same
+	e.asked.Store(true)
+	one := Denial{
+		Time: x.now.UTC(), Request: x.q.ID, Principal: strings.Clone(x.q.Principal.ARN), Identity: strings.Clone(x.source()),
+		Action: x.action.Name, Resource: strings.Clone(x.request.Resource), Reason: reason, Explicit: d.Effect == policy.ExplicitDeny,
+	}
+	if !one.Explicit {
+		one.Statement = statementOf([]string{one.Action}, []string{one.Resource})
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.denials) < keptDenials {
+		u.denials = append(u.denials, one)
+		return
+	}
+	u.denials[u.next] = one
+	u.next = (u.next + 1) % keptDenials
+}
+
+// Denials are the last ones, the newest first.
+func (u *Usage) Denials() []Denial {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	all := slices.Concat(u.denials[u.next:], u.denials[:u.next])
+	slices.Reverse(all)
+	return all
+}
+
+// Policy is the policy that allows what was done since a time, and nothing else: as JSON, empty where nothing was. principal is
+// the ARN of the user, role or session it is for; of everybody where empty.
+func (u *Usage) Policy(principal string, since time.Time) string {
+	byAction := map[string][]string{} // resources, of each action
+	for i := range u.shards {
+		s := &u.shards[i]
+		s.mu.RLock()
+		for k, e := range s.all {
+			if e.at.Load() >= since.UnixNano() && (principal == "" || k.principal == principal) {
+				byAction[k.action] = append(byAction[k.action], k.resource)
+			}
+		}
+		s.mu.RUnlock()
+	}
+	if len(byAction) == 0 {
+		return ""
+	}
+	byResources := map[string][]string{} // actions on the same resources
+	for action, resources := range byAction {
+		slices.Sort(resources)
+		resources = slices.Compact(resources)
+		if slices.Contains(resources, "*") {
+			resources = []string{"*"}
+		}
+		k := strings.Join(resources, "\n")
+		byResources[k] = append(byResources[k], action)
+	}
+	type statement struct {
+		Effect   string
+		Action   []string
+		Resource []string
+	}
+	document := struct {
+		Version   string
+		Statement []statement
+	}{Version: "2012-10-17"}
+	for resources, actions := range byResources {
+		slices.Sort(actions)
+		document.Statement = append(document.Statement, statement{"Allow", actions, strings.Split(resources, "\n")})
+	}
+	slices.SortFunc(document.Statement, func(a, b statement) int { return slices.Compare(a.Action, b.Action) })
+	text, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		panic(err) // strings
+	}
+	return string(text)
+}
+
+func statementOf(actions, resources []string) string {
+	text, err := json.MarshalIndent(struct {
+		Effect   string
+		Action   []string
+		Resource []string
+	}{"Allow", actions, resources}, "", "  ")
+	if err != nil {
+		panic(err) // strings
+	}
+	return string(text)
+}
