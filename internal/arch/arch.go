@@ -7,7 +7,7 @@ package arch
 // packages inside itself. A name that ends in /... stands for everything below it too.
 var Layers = [][]string{
 	{"aws", "lang/..."},
-	{"model", "store/...", "blob/...", "datadir", "clock", "compute/...", "sigv4"},
+	{"model", "store/...", "blob/...", "datadir", "clock", "compute/...", "sigv4", "federation/..."},
 	{"partition"},
 	{"api/...", "task", "timer", "owner", "auth", "telemetry/...", "shelf"},
 	{"call", "wire/...", "snapshot", "transfer"},

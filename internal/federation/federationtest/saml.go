@@ -1,0 +1,160 @@
+package federationtest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beevik/etree"
+	dsig "github.com/russellhaering/goxmldsig"
+)
+
+// Provider is a SAML provider.
+type Provider struct {
+	Entity   string
+	Metadata string
+
+	t   testing.TB
+	key *ecdsa.PrivateKey
+	der []byte
+}
+
+// NewProvider is a provider with a key of its own.
+func NewProvider(t testing.TB, entity string) *Provider {
+	p := &Provider{Entity: entity, t: t}
+	var err error
+	if p.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: entity},
+		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(365 * 24 * time.Hour),
+	}
+	if p.der, err = x509.CreateCertificate(rand.Reader, template, template, p.key.Public(), p.key); err != nil {
+		t.Fatal(err)
+	}
+	p.Metadata = fmt.Sprintf(`<?xml version="1.0"?>
+<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID=%q>
+ <md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
+  <md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data><ds:X509Certificate>
+%s
+  </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>
+  <md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://idp.example/sso"/>
+ </md:IDPSSODescriptor>
+</md:EntityDescriptor>`, entity, base64.StdEncoding.EncodeToString(p.der))
+	return p
+}
+
+// Response is what an authentication response says. The zero value is one of "alice" for AWS, issued now, that holds for five minutes.
+type Response struct {
+	Issuer     string // the provider's where empty
+	Subject    string
+	Format     string
+	Audience   string
+	Recipient  string
+	Issued     time.Time
+	Lasts      time.Duration
+	Ends       time.Time // of the session; none where zero
+	Status     string
+	Attributes map[string][]string
+	Whole      bool // the response is signed, not the assertion
+	Unsigned   bool
+	Edit       func(assertion *etree.Element)           // before it is signed
+	Wrap       func(response, assertion *etree.Element) // after it was signed
+}
+
+func or(s, or string) string {
+	if s == "" {
+		return or
+	}
+	return s
+}
+
+// Sign is r in base64.
+func (p *Provider) Sign(r Response) string {
+	issued := r.Issued
+	if issued.IsZero() {
+		issued = time.Now()
+	}
+	if r.Lasts == 0 {
+		r.Lasts = 5 * time.Minute
+	}
+	at := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+	var b strings.Builder
+	fmt.Fprintf(&b, `<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_response" Version="2.0" IssueInstant="%s" Destination="https://signin.aws.amazon.com/saml">`, at(issued))
+	fmt.Fprintf(&b, `<saml:Issuer>%s</saml:Issuer><samlp:Status><samlp:StatusCode Value="%s"/></samlp:Status>`, or(r.Issuer, p.Entity), or(r.Status, "urn:oasis:names:tc:SAML:2.0:status:Success"))
+	fmt.Fprintf(&b, `<saml:Assertion ID="_assertion" Version="2.0" IssueInstant="%s"><saml:Issuer>%s</saml:Issuer>`, at(issued), or(r.Issuer, p.Entity))
+	fmt.Fprintf(&b, `<saml:Subject><saml:NameID Format="%s">%s</saml:NameID><saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">`, or(r.Format, "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"), or(r.Subject, "alice"))
+	fmt.Fprintf(&b, `<saml:SubjectConfirmationData NotOnOrAfter="%s" Recipient="%s"/></saml:SubjectConfirmation></saml:Subject>`, at(issued.Add(r.Lasts)), or(r.Recipient, "https://signin.aws.amazon.com/saml"))
+	fmt.Fprintf(&b, `<saml:Conditions NotBefore="%s" NotOnOrAfter="%s"><saml:AudienceRestriction><saml:Audience>%s</saml:Audience></saml:AudienceRestriction></saml:Conditions>`,
+		at(issued.Add(-time.Minute)), at(issued.Add(r.Lasts)), or(r.Audience, "urn:amazon:webservices"))
+	ends := ""
+	if !r.Ends.IsZero() {
+		ends = fmt.Sprintf(` SessionNotOnOrAfter="%s"`, at(r.Ends))
+	}
+	fmt.Fprintf(&b, `<saml:AuthnStatement AuthnInstant="%s"%s/><saml:AttributeStatement>`, at(issued), ends)
+	for _, name := range slices.Sorted(maps.Keys(r.Attributes)) {
+		fmt.Fprintf(&b, `<saml:Attribute Name="%s">`, name)
+		for _, v := range r.Attributes[name] {
+			fmt.Fprintf(&b, `<saml:AttributeValue xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">%s</saml:AttributeValue>`, v)
+		}
+		b.WriteString(`</saml:Attribute>`)
+	}
+	b.WriteString(`</saml:AttributeStatement></saml:Assertion></samlp:Response>`)
+	doc := etree.NewDocument()
+	if err := doc.ReadFromString(b.String()); err != nil {
+		p.t.Fatal(err)
+	}
+	response := doc.Root()
+	assertion := response.ChildElements()[2]
+	if r.Edit != nil {
+		r.Edit(assertion)
+	}
+	switch {
+	case r.Unsigned:
+	case r.Whole:
+		response = p.sign(response)
+		doc.SetRoot(response)
+		assertion = response.FindElement("./saml:Assertion")
+	default:
+		at := assertion.Index()
+		response.RemoveChildAt(at)
+		assertion.CreateAttr("xmlns:saml", "urn:oasis:names:tc:SAML:2.0:assertion")
+		assertion = p.sign(assertion)
+		response.InsertChildAt(at, assertion)
+	}
+	if r.Wrap != nil {
+		r.Wrap(response, assertion)
+	}
+	text, err := doc.WriteToBytes()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(text)
+}
+
+func (p *Provider) sign(e *etree.Element) *etree.Element {
+	c, err := dsig.NewSigningContext(p.key, [][]byte{p.der})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
+	if err := c.SetSignatureMethod(dsig.ECDSASHA256SignatureMethod); err != nil {
+		p.t.Fatal(err)
+	}
+	signed, err := c.SignEnveloped(e)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return signed
+}
