@@ -18,6 +18,7 @@ const (
 	Resource              // attached to a resource: names principals
 	Trust                 // of a role: who may assume it; names principals and no resource
 	Guardrail             // of an account: a service control policy
+	Managed               // as Identity, of a managed policy: of the language's later version only
 )
 
 // Effect is what a statement says, and what a decision comes to.
@@ -47,17 +48,21 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// Position is a place in a document's text. Both count from 1, as the simulator's positions do; a column is a byte.
+// Position is a place in a document's text. Both count from 1; a column is a byte.
 type Position struct {
 	Line, Column int
 }
 
-// Policy is a compiled document. The nil Policy says nothing.
+// Policy is a compiled document.
 type Policy struct {
 	kind       Kind
 	version    string
 	id         string
 	statements []*Statement
+	// services are, by the service's prefix in lower case, what its actions have to be compared with; others what the actions
+	// of all other services have to be. Without them, in a policy of very many statements, all are in others.
+	services map[string][]entry
+	others   []entry
 }
 
 // Kind is what the policy was parsed as.
@@ -74,7 +79,18 @@ func (p *Policy) Statements() []*Statement { return p.statements }
 
 // Statement is one of a policy's.
 type Statement struct {
-	Sid        string
-	Effect     Effect   // Allowed or ExplicitDeny
-	Start, End Position // of the braces in the document; End is just behind the closing one
+	Sid    string
+	Effect Effect // Allowed or ExplicitDeny
+	// Start and End are where AWS's simulator says that the statement is: its parser notes how far it has come, so that Start is
+	// just behind the [ or the } in front of the statement (or the { of one that is not in a list), and End just behind its }.
+	Start, End Position
+
+	actions      []pattern // of whole actions, in lower case
+	notAction    bool
+	resources    []pattern
+	notResource  bool
+	anyResource  bool // all of them match, whatever the resource
+	principals   principals
+	hasPrincipal bool
+	conditions   []condition
 }

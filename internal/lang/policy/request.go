@@ -20,6 +20,7 @@ type Principal struct {
 	Account  string // its account; none of Anonymous, Service, WebIdentity, SAML
 	ARN      string // of the root, the user, or the session (arn:aws:sts::…:assumed-role/… or federated-user/…)
 	Role     string // ARN of the role behind a session of Role, of the user behind a FederatedUser
+	ID       string // unique id of the user, or of the role or user behind a session: "AIDA…", "AROA…"; may be left out
 	Service  string // a service's principal: "sns.amazonaws.com"
 	Provider string // of WebIdentity and SAML, and of sessions that came from them: the provider's ARN, or its name: "accounts.google.com"
 	// Canonical is the canonical user id of the principal's account, for S3's policies; may be left out.
