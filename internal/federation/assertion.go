@@ -29,6 +29,7 @@ const (
 type Provider struct {
 	Entity       string // its entityID
 	Certificates []*x509.Certificate
+	Until        time.Time // when what it says ends; zero where it does not say
 }
 
 // ReadProvider reads the metadata of a SAML provider. The error is ErrMalformed.
@@ -36,6 +37,7 @@ func ReadProvider(metadata string) (*Provider, error) {
 	var entity struct {
 		XMLName xml.Name
 		ID      string `xml:"entityID,attr"`
+		Until   string `xml:"validUntil,attr"`
 		Roles   []struct {
 			Keys []struct {
 				Use          string   `xml:"use,attr"`
@@ -50,6 +52,13 @@ func ReadProvider(metadata string) (*Provider, error) {
 		return nil, fmt.Errorf("%w: metadata is an EntityDescriptor with an entityID", ErrMalformed)
 	}
 	p := &Provider{Entity: entity.ID}
+	if entity.Until != "" {
+		until, err := time.Parse(time.RFC3339Nano, entity.Until)
+		if err != nil {
+			return nil, fmt.Errorf("%w: validUntil: %w", ErrMalformed, err)
+		}
+		p.Until = until
+	}
 	for _, role := range entity.Roles {
 		for _, k := range role.Keys {
 			if k.Use != "" && k.Use != "signing" {
