@@ -1,17 +1,57 @@
 package iam
 
 import (
+	"context"
+	"strings"
+
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
+
+// traits are what tells the kinds of named things apart.
+type traits struct {
+	arn    string // what its resource in ARNs begins with
+	word   string // in messages
+	prefix string // of unique ids
+	quota  string
+	most   int // an account may have
+	typ    string
+}
+
+func (k kind) traits() traits {
+	switch k {
+	case aUser:
+		return traits{"user", "user", userID, "UsersPerAccount", 5000, "AWS::IAM::User"}
+	case aGroup:
+		return traits{"group", "group", groupID, "GroupsPerAccount", 300, "AWS::IAM::Group"}
+	case aRole:
+		return traits{"role", "role", roleID, "RolesPerAccount", 1000, "AWS::IAM::Role"}
+	case aPolicy:
+		return traits{"policy", "policy", policyID, "PoliciesPerAccount", 1500, "AWS::IAM::ManagedPolicy"}
+	}
+	return traits{"instance-profile", "instance profile", profileID, "InstanceProfilesPerAccount", 1000, "AWS::IAM::InstanceProfile"}
+}
+
+// quota is how many of a kind an account may have.
+func (k kind) quota() (name string, most int) { t := k.traits(); return t.quota, t.most }
+
+func (k kind) key() uint64 { return uint64(k) }
+
+// arnOf names a thing of the account.
+func (h home) arnOf(k kind, n named) string { return h.arn(k.traits().arn + n.Path + n.Name) }
+
+// base is what everything with a name has, of a record of any kind.
+func (n named) base() named { return n }
+
+type record interface{ base() named }
 
 // id is the unique id of what is called so, empty where nothing is.
 func (s *Service) id(tx *store.Tx, h home, k kind, name string) string {
 	id, _ := s.tables.names.Get(tx, h.account, k.key(), fold(name))
 	return id
 }
-
-func (k kind) key() uint64 { return uint64(k) }
 
 // user is the user of that name.
 func (s *Service) user(tx *store.Tx, h home, name string) (userRecord, error) {
@@ -45,19 +85,81 @@ func (s *Service) profile(tx *store.Tx, h home, name string) (profileRecord, err
 	return profileRecord{}, iamapi.NoSuchEntityException("Instance Profile %s cannot be found.", name)
 }
 
-// quotas are how many of each kind an account may have.
-func (k kind) quota() (name string, n int) {
-	switch k {
-	case aUser:
-		return "UsersPerAccount", 5000
-	case aGroup:
-		return "GroupsPerAccount", 300
-	case aRole:
-		return "RolesPerAccount", 1000
-	case aPolicy:
-		return "PoliciesPerAccount", 1500
+// claim is what a new thing of that name begins with: an id of its own, by which the name finds it from then on.
+func (s *Service) claim(ctx context.Context, tx *store.Tx, h home, k kind, name string, path aws.Opt[string], tags []iamapi.Tag) (n named, err error) {
+	if n.Path, err = checkPath(path); err != nil {
+		return n, err
 	}
-	return "InstanceProfilesPerAccount", 1000
+	if err := checkName(nameMember(k), name); err != nil {
+		return n, err
+	}
+	if n.Tags, err = addTags(nil, tags, k == aUser || k == aRole); err != nil {
+		return n, err
+	}
+	if s.id(tx, h, k, name) != "" {
+		return n, taken(k, name)
+	}
+	if err := s.count(tx, h, k, 1); err != nil {
+		return n, err
+	}
+	n.ID, n.Name, n.Created = newID(k.traits().prefix), name, seconds(tx)
+	s.tables.names.Set(tx, n.ID, h.account, k.key(), fold(name))
+	s.note(ctx, tx, h, k, resource.Created, n)
+	return n, nil
+}
+
+// nameMember is the member that a name comes in, as AWS's errors call it.
+func nameMember(k kind) string {
+	switch k {
+	case aPolicy:
+		return "policyName"
+	case aProfile:
+		return "instanceProfileName"
+	}
+	return k.traits().word + "Name"
+}
+
+// taken is the answer where there is one of that name already.
+func taken(k kind, name string) *aws.Error {
+	switch k {
+	case aPolicy:
+		return iamapi.EntityAlreadyExistsException("A policy called %s already exists. Duplicate names are not allowed.", name)
+	case aProfile:
+		return iamapi.EntityAlreadyExistsException("Instance Profile %s already exists.", name)
+	}
+	word := k.traits().word
+	return iamapi.EntityAlreadyExistsException("%s with name %s already exists.", strings.ToUpper(word[:1])+word[1:], name)
+}
+
+// rename gives a thing another name and path, where there are any. The caller writes it.
+func (s *Service) rename(tx *store.Tx, h home, k kind, n *named, name, path aws.Opt[string]) error {
+	if path.Set {
+		p, err := checkPath(path)
+		if err != nil {
+			return err
+		}
+		n.Path = p
+	}
+	if !name.Set || name.V == n.Name {
+		return nil
+	}
+	if err := checkName("new"+strings.ToUpper(nameMember(k)[:1])+nameMember(k)[1:], name.V); err != nil {
+		return err
+	}
+	if id := s.id(tx, h, k, name.V); id != "" && id != n.ID {
+		return taken(k, name.V)
+	}
+	s.tables.names.Delete(tx, h.account, k.key(), fold(n.Name))
+	s.tables.names.Set(tx, n.ID, h.account, k.key(), fold(name.V))
+	n.Name = name.V
+	return nil
+}
+
+// release takes a name away from what is deleted.
+func (s *Service) release(ctx context.Context, tx *store.Tx, h home, k kind, n named) error {
+	s.tables.names.Delete(tx, h.account, k.key(), fold(n.Name))
+	s.note(ctx, tx, h, k, resource.Deleted, n)
+	return s.count(tx, h, k, -1)
 }
 
 // count adds n to how many of a kind an account has.
@@ -66,10 +168,46 @@ func (s *Service) count(tx *store.Tx, h home, k kind, n int) error {
 	if a.Counts == nil {
 		a.Counts = map[kind]int{}
 	}
+	if a.Created == 0 {
+		a.Created = seconds(tx)
+	}
 	a.Counts[k] += n
 	if quota, most := k.quota(); n > 0 && a.Counts[k] > most {
 		return overQuota(quota, most)
 	}
 	s.tables.accounts.Set(tx, a, h.account)
 	return nil
+}
+
+// list shows the things of a kind whose paths begin so, in the order of their names.
+func list[R record, O any](ctx context.Context, s *Service, k kind, table store.Table[R], marker aws.Opt[string], items aws.Opt[int32],
+	prefix aws.Opt[string], show func(tx *store.Tx, h home, r R) O,
+) ([]O, *page, error) {
+	var p *page
+	out, err := view(ctx, s, func(tx *store.Tx, h home) (out []O, err error) {
+		if p, err = newPage(marker, items); err != nil {
+			return nil, err
+		}
+		out = []O{}
+		for key, id := range s.tables.names.Scan(tx, p.options(), h.account, k.key()) {
+			r, ok := table.Get(tx, h.account, id)
+			if !ok || !strings.HasPrefix(r.base().Path, prefix.V) {
+				continue
+			}
+			if !p.add(key.String(2)) {
+				break
+			}
+			out = append(out, show(tx, h, r))
+		}
+		return out, nil
+	})
+	return out, p, err
+}
+
+// note tells the feed what happened to a thing.
+func (s *Service) note(ctx context.Context, tx *store.Tx, h home, k kind, action resource.Action, n named) {
+	t := k.traits()
+	if s.o.Changes.Watched(t.typ) {
+		s.o.Changes.Note(ctx, tx, resource.Change{Type: t.typ, ARN: h.arnOf(k, n), Action: action})
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -83,37 +85,52 @@ func checkPath(p aws.Opt[string]) (string, error) {
 // maxTags is how many tags one thing may have.
 const maxTags = 50
 
-// addTags is had with tags added, as AWS adds them: keys differ in more than their case.
-func addTags(had []tag, tags []iamapi.Tag) ([]tag, error) {
-	seen := make(map[string]bool, len(tags))
-	for _, t := range tags {
-		if seen[fold(t.Key)] {
-			return nil, iamapi.InvalidInputException("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+// addTags is had with tags added. Of users and roles (anyCase) keys that differ in their case only are the same.
+func addTags(had []tag, tags []iamapi.Tag, anyCase bool) ([]tag, error) {
+	same, twice := same, "Duplicate tag keys found."
+	if anyCase {
+		same, twice = strings.EqualFold, "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+	}
+	out := slices.Clone(had)
+	for i, t := range tags {
+		if slices.ContainsFunc(tags[:i], func(other iamapi.Tag) bool { return same(other.Key, t.Key) }) {
+			return nil, iamapi.InvalidInputException("%s", twice)
 		}
-		seen[fold(t.Key)] = true
+		for _, v := range [...]struct{ member, text string }{{"key", t.Key}, {"value", t.Value}} {
+			if !tagText(v.text) {
+				return nil, invalid("1 validation error detected: Value at 'tags.%d.member.%s' failed to satisfy constraint: %s", i+1, v.member, tagPattern(v.member))
+			}
+		}
 		if strings.HasPrefix(fold(t.Key), "aws:") {
 			return nil, iamapi.InvalidInputException("Tags prefixed with \"aws:\" are not allowed.")
 		}
-		if !tagged(t.Key) || !tagged(t.Value) {
-			return nil, invalid("The specified value for tags is invalid. Keys and values must contain only letters, numbers, spaces and the following: _.:/=+-@")
-		}
-		i := slices.IndexFunc(had, func(h tag) bool { return fold(h.Key) == fold(t.Key) })
-		if i < 0 {
-			had = append(had, tag{t.Key, t.Value})
+		if at := slices.IndexFunc(out, func(h tag) bool { return same(h.Key, t.Key) }); at >= 0 {
+			out[at] = tag{t.Key, t.Value}
 		} else {
-			had[i] = tag{t.Key, t.Value}
+			out = append(out, tag{t.Key, t.Value})
 		}
 	}
-	if len(had) > maxTags {
+	if len(out) > maxTags {
 		return nil, iamapi.LimitExceededException("The number of tags has reached the maximum limit.")
 	}
-	return had, nil
+	return out, nil
 }
 
-// tagged reports whether s may be a tag's key or value: letters and digits of any script, spaces and a few signs.
-func tagged(s string) bool {
+func same(a, b string) bool { return a == b }
+
+// tagPattern is how AWS says what a key or a value of a tag may be.
+func tagPattern(member string) string {
+	end := "]+"
+	if member == "value" {
+		end = "]*"
+	}
+	return `Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@` + end
+}
+
+// tagText reports whether s may be a tag's key or value: letters and digits of any script, spaces and a few signs.
+func tagText(s string) bool {
 	for _, r := range s {
-		if r < 0x80 && !isWord(byte(r)) && strings.IndexByte(" .:/=+-@", byte(r)) < 0 || r == 0xfffd {
+		if !unicode.In(r, unicode.L, unicode.Z, unicode.N) && !strings.ContainsRune("_.:/=+-@", r) {
 			return false
 		}
 	}
@@ -121,13 +138,31 @@ func tagged(s string) bool {
 }
 
 // removeTags is had without those keys. One that is not there is no error.
-func removeTags(had []tag, keys []string) []tag {
-	return slices.DeleteFunc(had, func(t tag) bool {
-		return slices.ContainsFunc(keys, func(k string) bool { return fold(k) == fold(t.Key) })
-	})
+func removeTags(had []tag, keys []string, anyCase bool) ([]tag, error) {
+	same := same
+	if anyCase {
+		same = strings.EqualFold
+	}
+	for _, k := range keys {
+		if n := utf8.RuneCountInString(k); n < 1 || n > 128 || !tagText(k) {
+			return nil, invalid("1 validation error detected: Value at 'tagKeys' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 128, " +
+				"Member must have length greater than or equal to 1, " + tagPattern("key") + ", Member must not be null]")
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(had), func(t tag) bool {
+		return slices.ContainsFunc(keys, func(k string) bool { return same(k, t.Key) })
+	}), nil
 }
 
-// tagList is tags as they are answered: sorted by nothing but when they were given. nil where there are none.
+// kept is n as it is stored, with its tags in the order of their keys: they are answered in the order they were given only by
+// the call that gave them.
+func (n named) kept() named {
+	n.Tags = slices.Clone(n.Tags)
+	slices.SortFunc(n.Tags, func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
+	return n
+}
+
+// tagList is tags as they are answered with what has them, nil where there are none.
 func tagList(tags []tag) []iamapi.Tag {
 	if len(tags) == 0 {
 		return nil
@@ -139,7 +174,7 @@ func tagList(tags []tag) []iamapi.Tag {
 	return out
 }
 
-// seconds is a time as it is kept, at as it is answered.
+// seconds is now, as times are kept; at is one as it is answered.
 func seconds(tx *store.Tx) int64 { return tx.Now().Unix() }
 
 func at(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

@@ -21,6 +21,7 @@ package iam
 
 import (
 	"context"
+	"sync"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -41,13 +42,20 @@ type Service struct {
 	space  store.Space
 	tables tables
 	o      Options
+
+	directory *Directory
+
+	usedMu sync.Mutex
+	used   map[string]useRecord // what was last written of what was used
 }
 
 var _ iamapi.Service = (*Service)(nil)
 
 // New is the service over space.
 func New(space store.Space, o Options) *Service {
-	return &Service{space: space, tables: newTables(space), o: o}
+	s := &Service{space: space, tables: newTables(space), o: o, used: map[string]useRecord{}}
+	s.directory = newDirectory(s)
+	return s
 }
 
 // home is the account a request is about, in the partition of its region.

@@ -62,8 +62,9 @@ const (
 // accountRecord is an account.
 type accountRecord struct {
 	store.Unknown
-	Counts map[kind]int `cbor:"1,keyasint,omitempty"` // how many it has
-	Keys   []string     `cbor:"2,keyasint,omitempty"` // access keys of its root
+	Counts  map[kind]int `cbor:"1,keyasint,omitempty"` // how many it has
+	Keys    []string     `cbor:"2,keyasint,omitempty"` // ids of access keys of its root
+	Created int64        `cbor:"3,keyasint,omitempty"` // when the first of it was made
 }
 
 // named is what everything with a name has.
@@ -72,7 +73,7 @@ type named struct {
 	Name    string `cbor:"2,keyasint"`
 	Path    string `cbor:"3,keyasint"`
 	Created int64  `cbor:"4,keyasint"`
-	Tags    []tag  `cbor:"5,keyasint,omitempty"` // sorted as they were given
+	Tags    []tag  `cbor:"5,keyasint,omitempty"` // in the order of their keys
 }
 
 type tag struct {
@@ -115,6 +116,7 @@ type roleRecord struct {
 	permits
 	Trust       string `cbor:"20,keyasint"` // document
 	Description string `cbor:"21,keyasint,omitempty"`
+	Described   bool   `cbor:"24,keyasint,omitempty"` // it has a description, be it an empty one
 	MaxSession  int32  `cbor:"22,keyasint"`           // seconds
 	Service     string `cbor:"23,keyasint,omitempty"` // of a service-linked role: the service
 }

@@ -1,0 +1,270 @@
+package iam
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/obidos-cloud/obidos/internal/api/iamapi"
+	"github.com/obidos-cloud/obidos/internal/auth"
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// maxKeys is how many access keys a user may have, and a root.
+const maxKeys = 2
+
+// newSecret is a new secret of an access key: forty characters.
+func newSecret() string {
+	var b [30]byte
+	rand.Read(b[:])
+	return base64.StdEncoding.EncodeToString(b[:])
+}
+
+// keyring is a user or an account's root, as far as it has access keys.
+type keyring struct {
+	user  string // name; empty for root
+	id    string // of the user; empty for root
+	keys  []string
+	write func(tx *store.Tx, keys []string)
+}
+
+// keyring is who a request for access keys is about: the user it names, or who calls.
+func (s *Service) keyring(ctx context.Context, tx *store.Tx, h home, name aws.Opt[string]) (keyring, error) {
+	u, err := s.userOr(ctx, tx, h, name)
+	if err != nil {
+		return keyring{}, err
+	}
+	if u.ID == "" {
+		return s.rootKeys(tx, h.account), nil
+	}
+	return keyring{u.Name, u.ID, u.Keys, func(tx *store.Tx, keys []string) {
+		u.Keys = keys
+		s.tables.users.Set(tx, u, h.account, u.ID)
+	}}, nil
+}
+
+// rootKeys is the keyring of an account's root.
+func (s *Service) rootKeys(tx *store.Tx, account string) keyring {
+	a, _ := s.tables.accounts.Get(tx, account)
+	return keyring{"", "", a.Keys, func(tx *store.Tx, keys []string) {
+		a.Keys = keys
+		if a.Created == 0 {
+			a.Created = seconds(tx)
+		}
+		s.tables.accounts.Set(tx, a, account)
+	}}
+}
+
+// key is a key of a keyring.
+func (s *Service) key(tx *store.Tx, ring keyring, id string) (keyRecord, error) {
+	if k, ok := s.tables.keys.Get(tx, id); ok && slices.Contains(ring.keys, id) {
+		return k, nil
+	}
+	return keyRecord{}, iamapi.NoSuchEntityException("The Access Key with id %s cannot be found.", id)
+}
+
+func status(inactive bool) iamapi.StatusType {
+	if inactive {
+		return iamapi.StatusTypeInactive
+	}
+	return iamapi.StatusTypeActive
+}
+
+// CreateAccessKey is iam:CreateAccessKey. The secret is told here and never again.
+func (s *Service) CreateAccessKey(ctx context.Context, in *iamapi.CreateAccessKeyInput) (*iamapi.CreateAccessKeyOutput, error) {
+	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateAccessKeyOutput, error) {
+		ring, err := s.keyring(ctx, tx, h, in.UserName)
+		if err != nil {
+			return nil, err
+		}
+		if len(ring.keys) >= maxKeys {
+			return nil, overQuota("AccessKeysPerUser", maxKeys)
+		}
+		id := auth.NewAccessKeyID(auth.LastingKey, h.account)
+		for s.tables.keys.Has(tx, id) {
+			id = auth.NewAccessKeyID(auth.LastingKey, h.account)
+		}
+		k := keyRecord{Account: h.account, User: ring.id, Secret: newSecret(), Created: seconds(tx)}
+		s.tables.keys.Set(tx, k, id)
+		ring.write(tx, append(ring.keys, id))
+		return &iamapi.CreateAccessKeyOutput{AccessKey: &iamapi.AccessKey{
+			UserName: ring.user, AccessKeyId: id, Status: iamapi.StatusTypeActive, SecretAccessKey: k.Secret, CreateDate: aws.Some(at(k.Created)),
+		}}, nil
+	})
+}
+
+// ListAccessKeys is iam:ListAccessKeys.
+func (s *Service) ListAccessKeys(ctx context.Context, in *iamapi.ListAccessKeysInput) (*iamapi.ListAccessKeysOutput, error) {
+	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListAccessKeysOutput, error) {
+		p, err := newPage(in.Marker, in.MaxItems)
+		if err != nil {
+			return nil, err
+		}
+		ring, err := s.keyring(ctx, tx, h, in.UserName)
+		if err != nil {
+			return nil, err
+		}
+		out := &iamapi.ListAccessKeysOutput{AccessKeyMetadata: []iamapi.AccessKeyMetadata{}}
+		for _, id := range slicePage(p, slices.Sorted(slices.Values(ring.keys)), func(id string) string { return id }) {
+			if k, ok := s.tables.keys.Get(tx, id); ok {
+				out.AccessKeyMetadata = append(out.AccessKeyMetadata, iamapi.AccessKeyMetadata{
+					UserName: aws.NonZero(ring.user), AccessKeyId: aws.Some(id), Status: aws.Some(status(k.Inactive)), CreateDate: aws.Some(at(k.Created)),
+				})
+			}
+		}
+		out.IsTruncated, out.Marker = p.truncated(), p.marker()
+		return out, nil
+	})
+}
+
+// UpdateAccessKey is iam:UpdateAccessKey: an inactive key is as if it were not there, until it is active again.
+func (s *Service) UpdateAccessKey(ctx context.Context, in *iamapi.UpdateAccessKeyInput) (*iamapi.UpdateAccessKeyOutput, error) {
+	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.UpdateAccessKeyOutput, error) {
+		if in.Status != iamapi.StatusTypeActive && in.Status != iamapi.StatusTypeInactive {
+			return nil, invalid("1 validation error detected: Value at 'status' failed to satisfy constraint: Member must satisfy enum value set: [Active, Inactive]")
+		}
+		ring, err := s.keyring(ctx, tx, h, in.UserName)
+		if err != nil {
+			return nil, err
+		}
+		k, err := s.key(tx, ring, in.AccessKeyId)
+		if err != nil {
+			return nil, err
+		}
+		k.Inactive = in.Status == iamapi.StatusTypeInactive
+		s.tables.keys.Set(tx, k, in.AccessKeyId)
+		return nil, nil
+	})
+}
+
+// DeleteAccessKey is iam:DeleteAccessKey.
+func (s *Service) DeleteAccessKey(ctx context.Context, in *iamapi.DeleteAccessKeyInput) (*iamapi.DeleteAccessKeyOutput, error) {
+	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.DeleteAccessKeyOutput, error) {
+		ring, err := s.keyring(ctx, tx, h, in.UserName)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := s.key(tx, ring, in.AccessKeyId); err != nil {
+			return nil, err
+		}
+		s.tables.keys.Delete(tx, in.AccessKeyId)
+		s.tables.keyUses.Delete(tx, in.AccessKeyId)
+		ring.write(tx, slices.DeleteFunc(ring.keys, func(id string) bool { return id == in.AccessKeyId }))
+		return nil, nil
+	})
+}
+
+// SetRootKey gives an account's root an access key that somebody chose: what a command line or the environment names. It does
+// nothing where the root has it already.
+func (s *Service) SetRootKey(ctx context.Context, account, id, secret string) error {
+	_, err := store.Update(ctx, s.space, func(tx *store.Tx) (struct{}, error) {
+		k, ok := s.tables.keys.Get(tx, id)
+		if ok && k.Account == account && k.User == "" && k.Secret == secret && !k.Inactive {
+			return struct{}{}, nil
+		}
+		if ok && (k.Account != account || k.User != "") {
+			return struct{}{}, iamapi.EntityAlreadyExistsException("The Access Key with id %s belongs to somebody else.", id)
+		}
+		ring := s.rootKeys(tx, account)
+		s.tables.keys.Set(tx, keyRecord{Account: account, Secret: secret, Created: seconds(tx)}, id)
+		if !slices.Contains(ring.keys, id) {
+			ring.keys = append(ring.keys, id)
+		}
+		ring.write(tx, ring.keys)
+		s.changed(tx, account)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// RootKeys are the ids of the access keys of an account's root, and whether there is such an account: one that has anything.
+func (s *Service) RootKeys(ctx context.Context, account string) (ids []string, ok bool, err error) {
+	type answer struct {
+		accountRecord
+		ok bool
+	}
+	a, err := store.View(ctx, s.space, func(tx *store.Tx) (a answer, err error) {
+		a.accountRecord, a.ok = s.tables.accounts.Get(tx, account)
+		return a, nil
+	})
+	return a.Keys, a.ok, err
+}
+
+// Accounts are the accounts that have anything: a user, a role, a key of their root.
+func (s *Service) Accounts(ctx context.Context) ([]string, error) {
+	return store.View(ctx, s.space, func(tx *store.Tx) (list []string, err error) {
+		for key := range s.tables.accounts.Keys(tx, store.ScanOptions{}) {
+			list = append(list, strings.Clone(key.String(0)))
+		}
+		return list, nil
+	})
+}
+
+// GetAccessKeyLastUsed is iam:GetAccessKeyLastUsed.
+func (s *Service) GetAccessKeyLastUsed(ctx context.Context, in *iamapi.GetAccessKeyLastUsedInput) (*iamapi.GetAccessKeyLastUsedOutput, error) {
+	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetAccessKeyLastUsedOutput, error) {
+		k, ok := s.tables.keys.Get(tx, in.AccessKeyId)
+		if !ok || k.Account != h.account {
+			return nil, denied(ctx, "GetAccessKeyLastUsed", "access key "+in.AccessKeyId)
+		}
+		u, _ := s.tables.users.Get(tx, h.account, k.User)
+		out := &iamapi.GetAccessKeyLastUsedOutput{UserName: aws.NonZero(u.Name), AccessKeyLastUsed: &iamapi.AccessKeyLastUsed{ServiceName: "N/A", Region: "N/A"}}
+		if use, ok := s.tables.keyUses.Get(tx, in.AccessKeyId); ok {
+			out.AccessKeyLastUsed = &iamapi.AccessKeyLastUsed{LastUsedDate: aws.Some(at(use.Time)), ServiceName: use.Service, Region: use.Region}
+		}
+		return out, nil
+	})
+}
+
+// usesEvery is how exact the last use of a key or a role is: what is used all the time is not written all the time.
+const usesEvery = time.Minute
+
+// fresh reports whether a use is worth writing, and remembers that it is written.
+func (s *Service) fresh(what string, use useRecord) bool {
+	s.usedMu.Lock()
+	defer s.usedMu.Unlock()
+	last, ok := s.used[what]
+	if ok && last.Service == use.Service && last.Region == use.Region && use.Time-last.Time < int64(usesEvery/time.Second) {
+		return false
+	}
+	if len(s.used) > 10_000 {
+		clear(s.used)
+	}
+	use.Service, use.Region = strings.Clone(use.Service), strings.Clone(use.Region)
+	s.used[strings.Clone(what)] = use
+	return true
+}
+
+// Used notes that an access key was used, to about a minute. It is written with the next commit that is synced: a power cut may forget it.
+func (s *Service) Used(ctx context.Context, id, service, region string, when time.Time) error {
+	use := useRecord{Time: when.Unix(), Service: service, Region: region}
+	if !s.fresh(id, use) {
+		return nil
+	}
+	_, err := store.UpdateWith(ctx, s.space, store.UpdateOptions{Lazy: true}, func(tx *store.Tx) (struct{}, error) {
+		if s.tables.keys.Has(tx, id) {
+			s.tables.keyUses.Set(tx, use, id)
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// UsedRole notes that a role was used, as Used does for a key. id is the role's.
+func (s *Service) UsedRole(ctx context.Context, account, id, region string, when time.Time) error {
+	use := useRecord{Time: when.Unix(), Region: region}
+	if !s.fresh(id, use) {
+		return nil
+	}
+	_, err := store.UpdateWith(ctx, s.space, store.UpdateOptions{Lazy: true}, func(tx *store.Tx) (struct{}, error) {
+		if s.tables.roles.Has(tx, account, id) {
+			s.tables.roleUses.Set(tx, use, account, id)
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
