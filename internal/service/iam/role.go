@@ -202,5 +202,6 @@ func (s *Service) dropRole(ctx context.Context, tx *store.Tx, h home, r roleReco
 	}
 	s.tables.roles.Delete(tx, h.account, r.ID)
 	s.tables.roleUses.Delete(tx, h.account, r.ID)
+	s.tables.accesses.DeleteAll(tx, h.account, r.ID)
 	return s.release(ctx, tx, h, aRole, r.named)
 }

@@ -45,6 +45,8 @@ type Service struct {
 
 	directory *Directory
 
+	accessed accesses
+
 	usedMu sync.Mutex
 	used   map[string]useRecord // what was last written of what was used
 }

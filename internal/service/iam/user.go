@@ -125,10 +125,14 @@ func (s *Service) DeleteUser(ctx context.Context, in *iamapi.DeleteUserInput) (*
 		case len(u.Keys) > 0:
 			return nil, conflict("delete access keys")
 		}
+		if err := s.credentialsOf(tx, h, u.ID); err != nil {
+			return nil, err
+		}
 		if u.Boundary != "" {
 			s.unuse(tx, h, u.Boundary, asBoundary, aUser, u.Name)
 		}
 		s.tables.users.Delete(tx, h.account, u.ID)
+		s.tables.accesses.DeleteAll(tx, h.account, u.ID)
 		return nil, s.release(ctx, tx, h, aUser, u.named)
 	})
 }

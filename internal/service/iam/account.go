@@ -1,0 +1,226 @@
+package iam
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/obidos-cloud/obidos/internal/api/iamapi"
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// CreateAccountAlias gives an account a name that no other has. It has one: another takes its place.
+func (s *Service) CreateAccountAlias(ctx context.Context, in *iamapi.CreateAccountAliasInput) (*iamapi.CreateAccountAliasOutput, error) {
+	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateAccountAliasOutput, error) {
+		if _, ok := s.tables.aliases.Get(tx, in.AccountAlias); ok {
+			return nil, iamapi.EntityAlreadyExistsException("The account alias %s already exists.", in.AccountAlias)
+		}
+		settings, _ := s.tables.settings.Get(tx, h.account)
+		if settings.Alias != "" {
+			s.tables.aliases.Delete(tx, settings.Alias)
+		}
+		settings.Alias = in.AccountAlias
+		s.tables.settings.Set(tx, settings, h.account)
+		s.tables.aliases.Set(tx, h.account, in.AccountAlias)
+		return &iamapi.CreateAccountAliasOutput{}, nil
+	})
+}
+
+// DeleteAccountAlias takes an account's alias away.
+func (s *Service) DeleteAccountAlias(ctx context.Context, in *iamapi.DeleteAccountAliasInput) (*iamapi.DeleteAccountAliasOutput, error) {
+	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.DeleteAccountAliasOutput, error) {
+		settings, _ := s.tables.settings.Get(tx, h.account)
+		if settings.Alias != in.AccountAlias {
+			return nil, iamapi.NoSuchEntityException("The account alias with name %s cannot be found.", in.AccountAlias)
+		}
+		s.tables.aliases.Delete(tx, settings.Alias)
+		settings.Alias = ""
+		s.tables.settings.Set(tx, settings, h.account)
+		return &iamapi.DeleteAccountAliasOutput{}, nil
+	})
+}
+
+// ListAccountAliases lists the one an account has.
+func (s *Service) ListAccountAliases(ctx context.Context, in *iamapi.ListAccountAliasesInput) (*iamapi.ListAccountAliasesOutput, error) {
+	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListAccountAliasesOutput, error) {
+		p, err := newPage(in.Marker, in.MaxItems)
+		if err != nil {
+			return nil, err
+		}
+		out := &iamapi.ListAccountAliasesOutput{AccountAliases: []string{}, IsTruncated: p.truncated()}
+		if settings, _ := s.tables.settings.Get(tx, h.account); settings.Alias != "" {
+			out.AccountAliases = append(out.AccountAliases, settings.Alias)
+		}
+		return out, nil
+	})
+}
+
+// SetSecurityTokenServicePreferences keeps which tokens the global endpoint gives. Ours hold in all regions anyway.
+func (s *Service) SetSecurityTokenServicePreferences(ctx context.Context, in *iamapi.SetSecurityTokenServicePreferencesInput) (*iamapi.SetSecurityTokenServicePreferencesOutput, error) {
+	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.SetSecurityTokenServicePreferencesOutput, error) {
+		settings, _ := s.tables.settings.Get(tx, h.account)
+		settings.TokensV2 = in.GlobalEndpointTokenVersion == "v2Token"
+		s.tables.settings.Set(tx, settings, h.account)
+		return &iamapi.SetSecurityTokenServicePreferencesOutput{}, nil
+	})
+}
+
+// GetAccountSummary counts what there is, and tells how much there may be.
+func (s *Service) GetAccountSummary(ctx context.Context, _ *iamapi.GetAccountSummaryInput) (*iamapi.GetAccountSummaryOutput, error) {
+	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetAccountSummaryOutput, error) {
+		t, account := &s.tables, h.account
+		a, _ := t.accounts.Get(tx, account)
+		settings, _ := t.settings.Get(tx, account)
+		m := map[iamapi.SummaryKeyType]int32{
+			"AccessKeysPerUserQuota": 2, "AttachedPoliciesPerGroupQuota": 10, "AttachedPoliciesPerRoleQuota": 10, "AttachedPoliciesPerUserQuota": 10,
+			"AssumeRolePolicySizeQuota": 2048, "GroupPolicySizeQuota": 5120, "RolePolicySizeQuota": 10240, "UserPolicySizeQuota": 2048,
+			"PolicySizeQuota": 6144, "VersionsPerPolicyQuota": 5, "PolicyVersionsInUseQuota": 10000, "GroupsPerUserQuota": 10,
+			"SigningCertificatesPerUserQuota": maxCertificates, "ServerCertificatesQuota": maxServers, "GlobalEndpointTokenVersion": 1,
+			"AccountMFAEnabled": 0, "AccountPasswordPresent": 0, "AccountAccessKeysPresent": 0, "AccountSigningCertificatesPresent": 0,
+			"Users": int32(a.Counts[aUser]), "Groups": int32(a.Counts[aGroup]), "Roles": int32(a.Counts[aRole]),
+			"Policies": int32(a.Counts[aPolicy]), "InstanceProfiles": int32(a.Counts[aProfile]),
+		}
+		for k, key := range map[kind]iamapi.SummaryKeyType{
+			aUser: "UsersQuota", aGroup: "GroupsQuota", aRole: "RolesQuota", aPolicy: "PoliciesQuota", aProfile: "InstanceProfilesQuota",
+		} {
+			m[key] = int32(k.traits().most)
+		}
+		if settings.TokensV2 {
+			m["GlobalEndpointTokenVersion"] = 2
+		}
+		if len(a.Keys) > 0 {
+			m["AccountAccessKeysPresent"] = 1
+		}
+		if some(t.certificates.Keys(tx, store.ScanOptions{Limit: 1}, account, account)) {
+			m["AccountSigningCertificatesPresent"] = 1
+		}
+		m["ServerCertificates"] = count(t.servers.Keys(tx, store.ScanOptions{}, account))
+		m["Providers"] = count(t.oidc.Keys(tx, store.ScanOptions{}, account)) + count(t.saml.Keys(tx, store.ScanOptions{}, account))
+		m["MFADevices"] = count(t.devices.Keys(tx, store.ScanOptions{}, account))
+		m["MFADevicesInUse"] = count(t.userDevices.Keys(tx, store.ScanOptions{}, account))
+		m["PolicyVersionsInUse"] = 0
+		for _, c := range t.counts.Scan(tx, store.ScanOptions{}, account) {
+			if c.Attached > 0 {
+				m["PolicyVersionsInUse"]++
+			}
+		}
+		return &iamapi.GetAccountSummaryOutput{SummaryMap: m}, nil
+	})
+}
+
+func count(keys func(func(store.Key) bool)) (n int32) {
+	for range keys {
+		n++
+	}
+	return n
+}
+
+// What an account that is in no organization is answered where AWS would ask the organization.
+func noOrganization() error {
+	return iamapi.OrganizationNotFoundException("The request failed because your organization could not be found. The account is not a member of an organization.")
+}
+
+// ListOrganizationsFeatures needs an organization.
+func (s *Service) ListOrganizationsFeatures(context.Context, *iamapi.ListOrganizationsFeaturesInput) (*iamapi.ListOrganizationsFeaturesOutput, error) {
+	return nil, noOrganization()
+}
+
+// EnableOrganizationsRootCredentialsManagement needs an organization.
+func (s *Service) EnableOrganizationsRootCredentialsManagement(context.Context, *iamapi.EnableOrganizationsRootCredentialsManagementInput) (*iamapi.EnableOrganizationsRootCredentialsManagementOutput, error) {
+	return nil, noOrganization()
+}
+
+// DisableOrganizationsRootCredentialsManagement needs an organization.
+func (s *Service) DisableOrganizationsRootCredentialsManagement(context.Context, *iamapi.DisableOrganizationsRootCredentialsManagementInput) (*iamapi.DisableOrganizationsRootCredentialsManagementOutput, error) {
+	return nil, noOrganization()
+}
+
+// EnableOrganizationsRootSessions needs an organization.
+func (s *Service) EnableOrganizationsRootSessions(context.Context, *iamapi.EnableOrganizationsRootSessionsInput) (*iamapi.EnableOrganizationsRootSessionsOutput, error) {
+	return nil, noOrganization()
+}
+
+// DisableOrganizationsRootSessions needs an organization.
+func (s *Service) DisableOrganizationsRootSessions(context.Context, *iamapi.DisableOrganizationsRootSessionsInput) (*iamapi.DisableOrganizationsRootSessionsOutput, error) {
+	return nil, noOrganization()
+}
+
+// GenerateOrganizationsAccessReport is for the management account of an organization: every path it could be given is another's.
+func (s *Service) GenerateOrganizationsAccessReport(_ context.Context, in *iamapi.GenerateOrganizationsAccessReportInput) (*iamapi.GenerateOrganizationsAccessReportOutput, error) {
+	return nil, iamapi.InvalidInputException("Invalid entity path %s: the account is not the management account of an organization.", in.EntityPath)
+}
+
+// GetOrganizationsAccessReport finds no report: none can be made.
+func (s *Service) GetOrganizationsAccessReport(_ context.Context, in *iamapi.GetOrganizationsAccessReportInput) (*iamapi.GetOrganizationsAccessReportOutput, error) {
+	return nil, noJob(in.JobId)
+}
+
+func noJob(id string) error {
+	return iamapi.NoSuchEntityException("The Job with id %s does not exist.", id)
+}
+
+// Outbound web identity federation is off, and nothing turns it on: STS gives no tokens to others.
+
+// GetOutboundWebIdentityFederationInfo answers what AWS does where it was never turned on.
+func (s *Service) GetOutboundWebIdentityFederationInfo(context.Context, *iamapi.GetOutboundWebIdentityFederationInfoInput) (*iamapi.GetOutboundWebIdentityFederationInfoOutput, error) {
+	return nil, federationOff()
+}
+
+// DisableOutboundWebIdentityFederation answers what AWS does where it was never turned on.
+func (s *Service) DisableOutboundWebIdentityFederation(context.Context, *iamapi.DisableOutboundWebIdentityFederationInput) (*iamapi.DisableOutboundWebIdentityFederationOutput, error) {
+	return nil, federationOff()
+}
+
+func federationOff() error {
+	return iamapi.FeatureDisabledException("Outbound web identity federation is disabled for your account.")
+}
+
+// Requests to delegate come from AWS's partners, of whom there are none here.
+
+// ListDelegationRequests finds none.
+func (s *Service) ListDelegationRequests(_ context.Context, in *iamapi.ListDelegationRequestsInput) (*iamapi.ListDelegationRequestsOutput, error) {
+	p, err := newPage(in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	return &iamapi.ListDelegationRequestsOutput{DelegationRequests: []iamapi.DelegationRequest{}, IsTruncated: p.truncated()}, nil
+}
+
+// GetDelegationRequest finds none.
+func (s *Service) GetDelegationRequest(_ context.Context, in *iamapi.GetDelegationRequestInput) (*iamapi.GetDelegationRequestOutput, error) {
+	return nil, iamapi.NoSuchEntityException("The delegation request with id %s cannot be found.", in.DelegationRequestId)
+}
+
+// maxPacked is how much of what is compressed fits into a record.
+const maxPacked = 1 << 20
+
+var packer = sync.OnceValues(func() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+})
+
+var unpacker = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+})
+
+// pack compresses what is long and seldom read.
+func pack(text []byte) []byte {
+	w, err := packer()
+	if err != nil {
+		panic(err) // its options are wrong
+	}
+	return w.EncodeAll(text, nil)
+}
+
+func unpack(packed []byte) ([]byte, error) {
+	r, err := unpacker()
+	if err != nil {
+		panic(err) // its options are wrong
+	}
+	text, err := r.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	return text, nil
+}

@@ -1,0 +1,245 @@
+package iam
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/obidos-cloud/obidos/internal/api/iamapi"
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+const (
+	maxOIDC    = 100 // of an account
+	maxClients = 100 // of a provider
+	maxPrints  = 5
+)
+
+// OIDCProvider is an OpenID Connect provider that an account trusts.
+type OIDCProvider struct {
+	ARN         string
+	Issuer      string   // with its scheme
+	ClientIDs   []string // those a token may be for
+	Thumbprints []string // SHA-1, in hexadecimal, of certificates that its servers may show
+}
+
+// OIDCProvider is the provider an account has for an issuer; ok is false where it has none.
+func (s *Service) OIDCProvider(ctx context.Context, account, issuer string) (p *OIDCProvider, ok bool, err error) {
+	scheme, name, _ := strings.Cut(issuer, "://")
+	h := home{account, aws.Partition(aws.RequestOf(ctx).Region)}
+	p, err = store.View(ctx, s.space, func(tx *store.Tx) (*OIDCProvider, error) {
+		r, ok := s.tables.oidc.Get(tx, account, name)
+		if !ok || r.scheme() != scheme {
+			return nil, nil
+		}
+		return &OIDCProvider{h.arn("oidc-provider/" + name), issuer, r.Clients, r.Prints}, nil
+	})
+	return p, p != nil, err
+}
+
+func (r *oidcRecord) scheme() string {
+	if r.Plain {
+		return "http"
+	}
+	return "https"
+}
+
+func noOIDC(arn string) error {
+	return iamapi.NoSuchEntityException("OpenIDConnect Provider not found for arn %s", arn)
+}
+
+// oidcProvider is the provider of an ARN, and its key.
+func (s *Service) oidcProvider(tx *store.Tx, h home, arn string) (oidcRecord, string, error) {
+	a, ok := aws.ParseARN(arn)
+	name, isProvider := strings.CutPrefix(a.Resource, "oidc-provider/")
+	if !ok || a.Service != "iam" || !isProvider {
+		return oidcRecord{}, "", invalid("Invalid ARN:  Could not be parsed!")
+	}
+	if a.Account == h.account {
+		if r, ok := s.tables.oidc.Get(tx, h.account, name); ok {
+			return r, name, nil
+		}
+	}
+	return oidcRecord{}, "", noOIDC(arn)
+}
+
+// checkPrints checks thumbprints that are to be given.
+func checkPrints(prints []string) error {
+	if len(prints) > maxPrints {
+		return iamapi.InvalidInputException("Thumbprint list must contain fewer than %d entries.", maxPrints)
+	}
+	for _, p := range prints {
+		if len(p) != 40 || strings.Trim(p, "0123456789abcdefABCDEF") != "" {
+			return iamapi.InvalidInputException("Thumbprint must be 40 hexadecimal characters.")
+		}
+	}
+	return nil
+}
+
+// checkClients checks client ids that are to be given.
+func checkClients(clients []string) error {
+	if len(clients) > maxClients {
+		return overQuota("ClientIdsPerOpenIdConnectProvider", maxClients)
+	}
+	return nil
+}
+
+// providerName is a provider's URL without its scheme, which is how it is named.
+func providerName(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return "", invalid("Invalid Open ID Connect Provider URL")
+	}
+	return u.Host + u.EscapedPath(), nil
+}
+
+// CreateOpenIDConnectProvider has an account trust a provider. AWS takes https alone; a provider of a test is often found at http, on
+// this machine.
+func (s *Service) CreateOpenIDConnectProvider(ctx context.Context, in *iamapi.CreateOpenIDConnectProviderInput) (*iamapi.CreateOpenIDConnectProviderOutput, error) {
+	name, err := providerName(in.Url)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrints(in.ThumbprintList); err != nil {
+		return nil, err
+	}
+	if err := checkClients(in.ClientIDList); err != nil {
+		return nil, err
+	}
+	tags, err := addTags(nil, in.Tags, false)
+	if err != nil {
+		return nil, err
+	}
+	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateOpenIDConnectProviderOutput, error) {
+		if s.tables.oidc.Has(tx, h.account, name) {
+			return nil, iamapi.EntityAlreadyExistsException("Provider with url %s already exists.", in.Url)
+		}
+		has := 0
+		for range s.tables.oidc.Keys(tx, store.ScanOptions{}, h.account) {
+			has++
+		}
+		if has >= maxOIDC {
+			return nil, overQuota("OpenIdConnectProvidersPerAccount", maxOIDC)
+		}
+		r := oidcRecord{Plain: strings.HasPrefix(in.Url, "http:"), Clients: unique(in.ClientIDList), Prints: in.ThumbprintList, Created: seconds(tx), Tags: tags}
+		s.tables.oidc.Set(tx, r, h.account, name)
+		return &iamapi.CreateOpenIDConnectProviderOutput{OpenIDConnectProviderArn: aws.Some(h.arn("oidc-provider/" + name)), Tags: tagList(tags)}, nil
+	})
+}
+
+func unique(list []string) (out []string) {
+	for _, v := range list {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// GetOpenIDConnectProvider tells all of a provider. Its URL has no scheme, as on AWS.
+func (s *Service) GetOpenIDConnectProvider(ctx context.Context, in *iamapi.GetOpenIDConnectProviderInput) (*iamapi.GetOpenIDConnectProviderOutput, error) {
+	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetOpenIDConnectProviderOutput, error) {
+		r, name, err := s.oidcProvider(tx, h, in.OpenIDConnectProviderArn)
+		if err != nil {
+			return nil, err
+		}
+		return &iamapi.GetOpenIDConnectProviderOutput{
+			Url: aws.Some(name), ClientIDList: append([]string{}, r.Clients...), ThumbprintList: append([]string{}, r.Prints...),
+			CreateDate: aws.Some(at(r.Created)), Tags: tagList(r.Tags),
+		}, nil
+	})
+}
+
+// ListOpenIDConnectProviders lists the account's.
+func (s *Service) ListOpenIDConnectProviders(ctx context.Context, _ *iamapi.ListOpenIDConnectProvidersInput) (*iamapi.ListOpenIDConnectProvidersOutput, error) {
+	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListOpenIDConnectProvidersOutput, error) {
+		out := &iamapi.ListOpenIDConnectProvidersOutput{OpenIDConnectProviderList: []iamapi.OpenIDConnectProviderListEntry{}}
+		for k := range s.tables.oidc.Keys(tx, store.ScanOptions{}, h.account) {
+			out.OpenIDConnectProviderList = append(out.OpenIDConnectProviderList,
+				iamapi.OpenIDConnectProviderListEntry{Arn: aws.Some(h.arn("oidc-provider/" + k.String(1)))})
+		}
+		return out, nil
+	})
+}
+
+// DeleteOpenIDConnectProvider deletes a provider; one that is not there is no error.
+func (s *Service) DeleteOpenIDConnectProvider(ctx context.Context, in *iamapi.DeleteOpenIDConnectProviderInput) (*iamapi.DeleteOpenIDConnectProviderOutput, error) {
+	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.DeleteOpenIDConnectProviderOutput, error) {
+		_, name, err := s.oidcProvider(tx, h, in.OpenIDConnectProviderArn)
+		if e, ok := err.(*aws.Error); ok && e.ErrorShape != iamapi.ErrNoSuchEntityException { //nolint:errorlint // made right here
+			return nil, err
+		} else if err == nil {
+			s.tables.oidc.Delete(tx, h.account, name)
+		}
+		return &iamapi.DeleteOpenIDConnectProviderOutput{}, nil
+	})
+}
+
+// changeOIDC changes a provider.
+func (s *Service) changeOIDC(ctx context.Context, arn string, change func(r *oidcRecord) error) error {
+	_, err := write(ctx, s, func(tx *store.Tx, h home) (struct{}, error) {
+		r, name, err := s.oidcProvider(tx, h, arn)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if err := change(&r); err != nil {
+			return struct{}{}, err
+		}
+		s.tables.oidc.Set(tx, r, h.account, name)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// AddClientIDToOpenIDConnectProvider adds a client id; one that is there already is no error.
+func (s *Service) AddClientIDToOpenIDConnectProvider(ctx context.Context, in *iamapi.AddClientIDToOpenIDConnectProviderInput) (*iamapi.AddClientIDToOpenIDConnectProviderOutput, error) {
+	return &iamapi.AddClientIDToOpenIDConnectProviderOutput{}, s.changeOIDC(ctx, in.OpenIDConnectProviderArn, func(r *oidcRecord) error {
+		r.Clients = unique(append(slices.Clone(r.Clients), in.ClientID))
+		return checkClients(r.Clients)
+	})
+}
+
+// RemoveClientIDFromOpenIDConnectProvider removes a client id; one that is not there is no error.
+func (s *Service) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, in *iamapi.RemoveClientIDFromOpenIDConnectProviderInput) (*iamapi.RemoveClientIDFromOpenIDConnectProviderOutput, error) {
+	return &iamapi.RemoveClientIDFromOpenIDConnectProviderOutput{}, s.changeOIDC(ctx, in.OpenIDConnectProviderArn, func(r *oidcRecord) error {
+		r.Clients = slices.DeleteFunc(slices.Clone(r.Clients), func(id string) bool { return id == in.ClientID })
+		return nil
+	})
+}
+
+// UpdateOpenIDConnectProviderThumbprint replaces all thumbprints.
+func (s *Service) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, in *iamapi.UpdateOpenIDConnectProviderThumbprintInput) (*iamapi.UpdateOpenIDConnectProviderThumbprintOutput, error) {
+	return &iamapi.UpdateOpenIDConnectProviderThumbprintOutput{}, s.changeOIDC(ctx, in.OpenIDConnectProviderArn, func(r *oidcRecord) error {
+		r.Prints = in.ThumbprintList
+		return checkPrints(in.ThumbprintList)
+	})
+}
+
+// oidcTags are the tags of the provider of an ARN.
+func (s *Service) oidcTags(arn string) tagsOf {
+	return func(tx *store.Tx, h home) (labels, error) {
+		r, name, err := s.oidcProvider(tx, h, arn)
+		return labels{r.Tags, func(tags []tag) { r.Tags = tags; s.tables.oidc.Set(tx, r, h.account, name) }}, err
+	}
+}
+
+// TagOpenIDConnectProvider tags a provider.
+func (s *Service) TagOpenIDConnectProvider(ctx context.Context, in *iamapi.TagOpenIDConnectProviderInput) (*iamapi.TagOpenIDConnectProviderOutput, error) {
+	return &iamapi.TagOpenIDConnectProviderOutput{}, s.label(ctx, s.oidcTags(in.OpenIDConnectProviderArn), in.Tags)
+}
+
+// UntagOpenIDConnectProvider takes tags from a provider.
+func (s *Service) UntagOpenIDConnectProvider(ctx context.Context, in *iamapi.UntagOpenIDConnectProviderInput) (*iamapi.UntagOpenIDConnectProviderOutput, error) {
+	return &iamapi.UntagOpenIDConnectProviderOutput{}, s.unlabel(ctx, s.oidcTags(in.OpenIDConnectProviderArn), in.TagKeys)
+}
+
+// ListOpenIDConnectProviderTags lists the tags of a provider.
+func (s *Service) ListOpenIDConnectProviderTags(ctx context.Context, in *iamapi.ListOpenIDConnectProviderTagsInput) (*iamapi.ListOpenIDConnectProviderTagsOutput, error) {
+	tags, p, err := s.labels(ctx, s.oidcTags(in.OpenIDConnectProviderArn), in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	return &iamapi.ListOpenIDConnectProviderTagsOutput{Tags: tags, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+}
