@@ -116,16 +116,14 @@ func newStatement(n *node, variables bool) (s *Statement, ok bool) {
 		seen[m.name] = true
 		d.element(m)
 	}
-	switch {
-	case s.Effect == ImplicitDeny:
+	if s.Effect == ImplicitDeny {
 		return s, false
-	case seen["Action"] == seen["NotAction"], seen["Resource"] && seen["NotResource"], seen["Principal"] && seen["NotPrincipal"]:
-		sound = false
-	case !seen["Resource"] && !seen["NotResource"]:
-		s.anyResource = true
+	}
+	if !seen["Resource"] && !seen["NotResource"] {
+		s.anyResource = true // the one that the policy hangs on
 		sound = sound && s.hasPrincipal
 	}
-	if !sound {
+	if !sound || seen["Action"] == seen["NotAction"] {
 		d.senseless()
 	}
 	return s, true

@@ -221,6 +221,9 @@ func (p *pattern) match(s string, keys Keys) bool {
 	if p.never {
 		return false
 	}
+	if _, ok := p.prefix(s, p.text); !ok {
+		return false
+	}
 	if p.vars == 0 {
 		return p.glob(s, nil)
 	}
