@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/lang/authmap"
@@ -19,6 +20,9 @@ import (
 var prefixes = map[string]string{
 	"cloudcontrol": "cloudformation", "cloudwatch": "cloudwatch", "resourcegroupstaggingapi": "tag",
 }
+
+// besides are services of IAM whose permissions operations of another have.
+var besides = map[string][]string{"s3": {"s3-object-lambda", "s3express"}, "s3control": {"s3-outposts", "s3express"}}
 
 // reference is what the service authorization reference says of a service.
 type reference struct {
@@ -73,7 +77,15 @@ func authorize(wheel, dir string) error {
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("# Made from %s by update-auth.sh, not by hand: what is wrong here is put right in overlay/%s.auth.\n\n%s", release, name, derive(name, m, ref))
+		others := slices.Clone(besides[name])
+		for i, prefix := range others {
+			other, err := readReference(&z.Reader, prefix)
+			if err != nil {
+				return err
+			}
+			others[i] = actionLines(other, nil)
+		}
+		text := fmt.Sprintf("# Made from %s by update-auth.sh, not by hand: what is wrong here is put right in overlay/%s.auth.\n\n%s%s", release, name, derive(name, m, ref), strings.Join(others, ""))
 		if _, err := authmap.Parse(text); err != nil {
 			return fmt.Errorf("%s.auth: %w", name, err)
 		}
@@ -140,6 +152,17 @@ func readReference(z *zip.Reader, prefix string) (*reference, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	// A kind of resource with several forms of ARN is one kind each.
+	for key, res := range maps.Clone(r.resources) {
+		for i, arn := range strings.Split(res.ARN, ",") {
+			one := res
+			if one.ARN = strings.TrimSpace(arn); i > 0 {
+				key += strconv.Itoa(i + 1)
+				one.Key += strconv.Itoa(i + 1)
+			}
+			r.resources[key] = one
+		}
+	}
 	return r, nil
 }
 
@@ -152,7 +175,7 @@ func derive(service string, m *tree, ref *reference) string {
 	types := slices.Collect(maps.Values(ref.resources))
 	slices.SortFunc(types, func(a, b refResource) int { return strings.Compare(a.Key, b.Key) })
 	for _, r := range types {
-		b.WriteString(authmap.Resource{Name: resourceName(r.Key), Template: strings.ReplaceAll(r.ARN, " ", ""), Keys: r.ConditionKeys}.String())
+		b.WriteString(authmap.Resource{Name: resourceName(r.Key), Template: r.ARN, Keys: r.ConditionKeys}.String())
 	}
 	if len(types) > 0 {
 		b.WriteByte('\n')
@@ -161,15 +184,32 @@ func derive(service string, m *tree, ref *reference) string {
 	used := map[string]bool{}
 	operations := m.get("operations")
 	for _, name := range slices.Sorted(slices.Values(operations.members())) {
+		d := deriver{service: service, operation: name, model: m, ref: ref}
+		d.members(operations.get(name).text("input", "shape"))
 		action, ok := ref.actions[strings.ToLower(name)]
+		if other := renamed[service][name]; other != "" {
+			action, ok = ref.actions[strings.ToLower(other)]
+		}
+		if !ok && ref.prefix == "apigateway" {
+			o := d.byMethod(types)
+			used[strings.TrimPrefix(o.Actions[0].Name, "apigateway:")] = true
+			b.WriteString(o.String())
+			continue
+		}
 		if !ok {
 			unknown = append(unknown, name)
 			continue
 		}
 		used[action.Name] = true
-		d := deriver{service: service, operation: name, model: m, ref: ref}
-		d.members(operations.get(name).text("input", "shape"))
-		o := authmap.Operation{Name: name, Actions: []authmap.Action{d.action(action)}}
+		own := d.action(action)
+		o := authmap.Operation{Name: name, Actions: []authmap.Action{own}}
+		if of, ok := d.ofVersion(action); ok {
+			used[of.Name] = true
+			version := d.action(of)
+			version.When, o.Actions[0].Unless = "VersionId", "VersionId"
+			o.Actions = append(o.Actions, version)
+		}
+		o.Actions = append(o.Actions, d.tagging(own)...)
 		o.Actions = append(o.Actions, d.dependents(action)...)
 		b.WriteString(o.String())
 	}
@@ -179,9 +219,17 @@ func derive(service string, m *tree, ref *reference) string {
 			b.WriteString(authmap.Operation{Name: name, Actions: []authmap.Action{{Name: ref.prefix + ":" + name}}}.String())
 		}
 	}
-	b.WriteString("\n# All of the reference's actions that no line above has.\n")
+	if rest := actionLines(ref, used); rest != "" {
+		b.WriteString("\n# All of the reference's actions that no line above has.\n" + rest)
+	}
+	return b.String()
+}
+
+// actionLines name the reference's actions but for some.
+func actionLines(ref *reference, but map[string]bool) string {
+	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(ref.actions)) {
-		if n := ref.actions[k].Name; !used[n] {
+		if n := ref.actions[k].Name; !but[n] {
 			b.WriteString("action " + ref.prefix + ":" + n + "\n")
 		}
 	}

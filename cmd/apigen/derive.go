@@ -22,6 +22,7 @@ type deriver struct {
 type inputMember struct {
 	name  string
 	plain string // in lower case, letters and digits only
+	wire  string // its header, query parameter or label, in lower case; empty where it has none
 	shape string
 	kind  string // the shape's type
 }
@@ -30,7 +31,7 @@ func (d *deriver) members(input string) {
 	s := d.model.get("shapes", input)
 	for _, name := range s.get("members").members() {
 		shape := s.text("members", name, "shape")
-		d.top = append(d.top, inputMember{name, lettersOf(name), shape, d.model.text("shapes", shape, "type")})
+		d.top = append(d.top, inputMember{name, lettersOf(name), strings.ToLower(s.text("members", name, "locationName")), shape, d.model.text("shapes", shape, "type")})
 	}
 }
 
@@ -89,10 +90,19 @@ func (d *deriver) action(ref refAction) authmap.Action {
 			}
 			target.Optional = true
 		}
+		if i := slices.IndexFunc(a.Targets, func(t authmap.Target) bool { return t.Optional && target.Optional && sameEnd(t, target) }); i >= 0 {
+			both := append(a.Targets[i].Alternatives, target.Alternatives...)
+			slices.SortStableFunc(both, func(a, b authmap.Choice) int { return len(b.Binds) - len(a.Binds) })
+			a.Targets[i].Alternatives = both
+			continue
+		}
 		a.Targets = append(a.Targets, target)
 	}
+	if len(a.Targets) == 0 && len(ref.ResourceTypes) > 0 {
+		a.Targets = []authmap.Target{{Optional: true, Alternatives: []authmap.Choice{{Resource: resourceName(ref.ResourceTypes[0].Name), Unknown: true}}}}
+	}
 	// A member that holds the ARN of whichever kind of resource it is about: tagging, resource policies.
-	if path, ok := d.find(true, "resourcearn", "resourcearns", "resourceid", "arn"); ok && len(ref.ResourceTypes) > 0 && known == 0 && !strings.HasSuffix(path, "Id") {
+	if path, ok := d.find(true, "resourcearn", "resourcearns", "arn"); ok && len(ref.ResourceTypes) > 0 && known == 0 {
 		a.Targets = []authmap.Target{{Alternatives: []authmap.Choice{{Whole: strings.TrimSuffix(path, "[]")}}}}
 	}
 	slices.Sort(keys)
@@ -102,10 +112,16 @@ func (d *deriver) action(ref refAction) authmap.Action {
 	return a
 }
 
+// sameEnd reports whether one member names both resources: then a call is about the one or the other.
+func sameEnd(a, b authmap.Target) bool {
+	x, y := a.Alternatives[0].Binds, b.Alternatives[0].Binds
+	return len(x) > 0 && len(y) > 0 && len(x) != len(y) && x[len(x)-1].Path == y[len(y)-1].Path && x[len(x)-1].Path != ""
+}
+
 // target is how the input names a resource of type r; full is false where it does not say all of its ARN.
 func (d *deriver) target(r refResource) (t authmap.Target, full bool) {
 	kind := resourceName(r.Key)
-	pieces, err := authmap.Template(strings.ReplaceAll(r.ARN, " ", ""))
+	pieces, err := authmap.Template(r.ARN)
 	if err != nil {
 		return authmap.Target{Alternatives: []authmap.Choice{{Resource: kind, Unknown: true}}}, false
 	}
@@ -132,12 +148,20 @@ func (d *deriver) target(r refResource) (t authmap.Target, full bool) {
 	bound, lists := 0, 0
 	for i, v := range variables {
 		b := authmap.Bind{Variable: v, Kind: authmap.Unknown}
-		if path, ok := d.variable(r, v, i == len(variables)-1); ok && (lists == 0 || !strings.HasSuffix(path, "[]")) {
-			b.Kind, b.Path = authmap.Member, strings.TrimSuffix(path, "[]")
+		if path, ok := d.variable(r, v, len(variables) == 1, i == len(variables)-1); ok && (lists == 0 || !strings.HasSuffix(path, "[]")) {
+			b.Kind, b.Path = authmap.Member, path
+			if loose[d.service][v] {
+				b.Kind = authmap.Suffix
+			}
 			bound++
 			if strings.HasSuffix(path, "[]") {
-				b.Path = path
 				lists++
+			}
+			if strings.HasSuffix(v, "WithPath") {
+				b.Kind = authmap.Suffix
+				if prefix, ok := d.find(false, "path"); ok {
+					b.Kind, b.Prefix = authmap.Joined, prefix
+				}
 			}
 		}
 		c.Binds = append(c.Binds, b)
@@ -164,27 +188,56 @@ func stem(variable string) string {
 	return v
 }
 
-// variable is the member that a variable of r's ARN is; last is the variable that names the resource itself.
-func (d *deriver) variable(r refResource, v string, last bool) (path string, ok bool) {
-	plain := lettersOf(v)
-	kind := lettersOf(r.Key)
-	s := stem(v)
-	names := []string{plain, s + "name", s + "id", s + "identifier", s}
-	if s == "" || plain == "id" || plain == "name" || plain == "resourceid" || plain == "identifier" || plain == "uuid" {
-		names = []string{plain}
-		if !last {
-			return "", false
+// variable is the member that a variable of r's ARN is: the resource's own name where it is the only one or the last. What is called a name
+// is never taken for an identifier, nor the other way round: the service alone knows which identifier has which name.
+func (d *deriver) variable(r refResource, v string, only, last bool) (path string, ok bool) {
+	plain, kind, s := lettersOf(strings.TrimSuffix(v, "WithPath")), lettersOf(r.Key), stem(v)
+	ends := []string{""}
+	switch {
+	case strings.HasSuffix(plain, "name"):
+		ends = append(ends, "name", "identifier")
+	case strings.HasSuffix(plain, "id"), strings.HasSuffix(plain, "identifier"):
+		ends = append(ends, "id", "identifier")
+	case only:
+		ends = append(ends, "name", "id", "identifier")
+	}
+	if alias := aliases[d.service][v]; alias != "" {
+		return d.find(last, strings.Fields(alias)...)
+	}
+	generic := plain == "id" || plain == "name" || plain == "identifier" || plain == "resourceid"
+	if generic && !last {
+		return "", false
+	}
+	var names []string
+	if !generic {
+		names = append(names, plain)
+		for _, end := range ends {
+			names = append(names, s+end)
 		}
 	}
 	if last {
-		names = append(names, kind+"name", kind+"id", kind+"identifier", kind)
-		if noun := lettersOf(withoutVerb(d.operation)); noun == kind || noun == s || noun == kind+"s" {
-			names = append(names, "name", "id", "identifier")
-		} else if plain == "id" || plain == "name" || plain == "identifier" {
-			names = names[1:]
+		noun := lettersOf(withoutVerb(d.operation))
+		rest, own := strings.CutPrefix(noun, kind)
+		if !own {
+			rest, own = strings.CutPrefix(noun, s)
+		}
+		own = own && slices.Contains([]string{"", "s", "state", "execution", "runs", "dryrun", "comment", "history", "version", "versions"}, rest)
+		for _, end := range ends {
+			if only || s == kind || end != "" {
+				names = append(names, kind+end)
+			}
+			if own && end != "" {
+				names = append(names, end)
+			}
+		}
+		for _, end := range ends[1:] {
+			names = append(names, s+end+"s", kind+end+"s")
+			if own && rest != "" {
+				names = append(names, end+"s")
+			}
 		}
 	}
-	return d.find(last, append(names, s+"names", s+"ids", kind+"names", kind+"ids")...)
+	return d.find(last, names...)
 }
 
 // withoutVerb is "Queue" of "CreateQueue".
@@ -246,10 +299,17 @@ func (d *deriver) key(name string) []authmap.Key {
 		} else if path, ok := d.find(true, untagMembers...); ok {
 			k.Path = strings.TrimSuffix(path, "[]")
 		}
+	case prefix == d.ref.prefix && strings.Contains(own, "${"):
+		before, _, _ := strings.Cut(own, "${")
+		for _, m := range d.top {
+			if m.kind == "map" && m.plain == lettersOf(before) {
+				k.Path = m.name
+			}
+		}
 	case prefix == d.ref.prefix && !strings.Contains(own, "$"):
 		kind := d.ref.keys[strings.ToLower(name)].Type
 		for _, m := range d.top {
-			if m.plain != lettersOf(own) || strings.HasSuffix(kind, "ARN") && !strings.HasSuffix(m.plain, "arn") && !strings.HasSuffix(m.plain, "arns") {
+			if m.plain != lettersOf(own) && m.wire != strings.ToLower(own) || strings.HasSuffix(kind, "ARN") && !strings.HasSuffix(m.plain, "arn") && !strings.HasSuffix(m.plain, "arns") {
 				continue
 			}
 			list := m.kind == "list" && isScalar(d.model.text("shapes", d.model.text("shapes", m.shape, "member", "shape"), "type"))
@@ -263,6 +323,36 @@ func (d *deriver) key(name string) []authmap.Key {
 
 func isScalar(kind string) bool {
 	return slices.Contains([]string{"string", "boolean", "integer", "long", "float", "double"}, kind)
+}
+
+// ofVersion is the action that takes the place of an S3 action where the input names a version.
+func (d *deriver) ofVersion(ref refAction) (refAction, bool) {
+	if _, ok := d.find(false, "versionid"); !ok || d.service != "s3" || strings.Contains(ref.Name, "Version") {
+		return refAction{}, false
+	}
+	of, ok := d.ref.actions[strings.ToLower(strings.Replace(ref.Name, "Object", "ObjectVersion", 1))]
+	return of, ok
+}
+
+// tagging is the permission to tag what an operation makes with tags.
+func (d *deriver) tagging(own authmap.Action) []authmap.Action {
+	path, ok := d.tags()
+	if !ok || d.service == "cloudformation" || d.service == "sts" || strings.Contains(own.Name, "Tag") {
+		return nil
+	}
+	when := strings.TrimSuffix(path, "[].Tags")
+	for _, name := range []string{"tag" + strings.ToLower(withoutVerb(d.operation)), "tagresource", "addtagstoresource", "addtags", "addtagstocertificate", "createtags"} {
+		tag, ok := d.ref.actions[name]
+		if !ok {
+			continue
+		}
+		keys := []authmap.Key{{Name: "aws:RequestTag/${TagKey}", Path: path}, {Name: "aws:TagKeys", Path: path}}
+		if slices.ContainsFunc(tag.ConditionKeys, func(k string) bool { return strings.EqualFold(k, d.ref.prefix+":CreateAction") }) {
+			keys = append(keys, authmap.Key{Name: d.ref.prefix + ":CreateAction", Literal: d.operation})
+		}
+		return []authmap.Action{{Mark: '?', Name: d.ref.prefix + ":" + tag.Name, When: when, Targets: own.Targets, Keys: keys}}
+	}
+	return nil
 }
 
 // passes are the services that a role is passed to, where that is not the service's own name in IAM.
@@ -320,5 +410,71 @@ func (d *deriver) roles() []string {
 		}
 	}
 	look(d.model.get("shapes", d.model.text("operations", d.operation, "input", "shape")), "", 0)
+	return list
+}
+
+// byMethod is what IAM is asked by API Gateway: the HTTP method, about the path.
+func (d *deriver) byMethod(types []refResource) authmap.Operation {
+	http := d.model.get("operations", d.operation, "http")
+	uri, _, _ := strings.Cut(http.text("requestUri"), "?")
+	uri = strings.TrimPrefix(uri, "/v2")
+	a := authmap.Action{Name: "apigateway:" + http.text("method")}
+	for _, r := range types {
+		pieces, err := authmap.Template(r.ARN)
+		if _, path, ok := strings.Cut(r.ARN, "::"); err != nil || !ok || anonymous(path, "${") != anonymous(uri, "{") {
+			continue
+		}
+		c := authmap.Choice{Resource: resourceName(r.Key)}
+		labels := labelsOf(uri)
+		for _, p := range pieces {
+			if !p.Variable || p.Text == "Partition" || p.Text == "Region" {
+				continue
+			}
+			b := authmap.Bind{Variable: p.Text, Kind: authmap.Unknown}
+			for _, m := range d.top {
+				if m.wire == strings.ToLower(labels[0]) || m.name == labels[0] {
+					b.Kind, b.Path = authmap.Member, m.name
+				}
+			}
+			if p.Text == "UrlEncodedResourceARN" {
+				b = authmap.Bind{Variable: p.Text, Kind: authmap.Unknown}
+			}
+			labels = labels[1:]
+			c.Binds = append(c.Binds, b)
+		}
+		a.Targets = []authmap.Target{{Alternatives: []authmap.Choice{c}}}
+		break
+	}
+	for _, k := range []string{"aws:RequestTag/${TagKey}", "aws:TagKeys"} {
+		if keys := d.key(k); keys[0].Path != "" {
+			a.Keys = append(a.Keys, keys...)
+		}
+	}
+	o := authmap.Operation{Name: d.operation, Actions: []authmap.Action{a}}
+	return o
+}
+
+// anonymous is a path without the names of what begins with open and ends with a brace.
+func anonymous(path, open string) string {
+	var b strings.Builder
+	for {
+		before, behind, ok := strings.Cut(path, open)
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		b.WriteString("{}")
+		_, path, _ = strings.Cut(behind, "}")
+	}
+}
+
+// labelsOf are the names of a URI's labels.
+func labelsOf(uri string) []string {
+	var list []string
+	for part := range strings.SplitSeq(uri, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			list = append(list, strings.TrimSuffix(strings.TrimSuffix(name, "}"), "+"))
+		}
+	}
 	return list
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,9 +32,12 @@ Generated from ` + "`models/`" + `. What is not served answers 501 in the caller
 			continue
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n", c.Name)
+		if prefix := actionPrefix(c); prefix != c.Name {
+			fmt.Fprintf(&b, "In policies its actions begin with `%s:`.\n\n", prefix)
+		}
 		var names []string
 		for _, o := range c.Operations {
-			names = append(names, o.Name)
+			names = append(names, o.Name+actionsOf(c, o.Name))
 		}
 		fmt.Fprintf(&b, "Served: %s.\n", strings.Join(names, ", "))
 		if len(c.Unserved) > 0 {
@@ -51,4 +55,40 @@ Generated from ` + "`models/`" + `. What is not served answers 501 in the caller
 		}
 	}
 	return []byte(b.String())
+}
+
+// actionPrefix is the service's name in IAM: that of most of its actions.
+func actionPrefix(c *contract) string {
+	count := map[string]int{}
+	most := c.Name
+	for _, o := range c.Operations {
+		if rule := c.Authorization.Operation(o.Name); rule != nil && len(rule.Actions) > 0 {
+			prefix, _, _ := strings.Cut(rule.Actions[0].Name, ":")
+			if count[prefix]++; count[prefix] > count[most] {
+				most = prefix
+			}
+		}
+	}
+	return most
+}
+
+// actionsOf says, in brackets, which actions of IAM an operation is where they are not called as it is.
+func actionsOf(c *contract, operation string) string {
+	rule := c.Authorization.Operation(operation)
+	if rule == nil {
+		return ""
+	}
+	if len(rule.Actions) == 0 {
+		return " (needs no permission)"
+	}
+	var names []string
+	for _, a := range rule.Actions {
+		if _, name, _ := strings.Cut(a.Name, ":"); a.Mark != '+' && a.Mark != '?' && name != operation && !slices.Contains(names, "`"+a.Name+"`") {
+			names = append(names, "`"+a.Name+"`")
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
 }

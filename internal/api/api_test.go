@@ -83,3 +83,31 @@ func TestQueryNamesOfSQS(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// An operation that nothing is known of may be performed by nobody: serving one means knowing what IAM is asked before it.
+func TestEveryServedOperationHasAnAuthorization(t *testing.T) {
+	t.Parallel()
+	for _, s := range api.All() {
+		for i := range s.Operations {
+			op := &s.Operations[i]
+			if !op.Served() {
+				continue
+			}
+			auth := model.AuthorizationOf(op)
+			if auth == nil {
+				t.Errorf("%s: nothing says what IAM is asked before %s: see models/%s.auth and its overlay", s.Name, op.Name, s.Name)
+				continue
+			}
+			in := op.New() // nothing is set in it
+			for j := range auth.Actions {
+				a := &auth.Actions[j]
+				if a.Besides && a.Applies(in) {
+					t.Errorf("%s: %s of %s applies to an input that says nothing", s.Name, a.Name, op.Name)
+				}
+				if arns, _ := a.Resources(nil, in, aws.Scope{Account: aws.DefaultAccount, Region: "eu-west-1"}); len(arns) == 0 || slices.Contains(arns, "") {
+					t.Errorf("%s: %s is about %q", s.Name, op.Name, arns)
+				}
+			}
+		}
+	}
+}

@@ -28,6 +28,7 @@ type Action struct {
 	Chosen bool
 
 	when    *path
+	unless  *path
 	targets []target
 	values  []keyValue
 }
@@ -63,12 +64,12 @@ func (s *Service) readAuthorization() {
 
 // Applies reports whether the action is one that a call with in needs.
 func (a *Action) Applies(in any) bool {
-	if a.when == nil && !a.Besides {
+	if !a.Besides {
 		return true
 	}
 	v := input(in)
-	if a.when != nil {
-		return a.when.present(v)
+	if a.when != nil || a.unless != nil {
+		return (a.when == nil || a.when.present(v)) && (a.unless == nil || !a.unless.present(v))
 	}
 	for i := range a.targets {
 		for j := range a.targets[i].choices {
@@ -95,10 +96,11 @@ func (a *Action) Resources(dst []string, in any, scope aws.Scope) (arns []string
 			}
 		}
 		if chosen < 0 {
+			chosen = len(t.choices) - 1
 			if t.optional {
+				exact = exact && !t.choices[chosen].unknown
 				continue
 			}
-			chosen = len(t.choices) - 1
 		}
 		var sure bool
 		dst, sure = t.choices[chosen].append(dst, v, scope)
@@ -156,6 +158,7 @@ type choice struct {
 	binds    []bind
 	complete bool // every variable is bound to a member
 	inexact  bool // even where all members are there
+	unknown  bool // the input says nothing
 }
 
 type bind struct {
@@ -173,10 +176,15 @@ type keyValue struct {
 }
 
 func compile(m *authmap.Map, a authmap.Action, in reflect.Type) (Action, error) {
-	c := Action{Name: a.Name, Besides: a.Mark == '+' || a.Mark == '?' || a.When != "", Chosen: a.Mark == '!'}
+	c := Action{Name: a.Name, Besides: a.Mark == '+' || a.Mark == '?' || a.When != "" || a.Unless != "", Chosen: a.Mark == '!'}
 	var err error
 	if a.When != "" {
 		if c.when, err = pathOf(in, a.When); err != nil {
+			return c, err
+		}
+	}
+	if a.Unless != "" {
+		if c.unless, err = pathOf(in, a.Unless); err != nil {
 			return c, err
 		}
 	}
@@ -226,7 +234,7 @@ next:
 }
 
 func compileChoice(m *authmap.Map, from authmap.Choice, in reflect.Type) (choice, error) {
-	c := choice{inexact: from.Unknown}
+	c := choice{inexact: from.Unknown, unknown: from.Unknown}
 	var err error
 	if r := m.Resource(from.Resource); r != nil {
 		if c.template, err = authmap.Template(r.Template); err != nil {
@@ -372,6 +380,10 @@ func (c *choice) arn(in reflect.Value, scope aws.Scope, listed *bind, value stri
 			case authmap.URLPart:
 				got = strings.TrimRight(got, "/")
 				got = got[strings.LastIndexByte(got, '/')+1:]
+			case authmap.URLHost:
+				if _, rest, ok := strings.Cut(got, "://"); ok {
+					got = strings.TrimRight(rest, "/")
+				}
 			case authmap.Joined:
 				prefix, _ := bound.prefix.first(in)
 				b = append(b, strings.TrimPrefix(prefix, "/")...)

@@ -60,6 +60,8 @@ func TestWhatACallIsAbout(t *testing.T) {
 		{"box:Make box(BoxName=*)", boxInput{BoxName: "b"}, false, []string{"arn:aws:box:eu-west-1:111122223333:box/*"}},
 		{"box:Make box(BoxName=~BoxName)", boxInput{BoxName: "b"}, false, []string{"arn:aws:box:eu-west-1:111122223333:box/b"}},
 		{"box:Make box(BoxName=url:BoxURL)", boxInput{BoxURL: aws.Some("http://localhost:4566/111122223333/b")}, true, []string{"arn:aws:box:eu-west-1:111122223333:box/b"}},
+		{"box:Make box(BoxName=host:BoxURL)", boxInput{BoxURL: aws.Some("https://example.com/id/")}, true, []string{"arn:aws:box:eu-west-1:111122223333:box/example.com/id"}},
+		{"box:Make ?box(?)", boxInput{}, false, []string{"*"}},
 		{"box:Make role(RoleName=Path+BoxName)", boxInput{BoxName: "r", Path: aws.Some("/a/")}, true, []string{"arn:aws:iam::111122223333:role/a/r"}},
 		{"box:Make role(RoleName=Path+BoxName)", boxInput{BoxName: "r"}, true, []string{"arn:aws:iam::111122223333:role/r"}},
 		{"box:Make (=Role)", boxInput{Role: aws.Some(role)}, true, []string{role}},
@@ -85,7 +87,7 @@ func TestWhatACallIsAbout(t *testing.T) {
 
 func TestWhichActionsACallNeeds(t *testing.T) {
 	t.Parallel()
-	op := boxes("Make box:Make box(BoxName)\n\t+iam:PassRole (=Role)\n\t?box:Close when(Inner.Lid) box(BoxName)\n\t?box:Tag when(Tags) box(BoxName)\n\t+box:Look\n")
+	op := boxes("Make box:Make box(BoxName)\n\t+iam:PassRole (=Role)\n\t?box:Close when(Inner.Lid) box(BoxName)\n\t?box:Tag when(Tags) box(BoxName)\n\t+box:Look\n\tbox:Fresh when(Path) unless(Size)\n")
 	for _, c := range []struct {
 		in   boxInput
 		want []string
@@ -93,6 +95,8 @@ func TestWhichActionsACallNeeds(t *testing.T) {
 		{boxInput{}, []string{"box:Make"}},
 		{boxInput{BoxName: "b", Role: aws.Some("arn:aws:iam::111122223333:role/r"), Tags: []boxTag{}}, []string{"box:Make", "iam:PassRole", "box:Tag"}},
 		{boxInput{BoxName: "b", Inner: &boxPart{Lid: aws.Some("")}}, []string{"box:Make", "box:Close"}},
+		{boxInput{Path: aws.Some("/")}, []string{"box:Make", "box:Fresh"}},
+		{boxInput{Path: aws.Some("/"), Size: aws.Some(int64(1))}, []string{"box:Make"}},
 	} {
 		var got []string
 		for _, a := range model.AuthorizationOf(op).Actions {

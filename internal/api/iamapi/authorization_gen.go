@@ -13,58 +13,66 @@ resource role arn:${Partition}:iam::${Account}:role/${RoleNameWithPath} aws:Reso
 resource saml-provider arn:${Partition}:iam::${Account}:saml-provider/${SamlProviderName} aws:ResourceTag/${TagKey}
 resource server-certificate arn:${Partition}:iam::${Account}:server-certificate/${CertificateNameWithPath} aws:ResourceTag/${TagKey}
 resource user arn:${Partition}:iam::${Account}:user/${UserNameWithPath} aws:ResourceTag/${TagKey} iam:ResourceTag/${TagKey}
-AddClientIDToOpenIDConnectProvider iam:AddClientIDToOpenIDConnectProvider oidc-provider(?)
-AddRoleToInstanceProfile iam:AddRoleToInstanceProfile instance-profile(InstanceProfileNameWithPath=InstanceProfileName)
-AddUserToGroup iam:AddUserToGroup group(GroupNameWithPath=GroupName)
-AttachGroupPolicy iam:AttachGroupPolicy group(GroupNameWithPath=GroupName) iam:PolicyARN=PolicyArn
-AttachRolePolicy iam:AttachRolePolicy role(RoleNameWithPath=RoleName) iam:PermissionsBoundary iam:PolicyARN=PolicyArn iam:RoleTemplateARN
-AttachUserPolicy iam:AttachUserPolicy user(UserNameWithPath=UserName) iam:PermissionsBoundary iam:PolicyARN=PolicyArn
+AddClientIDToOpenIDConnectProvider iam:AddClientIDToOpenIDConnectProvider oidc-provider(=OpenIDConnectProviderArn)
+AddRoleToInstanceProfile iam:AddRoleToInstanceProfile instance-profile(InstanceProfileNameWithPath=~InstanceProfileName)
+	+iam:PassRole role(RoleNameWithPath=~RoleName) iam:PassedToService='ec2.amazonaws.com'
+AddUserToGroup iam:AddUserToGroup group(GroupNameWithPath=~GroupName)
+AttachGroupPolicy iam:AttachGroupPolicy group(GroupNameWithPath=~GroupName) iam:PolicyARN=PolicyArn
+AttachRolePolicy iam:AttachRolePolicy role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary iam:PolicyARN=PolicyArn iam:RoleTemplateARN
+AttachUserPolicy iam:AttachUserPolicy user(UserNameWithPath=~UserName) iam:PermissionsBoundary iam:PolicyARN=PolicyArn
 ChangePassword iam:ChangePassword user(?)
-CreateAccessKey iam:CreateAccessKey user(UserNameWithPath=UserName)
+CreateAccessKey iam:CreateAccessKey user(UserNameWithPath=~UserName)
 CreateAccountAlias iam:CreateAccountAlias
-CreateGroup iam:CreateGroup group(GroupNameWithPath=GroupName)
-CreateInstanceProfile iam:CreateInstanceProfile instance-profile(InstanceProfileNameWithPath=InstanceProfileName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-CreateLoginProfile iam:CreateLoginProfile user(UserNameWithPath=UserName)
-CreateOpenIDConnectProvider iam:CreateOpenIDConnectProvider oidc-provider(?) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-CreatePolicy iam:CreatePolicy policy(PolicyNameWithPath=PolicyName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+CreateGroup iam:CreateGroup group(GroupNameWithPath=Path+GroupName)
+CreateInstanceProfile iam:CreateInstanceProfile instance-profile(InstanceProfileNameWithPath=Path+InstanceProfileName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+	?iam:TagInstanceProfile when(Tags) instance-profile(InstanceProfileNameWithPath=Path+InstanceProfileName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+CreateLoginProfile iam:CreateLoginProfile user(UserNameWithPath=~UserName)
+CreateOpenIDConnectProvider iam:CreateOpenIDConnectProvider oidc-provider(OidcProviderName=host:Url) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+	?iam:TagOpenIDConnectProvider when(Tags) oidc-provider(OidcProviderName=host:Url) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+CreatePolicy iam:CreatePolicy policy(PolicyNameWithPath=Path+PolicyName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+	?iam:TagPolicy when(Tags) policy(PolicyNameWithPath=Path+PolicyName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
 CreatePolicyVersion iam:CreatePolicyVersion policy(=PolicyArn)
-CreateRole iam:CreateRole role(RoleNameWithPath=RoleName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags iam:PermissionsBoundary iam:RoleTemplateARN
+CreateRole iam:CreateRole role(RoleNameWithPath=Path+RoleName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags iam:PermissionsBoundary=PermissionsBoundary iam:RoleTemplateARN
+	?iam:TagRole when(Tags) role(RoleNameWithPath=Path+RoleName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
 CreateSAMLProvider iam:CreateSAMLProvider saml-provider(SamlProviderName=Name) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+	?iam:TagSAMLProvider when(Tags) saml-provider(SamlProviderName=Name) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
 CreateServiceLinkedRole iam:CreateServiceLinkedRole role(?) iam:AWSServiceName=AWSServiceName
-CreateServiceSpecificCredential iam:CreateServiceSpecificCredential user(UserNameWithPath=UserName) iam:ServiceSpecificCredentialAgeDays iam:ServiceSpecificCredentialServiceName
-CreateUser iam:CreateUser user(UserNameWithPath=UserName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags iam:PermissionsBoundary
-CreateVirtualMFADevice iam:CreateVirtualMFADevice mfa(?) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-DeactivateMFADevice iam:DeactivateMFADevice user(UserNameWithPath=UserName)
-DeleteAccessKey iam:DeleteAccessKey user(UserNameWithPath=UserName)
+CreateServiceSpecificCredential iam:CreateServiceSpecificCredential user(UserNameWithPath=~UserName) iam:ServiceSpecificCredentialAgeDays=CredentialAgeDays iam:ServiceSpecificCredentialServiceName=ServiceName
+CreateUser iam:CreateUser user(UserNameWithPath=Path+UserName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags iam:PermissionsBoundary=PermissionsBoundary
+	?iam:TagUser when(Tags) user(UserNameWithPath=Path+UserName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+CreateVirtualMFADevice iam:CreateVirtualMFADevice mfa(MfaTokenIdWithPath=Path+VirtualMFADeviceName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+	?iam:TagMFADevice when(Tags) mfa(MfaTokenIdWithPath=Path+VirtualMFADeviceName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+DeactivateMFADevice iam:DeactivateMFADevice user(UserNameWithPath=~UserName)
+DeleteAccessKey iam:DeleteAccessKey user(UserNameWithPath=~UserName)
 DeleteAccountAlias iam:DeleteAccountAlias
 DeleteAccountPasswordPolicy iam:DeleteAccountPasswordPolicy
-DeleteGroup iam:DeleteGroup group(GroupNameWithPath=GroupName)
-DeleteGroupPolicy iam:DeleteGroupPolicy group(GroupNameWithPath=GroupName)
-DeleteInstanceProfile iam:DeleteInstanceProfile instance-profile(InstanceProfileNameWithPath=InstanceProfileName)
-DeleteLoginProfile iam:DeleteLoginProfile user(UserNameWithPath=UserName)
-DeleteOpenIDConnectProvider iam:DeleteOpenIDConnectProvider oidc-provider(?)
+DeleteGroup iam:DeleteGroup group(GroupNameWithPath=~GroupName)
+DeleteGroupPolicy iam:DeleteGroupPolicy group(GroupNameWithPath=~GroupName)
+DeleteInstanceProfile iam:DeleteInstanceProfile instance-profile(InstanceProfileNameWithPath=~InstanceProfileName)
+DeleteLoginProfile iam:DeleteLoginProfile user(UserNameWithPath=~UserName)
+DeleteOpenIDConnectProvider iam:DeleteOpenIDConnectProvider oidc-provider(=OpenIDConnectProviderArn)
 DeletePolicy iam:DeletePolicy policy(=PolicyArn)
 DeletePolicyVersion iam:DeletePolicyVersion policy(=PolicyArn)
-DeleteRole iam:DeleteRole role(RoleNameWithPath=RoleName) iam:PermissionsBoundary
-DeleteRolePermissionsBoundary iam:DeleteRolePermissionsBoundary role(RoleNameWithPath=RoleName) iam:PermissionsBoundary
-DeleteRolePolicy iam:DeleteRolePolicy role(RoleNameWithPath=RoleName) iam:PermissionsBoundary
+DeleteRole iam:DeleteRole role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary
+DeleteRolePermissionsBoundary iam:DeleteRolePermissionsBoundary role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary
+DeleteRolePolicy iam:DeleteRolePolicy role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary
 DeleteSAMLProvider iam:DeleteSAMLProvider saml-provider(=SAMLProviderArn)
-DeleteSSHPublicKey iam:DeleteSSHPublicKey user(UserNameWithPath=UserName)
-DeleteServerCertificate iam:DeleteServerCertificate server-certificate(CertificateNameWithPath=ServerCertificateName)
-DeleteServiceLinkedRole iam:DeleteServiceLinkedRole role(RoleNameWithPath=RoleName)
-DeleteServiceSpecificCredential iam:DeleteServiceSpecificCredential user(UserNameWithPath=UserName) iam:ServiceSpecificCredentialServiceName
-DeleteSigningCertificate iam:DeleteSigningCertificate user(UserNameWithPath=UserName)
-DeleteUser iam:DeleteUser user(UserNameWithPath=UserName)
-DeleteUserPermissionsBoundary iam:DeleteUserPermissionsBoundary user(UserNameWithPath=UserName) iam:PermissionsBoundary
-DeleteUserPolicy iam:DeleteUserPolicy user(UserNameWithPath=UserName) iam:PermissionsBoundary
-DeleteVirtualMFADevice iam:DeleteVirtualMFADevice
-DetachGroupPolicy iam:DetachGroupPolicy group(GroupNameWithPath=GroupName) iam:PolicyARN=PolicyArn
-DetachRolePolicy iam:DetachRolePolicy role(RoleNameWithPath=RoleName) iam:PermissionsBoundary iam:PolicyARN=PolicyArn
-DetachUserPolicy iam:DetachUserPolicy user(UserNameWithPath=UserName) iam:PermissionsBoundary iam:PolicyARN=PolicyArn
+DeleteSSHPublicKey iam:DeleteSSHPublicKey user(UserNameWithPath=~UserName)
+DeleteServerCertificate iam:DeleteServerCertificate server-certificate(CertificateNameWithPath=~ServerCertificateName)
+DeleteServiceLinkedRole iam:DeleteServiceLinkedRole role(RoleNameWithPath=~RoleName)
+DeleteServiceSpecificCredential iam:DeleteServiceSpecificCredential user(UserNameWithPath=~UserName) iam:ServiceSpecificCredentialServiceName
+DeleteSigningCertificate iam:DeleteSigningCertificate user(UserNameWithPath=~UserName)
+DeleteUser iam:DeleteUser user(UserNameWithPath=~UserName)
+DeleteUserPermissionsBoundary iam:DeleteUserPermissionsBoundary user(UserNameWithPath=~UserName) iam:PermissionsBoundary
+DeleteUserPolicy iam:DeleteUserPolicy user(UserNameWithPath=~UserName) iam:PermissionsBoundary
+DeleteVirtualMFADevice iam:DeleteVirtualMFADevice mfa(=SerialNumber)
+DetachGroupPolicy iam:DetachGroupPolicy group(GroupNameWithPath=~GroupName) iam:PolicyARN=PolicyArn
+DetachRolePolicy iam:DetachRolePolicy role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary iam:PolicyARN=PolicyArn
+DetachUserPolicy iam:DetachUserPolicy user(UserNameWithPath=~UserName) iam:PermissionsBoundary iam:PolicyARN=PolicyArn
 DisableOrganizationsRootCredentialsManagement iam:DisableOrganizationsRootCredentialsManagement
 DisableOrganizationsRootSessions iam:DisableOrganizationsRootSessions
 DisableOutboundWebIdentityFederation iam:DisableOutboundWebIdentityFederation
-EnableMFADevice iam:EnableMFADevice user(UserNameWithPath=UserName) iam:FIDO-FIPS-140-2-certification iam:FIDO-FIPS-140-3-certification iam:FIDO-certification iam:RegisterSecurityKey
+EnableMFADevice iam:EnableMFADevice user(UserNameWithPath=~UserName) iam:FIDO-FIPS-140-2-certification iam:FIDO-FIPS-140-3-certification iam:FIDO-certification iam:RegisterSecurityKey
 EnableOrganizationsRootCredentialsManagement iam:EnableOrganizationsRootCredentialsManagement
 EnableOrganizationsRootSessions iam:EnableOrganizationsRootSessions
 GenerateCredentialReport iam:GenerateCredentialReport
@@ -75,110 +83,111 @@ GetAccountAuthorizationDetails iam:GetAccountAuthorizationDetails
 GetAccountPasswordPolicy iam:GetAccountPasswordPolicy
 GetAccountSummary iam:GetAccountSummary
 GetContextKeysForCustomPolicy iam:GetContextKeysForCustomPolicy
-GetContextKeysForPrincipalPolicy iam:GetContextKeysForPrincipalPolicy
+GetContextKeysForPrincipalPolicy iam:GetContextKeysForPrincipalPolicy (=PolicySourceArn)
 GetCredentialReport iam:GetCredentialReport
 GetDelegationRequest iam:GetDelegationRequest delegation-request(DelegationRequestId)
-GetGroup iam:GetGroup group(GroupNameWithPath=GroupName)
-GetGroupPolicy iam:GetGroupPolicy group(GroupNameWithPath=GroupName)
-GetInstanceProfile iam:GetInstanceProfile instance-profile(InstanceProfileNameWithPath=InstanceProfileName)
-GetLoginProfile iam:GetLoginProfile user(UserNameWithPath=UserName)
-GetMFADevice iam:GetMFADevice user(UserNameWithPath=UserName)
-GetOpenIDConnectProvider iam:GetOpenIDConnectProvider oidc-provider(?)
+GetGroup iam:GetGroup group(GroupNameWithPath=~GroupName)
+GetGroupPolicy iam:GetGroupPolicy group(GroupNameWithPath=~GroupName)
+GetInstanceProfile iam:GetInstanceProfile instance-profile(InstanceProfileNameWithPath=~InstanceProfileName)
+GetLoginProfile iam:GetLoginProfile user(UserNameWithPath=~UserName)
+GetMFADevice iam:GetMFADevice user(UserNameWithPath=~UserName)
+GetOpenIDConnectProvider iam:GetOpenIDConnectProvider oidc-provider(=OpenIDConnectProviderArn)
 GetOrganizationsAccessReport iam:GetOrganizationsAccessReport
 GetOutboundWebIdentityFederationInfo iam:GetOutboundWebIdentityFederationInfo
 GetPolicy iam:GetPolicy policy(=PolicyArn)
 GetPolicyVersion iam:GetPolicyVersion policy(=PolicyArn)
-GetRole iam:GetRole role(RoleNameWithPath=RoleName) iam:PermissionsBoundary iam:RoleTemplateARN
-GetRolePolicy iam:GetRolePolicy role(RoleNameWithPath=RoleName)
+GetRole iam:GetRole role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary iam:RoleTemplateARN
+GetRolePolicy iam:GetRolePolicy role(RoleNameWithPath=~RoleName)
 GetSAMLProvider iam:GetSAMLProvider saml-provider(=SAMLProviderArn)
-GetSSHPublicKey iam:GetSSHPublicKey user(UserNameWithPath=UserName)
-GetServerCertificate iam:GetServerCertificate server-certificate(CertificateNameWithPath=ServerCertificateName)
+GetSSHPublicKey iam:GetSSHPublicKey user(UserNameWithPath=~UserName)
+GetServerCertificate iam:GetServerCertificate server-certificate(CertificateNameWithPath=~ServerCertificateName)
 GetServiceLastAccessedDetails iam:GetServiceLastAccessedDetails
 GetServiceLastAccessedDetailsWithEntities iam:GetServiceLastAccessedDetailsWithEntities
 GetServiceLinkedRoleDeletionStatus iam:GetServiceLinkedRoleDeletionStatus role(?)
-GetUser iam:GetUser user(UserNameWithPath=UserName)
-GetUserPolicy iam:GetUserPolicy user(UserNameWithPath=UserName)
-ListAccessKeys iam:ListAccessKeys user(UserNameWithPath=UserName)
+GetUser iam:GetUser user(UserNameWithPath=~UserName)
+GetUserPolicy iam:GetUserPolicy user(UserNameWithPath=~UserName)
+ListAccessKeys iam:ListAccessKeys user(UserNameWithPath=~UserName)
 ListAccountAliases iam:ListAccountAliases
-ListAttachedGroupPolicies iam:ListAttachedGroupPolicies group(GroupNameWithPath=GroupName)
-ListAttachedRolePolicies iam:ListAttachedRolePolicies role(RoleNameWithPath=RoleName)
-ListAttachedUserPolicies iam:ListAttachedUserPolicies user(UserNameWithPath=UserName)
+ListAttachedGroupPolicies iam:ListAttachedGroupPolicies group(GroupNameWithPath=~GroupName)
+ListAttachedRolePolicies iam:ListAttachedRolePolicies role(RoleNameWithPath=~RoleName)
+ListAttachedUserPolicies iam:ListAttachedUserPolicies user(UserNameWithPath=~UserName)
 ListDelegationRequests iam:ListDelegationRequests iam:DelegationRequestOwner
 ListEntitiesForPolicy iam:ListEntitiesForPolicy policy(=PolicyArn)
-ListGroupPolicies iam:ListGroupPolicies group(GroupNameWithPath=GroupName)
+ListGroupPolicies iam:ListGroupPolicies group(GroupNameWithPath=~GroupName)
 ListGroups iam:ListGroups
-ListGroupsForUser iam:ListGroupsForUser user(UserNameWithPath=UserName)
-ListInstanceProfileTags iam:ListInstanceProfileTags instance-profile(InstanceProfileNameWithPath=InstanceProfileName)
+ListGroupsForUser iam:ListGroupsForUser user(UserNameWithPath=~UserName)
+ListInstanceProfileTags iam:ListInstanceProfileTags instance-profile(InstanceProfileNameWithPath=~InstanceProfileName)
 ListInstanceProfiles iam:ListInstanceProfiles
-ListInstanceProfilesForRole iam:ListInstanceProfilesForRole role(RoleNameWithPath=RoleName)
-ListMFADeviceTags iam:ListMFADeviceTags mfa(?)
-ListMFADevices iam:ListMFADevices ?user(UserNameWithPath=UserName)
-ListOpenIDConnectProviderTags iam:ListOpenIDConnectProviderTags oidc-provider(?)
+ListInstanceProfilesForRole iam:ListInstanceProfilesForRole role(RoleNameWithPath=~RoleName)
+ListMFADeviceTags iam:ListMFADeviceTags mfa(=SerialNumber)
+ListMFADevices iam:ListMFADevices ?user(UserNameWithPath=~UserName)
+ListOpenIDConnectProviderTags iam:ListOpenIDConnectProviderTags oidc-provider(=OpenIDConnectProviderArn)
 ListOpenIDConnectProviders iam:ListOpenIDConnectProviders
 ListOrganizationsFeatures iam:ListOrganizationsFeatures
 ListPolicies iam:ListPolicies
 ListPoliciesGrantingServiceAccess iam:ListPoliciesGrantingServiceAccess (=Arn)
 ListPolicyTags iam:ListPolicyTags policy(=PolicyArn)
 ListPolicyVersions iam:ListPolicyVersions policy(=PolicyArn)
-ListRolePolicies iam:ListRolePolicies role(RoleNameWithPath=RoleName)
-ListRoleTags iam:ListRoleTags role(RoleNameWithPath=RoleName)
+ListRolePolicies iam:ListRolePolicies role(RoleNameWithPath=~RoleName)
+ListRoleTags iam:ListRoleTags role(RoleNameWithPath=~RoleName)
 ListRoles iam:ListRoles
 ListSAMLProviderTags iam:ListSAMLProviderTags saml-provider(=SAMLProviderArn)
 ListSAMLProviders iam:ListSAMLProviders
-ListSSHPublicKeys iam:ListSSHPublicKeys user(UserNameWithPath=UserName)
-ListServerCertificateTags iam:ListServerCertificateTags server-certificate(CertificateNameWithPath=ServerCertificateName)
+ListSSHPublicKeys iam:ListSSHPublicKeys user(UserNameWithPath=~UserName)
+ListServerCertificateTags iam:ListServerCertificateTags server-certificate(CertificateNameWithPath=~ServerCertificateName)
 ListServerCertificates iam:ListServerCertificates
-ListServiceSpecificCredentials iam:ListServiceSpecificCredentials user(UserNameWithPath=UserName)
-ListSigningCertificates iam:ListSigningCertificates user(UserNameWithPath=UserName)
-ListUserPolicies iam:ListUserPolicies user(UserNameWithPath=UserName)
-ListUserTags iam:ListUserTags user(UserNameWithPath=UserName)
+ListServiceSpecificCredentials iam:ListServiceSpecificCredentials user(UserNameWithPath=~UserName)
+ListSigningCertificates iam:ListSigningCertificates user(UserNameWithPath=~UserName)
+ListUserPolicies iam:ListUserPolicies user(UserNameWithPath=~UserName)
+ListUserTags iam:ListUserTags user(UserNameWithPath=~UserName)
 ListUsers iam:ListUsers
 ListVirtualMFADevices iam:ListVirtualMFADevices
-PutGroupPolicy iam:PutGroupPolicy group(GroupNameWithPath=GroupName)
-PutRolePermissionsBoundary iam:PutRolePermissionsBoundary role(RoleNameWithPath=RoleName) iam:PermissionsBoundary iam:RoleTemplateARN
-PutRolePolicy iam:PutRolePolicy role(RoleNameWithPath=RoleName) iam:PermissionsBoundary iam:RoleTemplateARN
-PutUserPermissionsBoundary iam:PutUserPermissionsBoundary user(UserNameWithPath=UserName) iam:PermissionsBoundary
-PutUserPolicy iam:PutUserPolicy user(UserNameWithPath=UserName) iam:PermissionsBoundary
-RemoveClientIDFromOpenIDConnectProvider iam:RemoveClientIDFromOpenIDConnectProvider oidc-provider(?)
-RemoveRoleFromInstanceProfile iam:RemoveRoleFromInstanceProfile instance-profile(InstanceProfileNameWithPath=InstanceProfileName)
-RemoveUserFromGroup iam:RemoveUserFromGroup group(GroupNameWithPath=GroupName)
-ResetServiceSpecificCredential iam:ResetServiceSpecificCredential user(UserNameWithPath=UserName) iam:ServiceSpecificCredentialServiceName
-ResyncMFADevice iam:ResyncMFADevice user(UserNameWithPath=UserName)
+PutGroupPolicy iam:PutGroupPolicy group(GroupNameWithPath=~GroupName)
+PutRolePermissionsBoundary iam:PutRolePermissionsBoundary role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary=PermissionsBoundary iam:RoleTemplateARN
+PutRolePolicy iam:PutRolePolicy role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary iam:RoleTemplateARN
+PutUserPermissionsBoundary iam:PutUserPermissionsBoundary user(UserNameWithPath=~UserName) iam:PermissionsBoundary=PermissionsBoundary
+PutUserPolicy iam:PutUserPolicy user(UserNameWithPath=~UserName) iam:PermissionsBoundary
+RemoveClientIDFromOpenIDConnectProvider iam:RemoveClientIDFromOpenIDConnectProvider oidc-provider(=OpenIDConnectProviderArn)
+RemoveRoleFromInstanceProfile iam:RemoveRoleFromInstanceProfile instance-profile(InstanceProfileNameWithPath=~InstanceProfileName)
+RemoveUserFromGroup iam:RemoveUserFromGroup group(GroupNameWithPath=~GroupName)
+ResetServiceSpecificCredential iam:ResetServiceSpecificCredential user(UserNameWithPath=~UserName) iam:ServiceSpecificCredentialServiceName
+ResyncMFADevice iam:ResyncMFADevice user(UserNameWithPath=~UserName)
 SetDefaultPolicyVersion iam:SetDefaultPolicyVersion policy(=PolicyArn)
 SetSecurityTokenServicePreferences iam:SetSecurityTokenServicePreferences
 SimulateCustomPolicy iam:SimulateCustomPolicy
-SimulatePrincipalPolicy iam:SimulatePrincipalPolicy (=ResourceArns)
-TagInstanceProfile iam:TagInstanceProfile instance-profile(InstanceProfileNameWithPath=InstanceProfileName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-TagMFADevice iam:TagMFADevice mfa(?) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-TagOpenIDConnectProvider iam:TagOpenIDConnectProvider oidc-provider(?) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+SimulatePrincipalPolicy iam:SimulatePrincipalPolicy (=PolicySourceArn)
+TagInstanceProfile iam:TagInstanceProfile instance-profile(InstanceProfileNameWithPath=~InstanceProfileName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+TagMFADevice iam:TagMFADevice mfa(=SerialNumber) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+TagOpenIDConnectProvider iam:TagOpenIDConnectProvider oidc-provider(=OpenIDConnectProviderArn) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
 TagPolicy iam:TagPolicy policy(=PolicyArn) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-TagRole iam:TagRole role(RoleNameWithPath=RoleName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags iam:RoleTemplateARN
+TagRole iam:TagRole role(RoleNameWithPath=~RoleName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags iam:RoleTemplateARN
 TagSAMLProvider iam:TagSAMLProvider saml-provider(=SAMLProviderArn) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-TagServerCertificate iam:TagServerCertificate server-certificate(CertificateNameWithPath=ServerCertificateName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-TagUser iam:TagUser user(UserNameWithPath=UserName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-UntagInstanceProfile iam:UntagInstanceProfile instance-profile(InstanceProfileNameWithPath=InstanceProfileName) aws:TagKeys=TagKeys
-UntagMFADevice iam:UntagMFADevice mfa(?) aws:TagKeys=TagKeys
-UntagOpenIDConnectProvider iam:UntagOpenIDConnectProvider oidc-provider(?) aws:TagKeys=TagKeys
+TagServerCertificate iam:TagServerCertificate server-certificate(CertificateNameWithPath=~ServerCertificateName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+TagUser iam:TagUser user(UserNameWithPath=~UserName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+UntagInstanceProfile iam:UntagInstanceProfile instance-profile(InstanceProfileNameWithPath=~InstanceProfileName) aws:TagKeys=TagKeys
+UntagMFADevice iam:UntagMFADevice mfa(=SerialNumber) aws:TagKeys=TagKeys
+UntagOpenIDConnectProvider iam:UntagOpenIDConnectProvider oidc-provider(=OpenIDConnectProviderArn) aws:TagKeys=TagKeys
 UntagPolicy iam:UntagPolicy policy(=PolicyArn) aws:TagKeys=TagKeys
-UntagRole iam:UntagRole role(RoleNameWithPath=RoleName) aws:TagKeys=TagKeys
+UntagRole iam:UntagRole role(RoleNameWithPath=~RoleName) aws:TagKeys=TagKeys
 UntagSAMLProvider iam:UntagSAMLProvider saml-provider(=SAMLProviderArn) aws:TagKeys=TagKeys
-UntagServerCertificate iam:UntagServerCertificate server-certificate(CertificateNameWithPath=ServerCertificateName) aws:TagKeys=TagKeys
-UntagUser iam:UntagUser user(UserNameWithPath=UserName) aws:TagKeys=TagKeys
-UpdateAccessKey iam:UpdateAccessKey user(UserNameWithPath=UserName)
+UntagServerCertificate iam:UntagServerCertificate server-certificate(CertificateNameWithPath=~ServerCertificateName) aws:TagKeys=TagKeys
+UntagUser iam:UntagUser user(UserNameWithPath=~UserName) aws:TagKeys=TagKeys
+UpdateAccessKey iam:UpdateAccessKey user(UserNameWithPath=~UserName)
 UpdateAccountPasswordPolicy iam:UpdateAccountPasswordPolicy
-UpdateAssumeRolePolicy iam:UpdateAssumeRolePolicy role(RoleNameWithPath=RoleName) iam:PermissionsBoundary
-UpdateGroup iam:UpdateGroup group(GroupNameWithPath=GroupName)
-UpdateLoginProfile iam:UpdateLoginProfile user(UserNameWithPath=UserName)
-UpdateOpenIDConnectProviderThumbprint iam:UpdateOpenIDConnectProviderThumbprint oidc-provider(?)
-UpdateRole iam:UpdateRole role(RoleNameWithPath=RoleName) iam:PermissionsBoundary
-UpdateRoleDescription iam:UpdateRoleDescription role(RoleNameWithPath=RoleName) iam:PermissionsBoundary
+UpdateAssumeRolePolicy iam:UpdateAssumeRolePolicy role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary
+UpdateGroup iam:UpdateGroup group(GroupNameWithPath=~GroupName)
+UpdateLoginProfile iam:UpdateLoginProfile user(UserNameWithPath=~UserName)
+UpdateOpenIDConnectProviderThumbprint iam:UpdateOpenIDConnectProviderThumbprint oidc-provider(=OpenIDConnectProviderArn)
+UpdateRole iam:UpdateRole role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary
+UpdateRoleDescription iam:UpdateRoleDescription role(RoleNameWithPath=~RoleName) iam:PermissionsBoundary
 UpdateSAMLProvider iam:UpdateSAMLProvider saml-provider(=SAMLProviderArn)
-UpdateSSHPublicKey iam:UpdateSSHPublicKey user(UserNameWithPath=UserName)
-UpdateServerCertificate iam:UpdateServerCertificate server-certificate(CertificateNameWithPath=ServerCertificateName)
-UpdateServiceSpecificCredential iam:UpdateServiceSpecificCredential user(UserNameWithPath=UserName) iam:ServiceSpecificCredentialServiceName
-UpdateSigningCertificate iam:UpdateSigningCertificate user(UserNameWithPath=UserName)
-UpdateUser iam:UpdateUser user(UserNameWithPath=UserName)
-UploadSSHPublicKey iam:UploadSSHPublicKey user(UserNameWithPath=UserName)
-UploadServerCertificate iam:UploadServerCertificate server-certificate(CertificateNameWithPath=ServerCertificateName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
-UploadSigningCertificate iam:UploadSigningCertificate user(UserNameWithPath=UserName)
+UpdateSSHPublicKey iam:UpdateSSHPublicKey user(UserNameWithPath=~UserName)
+UpdateServerCertificate iam:UpdateServerCertificate server-certificate(CertificateNameWithPath=~ServerCertificateName)
+UpdateServiceSpecificCredential iam:UpdateServiceSpecificCredential user(UserNameWithPath=~UserName) iam:ServiceSpecificCredentialServiceName
+UpdateSigningCertificate iam:UpdateSigningCertificate user(UserNameWithPath=~UserName)
+UpdateUser iam:UpdateUser user(UserNameWithPath=~UserName)
+UploadSSHPublicKey iam:UploadSSHPublicKey user(UserNameWithPath=~UserName)
+UploadServerCertificate iam:UploadServerCertificate server-certificate(CertificateNameWithPath=Path+ServerCertificateName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+	?iam:TagServerCertificate when(Tags) server-certificate(CertificateNameWithPath=Path+ServerCertificateName) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
+UploadSigningCertificate iam:UploadSigningCertificate user(UserNameWithPath=~UserName)
 `

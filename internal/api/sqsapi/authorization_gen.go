@@ -8,6 +8,7 @@ CancelMessageMoveTask sqs:CancelMessageMoveTask queue(?)
 ChangeMessageVisibility sqs:ChangeMessageVisibility queue(QueueName=url:QueueUrl)
 ChangeMessageVisibilityBatch sqs:ChangeMessageVisibility queue(QueueName=url:QueueUrl)
 CreateQueue sqs:CreateQueue queue(QueueName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+	?sqs:TagQueue when(tags) queue(QueueName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 DeleteMessage sqs:DeleteMessage queue(QueueName=url:QueueUrl)
 DeleteMessageBatch sqs:DeleteMessage queue(QueueName=url:QueueUrl)
 DeleteQueue sqs:DeleteQueue queue(QueueName=url:QueueUrl)

@@ -10,10 +10,10 @@
 // A resource line is a kind of resource: its name, the template of its ARN, the condition keys that speak of one. A line of an operation
 // names it; what follows there, and on lines that begin with a tab, are actions: a mark, a name, and by spaces
 //
-//	when(Member)     asked only where the input has the member
+//	when(Member)     asked only where the input has the member; unless(Member) where it has not
 //	kind(V=Member)   it is about the resource whose ARN has the member's value for V; (V) is (V=V). Where the value is an ARN of that kind
 //	                 it is taken whole, where it is another ARN, what is behind its last slash or colon. (V=url:M) takes the last
-//	                 part of a URL; (V=P+M) a path before the name; (V=~M) is only the end of V, the service knows the rest;
+//	                 part of a URL, (V=host:M) all behind its scheme; (V=P+M) a path before the name; (V=~M) is only the end of V, the service knows the rest;
 //	                 (V=*) is unknown before the call, (?) all of it
 //	kind(=Member)    the member is its ARN; without a kind, an ARN of any
 //	a(…)|b(…)        the first for which the input has all members, else the last
@@ -22,7 +22,8 @@
 //
 // A member is a path: A.B for a structure's, L[] for each of a list, M{} for the keys of a map. A key that ends in /${TagKey} is of tags.
 //
-// A line "action NAME" says that there is an action which no operation here has.
+// A line of an overlay may change what another line has of an operation: "about NAME resources" what it is about, "fill NAME keys" what
+// fills condition keys, "also NAME action" adds an action. A line "action NAME" says that there is an action which no operation here has.
 //
 // Marks: + is a permission that the call needs besides its own, ? one that it needs where one of its resources is named (both are asked
 // only then); ! one of several of which only the service knows which it needs. An operation without actions is allowed to everyone who
@@ -31,6 +32,7 @@ package authmap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,6 +41,8 @@ type Map struct {
 	Resources  []Resource
 	Operations []Operation
 	Others     []string // actions that no operation has
+
+	changes []change // of operations
 }
 
 // Resource is a kind of resource: how its ARN is made.
@@ -46,6 +50,12 @@ type Resource struct {
 	Name     string
 	Template string
 	Keys     []string // the condition keys that speak of a resource of this kind
+}
+
+// change is a line of an overlay.
+type change struct {
+	verb, operation string
+	action          Action // with what is to be changed
 }
 
 // Operation is what IAM is asked before one operation.
@@ -58,7 +68,8 @@ type Operation struct {
 type Action struct {
 	Mark    byte // 0, '+', '?' or '!'
 	Name    string
-	When    string // a path; empty for always
+	When    string // a path: asked only where it is there; empty for always
+	Unless  string // a path: asked only where it is not there; empty for always
 	Targets []Target
 	Keys    []Key
 }
@@ -92,6 +103,7 @@ type BindKind uint8
 const (
 	Member  BindKind = iota // its value
 	URLPart                 // the last part of the URL that it is
+	URLHost                 // the URL that it is without its scheme
 	Joined                  // a path and a name
 	Suffix                  // its value is the end of it, the service knows the rest
 	Unknown                 // nothing is known before the call
@@ -107,10 +119,10 @@ type Key struct {
 // Parse reads what models/*.auth and the generated contracts say. A line that begins with # is a comment.
 func Parse(text string) (*Map, error) {
 	m := &Map{}
-	if err := m.read(text); err != nil {
+	if err := m.Patch(text); err != nil {
 		return nil, err
 	}
-	return m, m.check()
+	return m, nil
 }
 
 // Patch has what text says of operations and resources instead of what m says of them.
@@ -133,8 +145,53 @@ func (m *Map) Patch(text string) error {
 			m.Operations = append(m.Operations, o)
 		}
 	}
+	for _, c := range p.changes {
+		if err := m.change(c); err != nil {
+			return fmt.Errorf("%s %s: %w", c.verb, c.operation, err)
+		}
+	}
 	m.Others = append(m.Others, p.Others...)
 	return m.check()
+}
+
+// isName reports whether s has only letters and digits.
+func isName(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (m *Map) change(c change) error {
+	o := m.Operation(c.operation)
+	if o == nil || len(o.Actions) == 0 {
+		return fmt.Errorf("no such operation")
+	}
+	o.Actions = slices.Clone(o.Actions)
+	switch c.verb {
+	case "also":
+		o.Actions = append(o.Actions, c.action)
+	case "about":
+		before := Action{Name: "any:Action", Targets: o.Actions[0].Targets}.String()
+		for i := range o.Actions {
+			if i == 0 || (Action{Name: "any:Action", Targets: o.Actions[i].Targets}).String() == before {
+				o.Actions[i].Targets = c.action.Targets
+			}
+		}
+	case "fill":
+		keys := slices.Clone(o.Actions[0].Keys)
+		for _, k := range c.action.Keys {
+			if i := slices.IndexFunc(keys, func(old Key) bool { return old.Name == k.Name }); i >= 0 {
+				keys[i] = k
+			} else {
+				keys = append(keys, k)
+			}
+		}
+		o.Actions[0].Keys = keys
+	}
+	return nil
 }
 
 func (m *Map) read(text string) error {
@@ -168,6 +225,9 @@ func (m *Map) line(line string) error {
 		if len(words) < 3 {
 			return fmt.Errorf("not resource NAME TEMPLATE")
 		}
+		if strings.ContainsAny(words[1], "()=?|'") {
+			return fmt.Errorf("%s is no name of a resource", words[1])
+		}
 		if m.Resource(words[1]) != nil {
 			return fmt.Errorf("two resources %s", words[1])
 		}
@@ -176,10 +236,29 @@ func (m *Map) line(line string) error {
 		}
 		m.Resources = append(m.Resources, Resource{words[1], words[2], words[3:]})
 		return nil
+	case slices.Contains([]string{"about", "fill", "also"}, words[0]) && line[0] != '\t':
+		if len(words) < 3 {
+			return fmt.Errorf("%s what of which operation?", words[0])
+		}
+		c := change{verb: words[0], operation: words[1]}
+		words = words[2:]
+		if c.verb != "also" {
+			words = append([]string{"any:Action"}, words...)
+		}
+		var err error
+		c.action, err = readAction(words)
+		if c.verb == "about" && len(c.action.Keys) > 0 || c.verb == "fill" && len(c.action.Targets) > 0 {
+			err = fmt.Errorf("%s does not change that", c.verb)
+		}
+		m.changes = append(m.changes, c)
+		return err
 	case words[0] == "action" && line[0] != '\t':
 		m.Others = append(m.Others, words[1:]...)
 		return nil
 	case line[0] != '\t':
+		if !isName(words[0]) {
+			return fmt.Errorf("%q is no operation", words[0])
+		}
 		if m.Operation(words[0]) != nil {
 			return fmt.Errorf("two lines of %s", words[0])
 		}
@@ -267,6 +346,13 @@ func readAction(words []string) (Action, error) {
 			}
 			continue
 		}
+		if unless, ok := strings.CutPrefix(w, "unless("); ok && strings.HasSuffix(unless, ")") {
+			a.Unless = strings.TrimSuffix(unless, ")")
+			if err := checkPath(a.Unless); err != nil {
+				return a, err
+			}
+			continue
+		}
 		if strings.HasSuffix(w, ")") {
 			t, err := readTarget(w)
 			if err != nil {
@@ -332,6 +418,8 @@ func readChoice(w string) (Choice, error) {
 		}
 		if rest, ok := strings.CutPrefix(path, "url:"); ok {
 			b.Kind, b.Path = URLPart, rest
+		} else if rest, ok := strings.CutPrefix(path, "host:"); ok {
+			b.Kind, b.Path = URLHost, rest
 		} else if rest, ok := strings.CutPrefix(path, "~"); ok {
 			b.Kind, b.Path = Suffix, rest
 		} else if prefix, name, ok := strings.Cut(path, "+"); ok {
@@ -399,6 +487,9 @@ func (a Action) String() string {
 	if a.When != "" {
 		b.WriteString(" when(" + a.When + ")")
 	}
+	if a.Unless != "" {
+		b.WriteString(" unless(" + a.Unless + ")")
+	}
 	for _, t := range a.Targets {
 		b.WriteByte(' ')
 		if t.Optional {
@@ -435,6 +526,8 @@ func (b Bind) String() string {
 	switch b.Kind {
 	case URLPart:
 		return b.Variable + "=url:" + b.Path
+	case URLHost:
+		return b.Variable + "=host:" + b.Path
 	case Joined:
 		return b.Variable + "=" + b.Prefix + "+" + b.Path
 	case Suffix:
