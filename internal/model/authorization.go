@@ -22,7 +22,7 @@ type Action struct {
 	Name string   // "sqs:SendMessage"
 	Keys []string // the condition keys of the action itself and of its resources, as the reference writes them: "aws:RequestTag/${TagKey}"
 
-	// Besides says that the action is asked only where Applies: another permission that some calls need.
+	// Besides says that it is not what the operation does but another permission that some calls need.
 	Besides bool
 	// Chosen says that only the service knows which of the operation's actions a call needs.
 	Chosen bool
@@ -64,13 +64,14 @@ func (s *Service) readAuthorization() {
 
 // Applies reports whether the action is one that a call with in needs.
 func (a *Action) Applies(in any) bool {
+	if a.when != nil || a.unless != nil {
+		v := input(in)
+		return (a.when == nil || a.when.present(v)) && (a.unless == nil || !a.unless.present(v))
+	}
 	if !a.Besides {
 		return true
 	}
 	v := input(in)
-	if a.when != nil || a.unless != nil {
-		return (a.when == nil || a.when.present(v)) && (a.unless == nil || !a.unless.present(v))
-	}
 	for i := range a.targets {
 		for j := range a.targets[i].choices {
 			if a.targets[i].choices[j].filled(v) {
@@ -176,7 +177,7 @@ type keyValue struct {
 }
 
 func compile(m *authmap.Map, a authmap.Action, in reflect.Type) (Action, error) {
-	c := Action{Name: a.Name, Besides: a.Mark == '+' || a.Mark == '?' || a.When != "" || a.Unless != "", Chosen: a.Mark == '!'}
+	c := Action{Name: a.Name, Besides: a.Mark == '+' || a.Mark == '?', Chosen: a.Mark == '!'}
 	var err error
 	if a.When != "" {
 		if c.when, err = pathOf(in, a.When); err != nil {
