@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/obidos-cloud/obidos/internal/localstack"
+	"github.com/obidos-cloud/obidos/internal/service/iam"
 )
 
 // config is everything that can be set, from one of four places: a flag, an OBIDOS_… variable, a line of the config file, or
@@ -33,6 +34,9 @@ type config struct {
 	advertise  string
 	blobs      string
 	auth       string
+	rootKey    string
+	rootSecret string
+	guardrails []string
 	limits     string
 	publicURL  string
 	hosts      []string
@@ -60,7 +64,7 @@ const defaultListen = "127.0.0.1:4566"
 // choices are the values of settings that have only a few.
 var choices = map[string][]string{
 	"durability": {"durable", "relaxed"},
-	"auth":       {"open"},
+	"auth":       {"open", "log", "iam"},
 	"limits":     {"off", "enforce"},
 	"log-level":  {"debug", "info", "warn", "error"},
 	"log-format": {"auto", "pretty", "json"},
@@ -82,7 +86,10 @@ func (c *config) settings(command *cobra.Command) {
 	flags.StringVar(&c.node, "node", "", "this node's `name`, no other's (default: the host's, and something random)")
 	flags.StringVar(&c.advertise, "advertise", "", "`host:port` under which the other nodes reach this one (default: the address that reaches the store, any free port)")
 	flags.StringVar(&c.blobs, "blobs", "", "`place` for what is too large for the store, the same for all nodes: s3://BUCKET/PREFIX?endpoint=…&region=…, or a folder that they share")
-	flags.StringVar(&c.auth, "auth", "open", "`open`: every key is let in")
+	flags.StringVar(&c.auth, "auth", "open", "`open`: every key is let in; log: and what IAM would deny is logged; iam: signatures are verified and every operation is authorized")
+	flags.StringVar(&c.rootKey, "root-access-key", "", "access key `id` for the root of account 000000000000; with --auth=iam one is made and printed where none is given")
+	flags.StringVar(&c.rootSecret, "root-secret-key", "", "its secret; better given as OBIDOS_ROOT_SECRET_KEY")
+	flags.StringArrayVar(&c.guardrails, "guardrail", nil, "`file` with a policy that must allow what anybody does in any account, or ACCOUNT=file: in one")
 	flags.StringVar(&c.limits, "limits", "off", "`enforce`: AWS's throttling and its waits (a deleted queue's name, one purge a minute)")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` that clients reach us under; all URLs handed out begin with it")
 	flags.StringArrayVar(&c.hosts, "host", nil, "further host `name` to answer (also *.example.com)")
@@ -203,6 +210,14 @@ func (c *config) check() error {
 	if c.store != "" && c.memory {
 		return errors.New("--store and --memory exclude each other")
 	}
+	if (c.rootKey == "") != (c.rootSecret == "") {
+		return errors.New("--root-access-key and --root-secret-key go together")
+	}
+	if c.rootKey != "" {
+		if err := iam.CheckRootKey(c.rootKey, c.rootSecret); err != nil {
+			return fmt.Errorf("root-access-key (from %s): %w", c.from("root-access-key"), err)
+		}
+	}
 	if (c.tlsCert == "") != (c.tlsKey == "") {
 		return errors.New("--tls-cert and --tls-key go together")
 	}
@@ -225,6 +240,9 @@ func (c *config) print(w io.Writer) {
 	c.flags.VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
 			value := f.Value.String()
+			if f.Name == "root-secret-key" && value != "" {
+				value = "(kept to itself)"
+			}
 			if f.Name == "store" || f.Name == "blobs" { // the password is nobody's who looks on
 				if u, err := url.Parse(value); err == nil {
 					value = u.Redacted()

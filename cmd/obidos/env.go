@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// awsVariables point any AWS client at the running obidos.
-func awsVariables(url string) [][2]string {
+// awsVariables point any AWS client at the running obidos. Where that asks for real keys, those the environment has are left.
+func awsVariables(url string, h health) [][2]string {
 	region := os.Getenv("AWS_REGION")
 	if region == "" {
 		region = os.Getenv("AWS_DEFAULT_REGION")
@@ -23,17 +23,25 @@ func awsVariables(url string) [][2]string {
 	if region == "" {
 		region = "us-east-1"
 	}
-	return [][2]string{
+	variables := [][2]string{
 		{"AWS_ENDPOINT_URL", url},
 		{"AWS_REGION", region},
 		{"AWS_DEFAULT_REGION", region},
-		{"AWS_ACCESS_KEY_ID", "test"},
-		{"AWS_SECRET_ACCESS_KEY", "test"},
 	}
+	if h.Auth == "iam" {
+		return variables
+	}
+	return append(variables, [2]string{"AWS_ACCESS_KEY_ID", "test"}, [2]string{"AWS_SECRET_ACCESS_KEY", "test"})
 }
 
 // displaced are variables that would take precedence over ours, or lead to a real account.
-var displaced = []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ENDPOINT_URL_SQS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"}
+func displaced(h health) []string {
+	elsewhere := []string{"AWS_ENDPOINT_URL_SQS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"}
+	if h.Auth == "iam" {
+		return elsewhere
+	}
+	return append(elsewhere, "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+}
 
 func envCommand() *cobra.Command {
 	var r running
@@ -54,13 +62,14 @@ func envCommand() *cobra.Command {
 		default:
 			return fmt.Errorf("--shell is %q; it can be sh, fish or powershell", shell)
 		}
-		if _, err := r.health(c.Context()); err != nil && !errors.Is(err, errNobody) {
+		h, err := r.health(c.Context())
+		if err != nil && !errors.Is(err, errNobody) {
 			return err
 		}
-		for _, v := range awsVariables(r.url()) {
+		for _, v := range awsVariables(r.url(), h) {
 			fmt.Fprintf(c.OutOrStdout(), set, v[0], v[1])
 		}
-		for _, name := range displaced {
+		for _, name := range displaced(h) {
 			fmt.Fprintf(c.OutOrStdout(), unset, name)
 		}
 		return nil
@@ -88,10 +97,11 @@ func execCommand() *cobra.Command {
 		Example: "  obidos exec -- aws sqs list-queues",
 		Args:    cobra.MinimumNArgs(1),
 	}, func(c *cobra.Command, args []string) error {
-		if _, err := r.health(c.Context()); err != nil {
+		h, err := r.health(c.Context())
+		if err != nil {
 			return err
 		}
-		return runIn(c.Context(), awsVariables(r.url()), withEndpoint(r.url(), args)...)
+		return runIn(c.Context(), awsVariables(r.url(), h), displaced(h), withEndpoint(r.url(), args)...)
 	})
 	c.Flags().SetInterspersed(false)
 	return c
@@ -108,16 +118,16 @@ func withEndpoint(url string, args []string) []string {
 	return slices.Insert(slices.Clone(args), 1, "--endpoint-url", url)
 }
 
-func runHere(ctx context.Context, args ...string) error { return runIn(ctx, nil, args...) }
+func runHere(ctx context.Context, args ...string) error { return runIn(ctx, nil, nil, args...) }
 
-// runIn runs a command with our terminal and further variables, and passes its exit status on.
-func runIn(ctx context.Context, variables [][2]string, args ...string) error {
+// runIn runs a command with our terminal, further variables and without some, and passes its exit status on.
+func runIn(ctx context.Context, variables [][2]string, without []string, args ...string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends as it sees fit, and says with what
 	if variables != nil {
 		for _, v := range os.Environ() {
-			if name, _, _ := strings.Cut(v, "="); !slices.Contains(displaced, name) {
+			if name, _, _ := strings.Cut(v, "="); !slices.Contains(without, name) {
 				cmd.Env = append(cmd.Env, v)
 			}
 		}

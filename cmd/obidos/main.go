@@ -53,7 +53,7 @@ func root() *cobra.Command {
 	c.AddCommand(
 		startCommand(), waitCommand(), stopCommand(), statusCommand(), clusterCommand(), healthCommand(), awslocalCommand(),
 		envCommand(), execCommand(), clockCommand(), resetCommand(), snapshotCommand(), exportCommand(), importCommand(), trustCommand(),
-		doctorCommand(), configCommand(), demoCommand(), versionCommand(),
+		authCommand(), accountCommand(), doctorCommand(), configCommand(), demoCommand(), versionCommand(),
 	)
 	return c
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/obidos-cloud/obidos/internal/platform"
+	"github.com/obidos-cloud/obidos/internal/sigv4"
 )
 
 // running is an obidos that a command is about. It is meant by its data directory (--data) or its address (--listen), by
@@ -82,6 +83,7 @@ type health struct {
 	PID     int    `json:"pid"`
 	URL     string `json:"url"`
 	Data    string `json:"data"`
+	Auth    string `json:"auth"`
 	Uptime  string `json:"uptime"`
 }
 
@@ -169,6 +171,14 @@ func (r *running) request(ctx context.Context, socket, method, path string, body
 	if err != nil {
 		return nil, err
 	}
+	if id := os.Getenv("AWS_ACCESS_KEY_ID"); id != "" && socket == "" { // with --auth=iam it asks who we are
+		text, err := signable(req)
+		if err != nil {
+			return nil, err
+		}
+		key := sigv4.Credentials{AccessKey: id, Secret: os.Getenv("AWS_SECRET_ACCESS_KEY"), Token: os.Getenv("AWS_SESSION_TOKEN")}
+		sigv4.Sign(req, key, "obidos", "us-east-1", time.Now(), sigv4.Hash(text))
+	}
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		if _, ok := errors.AsType[*net.OpError](err); ok && ctx.Err() == nil {
@@ -182,6 +192,18 @@ func (r *running) request(ctx context.Context, socket, method, path string, body
 		return nil, fmt.Errorf("%s %s answered %s: %s", method, path, resp.Status, strings.TrimSpace(string(text)))
 	}
 	return resp.Body, nil
+}
+
+// signable is the body of a request, which goes on having it.
+func signable(r *http.Request) ([]byte, error) {
+	if r.GetBody == nil {
+		return nil, nil
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(body)
 }
 
 // awaitReady returns once it answers.

@@ -65,6 +65,9 @@ func start(ctx context.Context, cfg *config, out *os.File) error {
 	defer stop()
 	options := cfg.options(log, stop)
 	options.LocalStack.Hooks = hooks.Hooks
+	if options.Identity, err = cfg.identity(); err != nil {
+		return err
+	}
 	if options.Exporter, err = otlp.FromEnv(os.Getenv, version); err != nil {
 		return err
 	}
@@ -90,6 +93,9 @@ func start(ctx context.Context, cfg *config, out *os.File) error {
 	}()
 	if p.Ready(ready) == nil {
 		greet(out, cfg, listener.Addr(), log, p.Health().Trouble)
+		if k, made := p.RootKey(); made {
+			printRootKey(out, k)
+		}
 		hooks.Run(ready, localstack.Ready)
 		if cfg.container && ready.Err() == nil {
 			fmt.Fprintln(out, "Ready.") // what LocalStack's users wait for
@@ -153,12 +159,15 @@ func guardAddress(cfg *config) error {
 	if _, _, err := net.SplitHostPort(cfg.listen); err != nil {
 		return fmt.Errorf("--listen %q (from %s) is not of the form ADDRESS:PORT: %w", cfg.listen, cfg.from("listen"), err)
 	}
-	if cfg.openRemote || !cfg.reachable() {
+	if cfg.openRemote || !cfg.wideOpen() {
 		return nil
 	}
-	return fmt.Errorf("--listen %s can be reached from other machines, and --auth=open lets in whoever reaches it: everybody there could read and delete everything; "+
-		"if that is meant (a container's own network, say), add --open-to-network (or OBIDOS_OPEN_TO_NETWORK=true)", cfg.listen)
+	return fmt.Errorf("--listen %s can be reached from other machines, and --auth=%s lets in whoever reaches it: everybody there could read and delete everything; "+
+		"start it with --auth=iam, or, if that is meant (a container's own network, say), add --open-to-network (or OBIDOS_OPEN_TO_NETWORK=true)", cfg.listen, cfg.auth)
 }
+
+// wideOpen says whether other machines may do what they like.
+func (c *config) wideOpen() bool { return c.auth != "iam" && c.reachable() }
 
 // reachable says whether other machines can reach the address.
 func (c *config) reachable() bool {
@@ -191,7 +200,7 @@ func greet(out *os.File, cfg *config, addr net.Addr, log *slog.Logger, trouble s
 	if !isTerminal(out) {
 		fmt.Fprintf(out, "obidos %s ready at %s\n", version, r.url())
 		log.Info("ready", "url", r.url(), "version", version, "pid", os.Getpid(), "state", cfg.place())
-		if cfg.reachable() {
+		if cfg.wideOpen() {
 			log.Warn("listening beyond loopback with open credentials: whoever reaches the port may read and delete everything; "+
 				"in a container, publish it to this machine only (docker run -p 127.0.0.1:4566:4566)", "listen", cfg.listen)
 		}
@@ -209,12 +218,18 @@ func greet(out *os.File, cfg *config, addr net.Addr, log *slog.Logger, trouble s
 	if trouble != "" {
 		row("", "%s", p.red(trouble))
 	}
-	if cfg.reachable() {
+	if cfg.wideOpen() {
 		row("reach", "%s: whoever reaches the port may do everything", cfg.listen)
 	}
 	which := ""
 	if r.listen != defaultListen {
 		which = " --listen " + r.listen
+	}
+	switch cfg.auth {
+	case "iam":
+		row("auth", "every request is verified and authorized")
+	case "log":
+		row("auth", "everybody may do everything; what IAM would deny is logged")
 	}
 	row("try", "obidos exec%s -- aws sqs create-queue --queue-name hello", which)
 	row("", "%-46s%s", `eval "$(obidos env`+which+`)"`, p.dim("points the AWS clients of a shell here"))

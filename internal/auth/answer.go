@@ -119,7 +119,7 @@ func text(e *sigv4.Error, s style) string {
 		if s3 {
 			return "The AWS Access Key Id you provided does not exist in our records."
 		}
-		return "The security token included in the request is invalid."
+		return "The security token included in the request is invalid." + e.Detail
 	case sigv4.BadToken:
 		if s3 {
 			return "The provided token is malformed or otherwise invalid."

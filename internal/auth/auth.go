@@ -136,7 +136,7 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 		case sigv4.Malformed:
 			return c, &sigv4.Error{Reason: sigv4.Incomplete, Claim: c.Claim, Detail: "Credential"}
 		}
-		return c, &sigv4.Error{Reason: sigv4.UnknownKey, Claim: c.Claim}
+		return c, &sigv4.Error{Reason: sigv4.UnknownKey, Claim: c.Claim, Detail: howToLogIn(id)}
 	}
 	c.Account = aws.DefaultAccount
 	if aws.IsAccount(id) {
@@ -147,6 +147,14 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 		c.Principal.ARN = "arn:" + partition + strings.TrimPrefix(c.Principal.ARN, "arn:aws")
 	}
 	return c, nil
+}
+
+// howToLogIn is for those who come with a key that opens an emulator: "test".
+func howToLogIn(id string) string {
+	if strings.HasPrefix(id, LastingKey) || strings.HasPrefix(id, TemporaryKey) {
+		return ""
+	}
+	return " This obidos runs with --auth=iam and takes only access keys that it made: it printed root's when it first started, and aws iam create-access-key makes more."
 }
 
 // findKey looks the lasting access key of c's claim up.

@@ -78,12 +78,8 @@ type question struct {
 // Authorize implements Authorizer.
 func (g *Guard) Authorize(ctx context.Context, c *Call) error {
 	plan := model.AuthorizationOf(c.Operation)
-	x := g.questions.Get().(*question)
-	defer func() {
-		*x = question{limits: x.limits[:0], arns: x.arns[:0]}
-		g.questions.Put(x)
-	}()
-	x.ctx, x.q, x.call, x.now = ctx, aws.RequestOf(ctx), c, g.o.Clock.Now()
+	x := g.begin(ctx, c)
+	defer g.end(x)
 	p := &x.q.Principal
 	if p.Service != "" && p.Service == servicePrincipal(c.Operation.Service) {
 		return nil // its own work on what is its own
@@ -104,6 +100,30 @@ func (g *Guard) Authorize(ctx context.Context, c *Call) error {
 		}
 	}
 	return nil
+}
+
+// Permit decides whether the principal of ctx's request may do something that is no operation of AWS's: "obidos:ReadClock".
+func (g *Guard) Permit(ctx context.Context, action string) error {
+	service, name, _ := strings.Cut(action, ":")
+	x := g.begin(ctx, &Call{Operation: &model.Operation{Name: name, Service: &model.Service{Name: service, SigningName: service}}})
+	defer g.end(x)
+	if err := g.know(x); err != nil {
+		return err
+	}
+	x.action = &model.Action{Name: action}
+	x.request.Action, x.request.Keys = action, x
+	return g.decide(x, "*")
+}
+
+func (g *Guard) begin(ctx context.Context, c *Call) *question {
+	x := g.questions.Get().(*question)
+	x.ctx, x.q, x.call, x.now = ctx, aws.RequestOf(ctx), c, g.o.Clock.Now()
+	return x
+}
+
+func (g *Guard) end(x *question) {
+	*x = question{limits: x.limits[:0], arns: x.arns[:0]}
+	g.questions.Put(x)
 }
 
 // know finds out what the principal is and has.

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
 )
 
@@ -130,7 +129,7 @@ func (x *question) global(name string) policy.Value {
 	}
 	if key, ok := strings.CutPrefix(name, "principaltag/"); ok {
 		if s != nil {
-			if v := tag(s.Tags, key); v.Present() || s.Kind == aws.FederatedUser {
+			if v := tag(s.Tags, key); v.Present() {
 				return v
 			}
 		}

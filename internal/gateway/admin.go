@@ -34,6 +34,7 @@ type Health struct {
 	PID      int               `json:"pid"`
 	URL      string            `json:"url"`  // where it listens
 	Data     string            `json:"data"` // the directory, or "memory"
+	Auth     string            `json:"auth"` // "open", "log" or "iam"
 	Uptime   string            `json:"uptime"`
 	Services map[string]string `json:"services"` // "running" for each that serves anything
 }

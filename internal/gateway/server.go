@@ -38,6 +38,10 @@ type Server struct {
 	Admin     http.Handler
 	Log       *slog.Logger
 
+	// Permit says whether the principal of ctx's request may use our own endpoints in a way: "obidos:ChangeClock". Where it is nil
+	// everybody on this machine may.
+	Permit func(ctx context.Context, action string) error
+
 	OpenLocalStack bool // other machines too may use the endpoints of LocalStack's that change something
 }
 
@@ -61,6 +65,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if !toldToAll(r) && !fromHere(r) && !(s.OpenLocalStack && strings.HasPrefix(r.URL.Path, "/_localstack/")) {
 			http.Error(w, "obidos refuses this request: "+r.URL.Path+" is for callers on its own machine; run the obidos command there (in its container: docker exec)", http.StatusForbidden)
 			return
+		}
+		if s.Permit != nil && !toldToAll(r) {
+			if err := s.admit(r); err != nil {
+				s.Log.Warn("refused", "path", r.URL.Path, "reason", err)
+				http.Error(w, "obidos refuses this request: "+err.Error(), http.StatusForbidden)
+				return
+			}
 		}
 		s.Admin.ServeHTTP(w, r)
 		return

@@ -533,3 +533,44 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// Where requests are authorized, our own endpoints are for signed requests of those who may use them.
+func TestOwnEndpointsAskWhoItIs(t *testing.T) {
+	var asked string
+	s := &gateway.Server{
+		Auth: auth.New(auth.Options{Mode: auth.IAM, Directory: keys{}}), Log: slog.New(slog.DiscardHandler),
+		Admin: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
+		Permit: func(ctx context.Context, action string) error {
+			asked = aws.RequestOf(ctx).Principal.ARN + " " + action
+			if strings.HasPrefix(action, "obidos:Change") {
+				return errors.New("it may not")
+			}
+			return nil
+		},
+	}
+	for _, c := range []struct {
+		name, method, path, secret string
+		status                     int
+		asked                      string
+	}{
+		{"unsigned", "GET", "/_obidos/clock", "", 403, ""},
+		{"a wrong secret", "GET", "/_obidos/clock", "guess", 403, ""},
+		{"who may", "GET", "/_obidos/clock", "secret", 204, "arn:aws:iam::111122223333:user/u obidos:ReadClock"},
+		{"who may not", "POST", "/_obidos/clock", "secret", 403, "arn:aws:iam::111122223333:user/u obidos:ChangeClock"},
+		{"a path below", "DELETE", "/_obidos/snapshots/base", "secret", 403, "arn:aws:iam::111122223333:user/u obidos:ChangeSnapshots"},
+		{"LocalStack's", "POST", "/_localstack/state/reset", "", 403, ""},
+		{"what all may know", "GET", "/_obidos/health", "", 204, ""},
+	} {
+		asked = ""
+		r := httptest.NewRequest(c.method, "http://localhost:4566"+c.path, strings.NewReader("{}"))
+		r.RemoteAddr = "127.0.0.1:5000"
+		if c.secret != "" {
+			sigv4.Sign(r, sigv4.Credentials{AccessKey: knownKey, Secret: c.secret}, "obidos", "us-east-1", time.Now(), sigv4.Hash([]byte("{}")))
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != c.status || asked != c.asked {
+			t.Errorf("%s: %d %s, asked %q", c.name, w.Code, w.Body, asked)
+		}
+	}
+}

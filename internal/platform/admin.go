@@ -64,7 +64,7 @@ func (p *Platform) serveSocket(ctx context.Context) error {
 // Health implements gateway.Platform.
 func (p *Platform) Health() gateway.Health {
 	h := gateway.Health{
-		Status: "running", Version: p.o.Version, PID: os.Getpid(), Data: "memory",
+		Status: "running", Version: p.o.Version, PID: os.Getpid(), Data: "memory", Auth: p.o.Identity.Mode.String(),
 		Uptime: time.Since(p.started).Round(time.Second).String(), Services: map[string]string{},
 	}
 	if c := p.o.Cluster; c != nil {

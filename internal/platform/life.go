@@ -25,7 +25,6 @@ import (
 	"github.com/obidos-cloud/obidos/internal/service/cloudcontrol"
 	"github.com/obidos-cloud/obidos/internal/service/iam"
 	"github.com/obidos-cloud/obidos/internal/service/sqs"
-	"github.com/obidos-cloud/obidos/internal/service/sts"
 	"github.com/obidos-cloud/obidos/internal/service/tagging"
 	"github.com/obidos-cloud/obidos/internal/shelf"
 	"github.com/obidos-cloud/obidos/internal/store"
@@ -44,6 +43,8 @@ type life struct {
 	timers   *timer.Timers
 	shelf    *shelf.Shelf
 	door     *call.Door
+	users    *iam.Service
+	usage    *auth.Usage
 	recorder *telemetry.Recorder
 	server   *gateway.Server
 	runs     []run // what works in the background, in the order it is stopped
@@ -110,7 +111,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	l.shelf = shelf.New(st.Space(shelf.SpaceName), p.blobs, shelf.Options{Oldest: p.oldest, Alone: !l.shared && others == nil, Grace: p.grace(), Log: p.log})
 	ledger := task.NewLedger(st.Space("task"))
 	l.recorder = telemetry.New(telemetry.Options{Clock: l.clock, Archive: telemetry.NewArchive(st.Space("telemetry")), Log: p.log})
-	l.door = call.New(call.Options{Mode: auth.Open, Limits: p.o.EnforceLimits, Telemetry: l.recorder, Log: p.log})
+	l.door = call.New(call.Options{Mode: p.o.Identity.Mode, Limits: p.o.EnforceLimits, Telemetry: l.recorder, Log: p.log})
 	if n != nil {
 		l.door.Connect(n)
 	}
@@ -124,7 +125,16 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	identities := iam.New(st.Space("iam"), iam.Options{Changes: changes})
 	l.door.Register(sqsapi.API(), queues)
 	l.door.Register(iamapi.API(), identities)
-	l.door.Register(stsapi.API(), sts.New())
+
+	l.users, l.usage = iam.New(st.Space("iam"), iam.Options{Changes: changes}), auth.NewUsage(nil)
+	sessions := auth.NewSessions(st.Space("auth"))
+	l.door.Register(iamapi.API(), l.users)
+	guard := auth.NewGuard(auth.GuardOptions{Directory: l.users.Directory(), Clock: l.clock, Guardrails: p.o.Identity.guardrails(), Usage: l.usage})
+	l.door.Guard(guard)
+	l.door.Register(stsapi.API(), newTokens(p.o.Identity.Mode, guard, l.users, sessions, l.clock))
+	if err := p.giveRoot(ctx, l.users); err != nil {
+		return nil, fmt.Errorf("give root its access key: %w", err)
+	}
 
 	// What they offer as resources, and the services that work on all of those.
 	types := resource.NewRegistry(queues.Types(sqsapi.Client{Invoker: l.door})...)
@@ -133,8 +143,13 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 
 	// The way in.
 	l.server = &gateway.Server{
-		Wire: wire.New(api.All()...), Auth: auth.New(auth.Options{Mode: auth.Open, Clock: l.clock}), Door: l,
+		Wire: wire.New(api.All()...), Door: l,
+		Auth:   auth.New(auth.Options{Mode: p.o.Identity.Mode, Clock: l.clock, Directory: l.users.Directory(), Sessions: sessions}),
 		Access: p.o.Access, PublicURL: p.o.PublicURL, Admin: p.admin, Log: p.log, OpenLocalStack: p.o.LocalStack.Open,
+	}
+
+	if p.o.Identity.Mode == auth.IAM {
+		l.server.Permit = guard.Permit
 	}
 
 	l.runs = []run{

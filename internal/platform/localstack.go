@@ -21,6 +21,7 @@ func (p *Platform) endpoints() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/_obidos/", gateway.NewAdmin(p))
 	p.stateEndpoints(mux)
+	p.identityEndpoints(mux)
 	mux.HandleFunc("GET /_obidos/cluster", p.serveCluster)
 	mux.Handle("/_localstack/", &localstack.Endpoints{
 		Platform: asLocalStack{p}, Hooks: p.o.LocalStack.Hooks, Eager: p.o.LocalStack.Eager,

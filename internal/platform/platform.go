@@ -22,6 +22,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/datadir"
 	"github.com/obidos-cloud/obidos/internal/gateway"
 	"github.com/obidos-cloud/obidos/internal/owner"
+	"github.com/obidos-cloud/obidos/internal/service/iam"
 	"github.com/obidos-cloud/obidos/internal/snapshot"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
@@ -35,6 +36,7 @@ type Options struct {
 	Relaxed       bool          // sync every 100 ms instead of before each answer
 	SyncDelay     time.Duration // added to each sync: for benchmarks
 	EnforceLimits bool          // AWS's throttling and waits
+	Identity      Identity      // who may do what
 	PublicURL     string        // what URLs begin with; where empty, what each request was sent to
 	QueueURLs     string        // their shape, by LocalStack's names: "standard"; plain where empty
 	Access        gateway.Access
@@ -74,6 +76,7 @@ type Platform struct {
 	mu      sync.Mutex    // guards what follows
 	begun   chan struct{} // closed when a life begins, and replaced when it ends
 	url     string        // where it listens
+	rootKey iam.RootKey   // made when it began
 	waiting []io.Closer   // connections of those who wait for the end
 }
 

@@ -1,0 +1,171 @@
+package platform_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/obidos-cloud/obidos/internal/api"
+	"github.com/obidos-cloud/obidos/internal/api/iamapi"
+	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
+	"github.com/obidos-cloud/obidos/internal/auth"
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/lang/policy"
+	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/platform"
+	"github.com/obidos-cloud/obidos/internal/scenario"
+	"github.com/obidos-cloud/obidos/internal/service/iam"
+	"github.com/obidos-cloud/obidos/internal/store/memory"
+	"github.com/obidos-cloud/obidos/internal/wire"
+)
+
+var (
+	here    = aws.Scope{Account: aws.DefaultAccount, Region: "us-east-1"}
+	rootKey = iam.RootKey{Account: aws.DefaultAccount, ID: "AKIAROOTROOTROOTROOT", Secret: "a secret of some length"}
+)
+
+// asked is how a node is asked by the holder of a key.
+func asked(n *node, protocol model.Protocol, id, secret string) model.Invoker {
+	return scenario.HTTP(wire.New(api.All()...), protocol, signedAs(id, secret, ""), n.url, here)
+}
+
+func codeOf(err error) string {
+	if e, ok := errors.AsType[*aws.Error](err); ok {
+		return e.Code
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// A key and a policy hold on all nodes as soon as they are answered, and so does that they are gone.
+func TestKeysHoldAtOnceEverywhere(t *testing.T) {
+	t.Parallel()
+	e := memory.New(memory.Options{})
+	t.Cleanup(func() { e.Close() })
+	var nodes []*node
+	for i := range 2 {
+		nodes = append(nodes, serve(t, open(t, platform.Options{
+			Engine: e, Node: fmt.Sprint("n", i), Cluster: &platform.Cluster{Name: "test"}, Version: "v",
+			Identity: platform.Identity{Mode: auth.IAM, RootKey: rootKey},
+		})))
+	}
+	settled(t, nodes[0], 2)
+	users := iamapi.Client{Invoker: asked(nodes[0], model.Query, rootKey.ID, rootKey.Secret)}
+	queues := sqsapi.Client{Invoker: asked(nodes[1], model.JSON10, rootKey.ID, rootKey.Secret)}
+	ctx := t.Context()
+	url, err := queues.CreateQueue(ctx, &sqsapi.CreateQueueInput{QueueName: "q"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := userWith(t, users, "bob", document{"2012-10-17", []documentStatement{{"Allow", []string{"sqs:GetQueueUrl"}, []string{"*"}}}})
+	steps := []struct {
+		name string
+		do   func() error
+		want string
+	}{
+		{"nothing allows it", func() error { return nil }, "AccessDeniedException"},
+		{"a policy does", func() error {
+			_, err := users.PutUserPolicy(ctx, &iamapi.PutUserPolicyInput{
+				UserName: "bob", PolicyName: "send", PolicyDocument: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}}`,
+			})
+			return err
+		}, ""},
+		{"the key sleeps", func() error {
+			_, err := users.UpdateAccessKey(ctx, &iamapi.UpdateAccessKeyInput{UserName: aws.Some("bob"), AccessKeyId: key.AccessKeyId, Status: iamapi.StatusTypeInactive})
+			return err
+		}, "UnrecognizedClientException"},
+		{"the key wakes", func() error {
+			_, err := users.UpdateAccessKey(ctx, &iamapi.UpdateAccessKeyInput{UserName: aws.Some("bob"), AccessKeyId: key.AccessKeyId, Status: iamapi.StatusTypeActive})
+			return err
+		}, ""},
+		{"the key is gone", func() error {
+			_, err := users.DeleteAccessKey(ctx, &iamapi.DeleteAccessKeyInput{UserName: aws.Some("bob"), AccessKeyId: key.AccessKeyId})
+			return err
+		}, "UnrecognizedClientException"},
+	}
+	for _, s := range steps {
+		if err := s.do(); err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
+		for i, n := range nodes {
+			bob := sqsapi.Client{Invoker: asked(n, model.JSON10, key.AccessKeyId, key.SecretAccessKey)}
+			if _, err := bob.SendMessage(ctx, &sqsapi.SendMessageInput{QueueUrl: url.QueueUrl.V, MessageBody: "x"}); codeOf(err) != s.want {
+				t.Errorf("%s: node %d answers %v, want %q", s.name, i, err, s.want)
+			}
+		}
+	}
+}
+
+// Root's key is made once and told once; accounts are made with keys of their own, which reach nothing of others'.
+func TestRootKeys(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := serve(t, open(t, platform.Options{Data: dir, Identity: platform.Identity{Mode: auth.IAM}}))
+	k, made := first.RootKey()
+	if !made {
+		t.Fatal("no key was made")
+	}
+	other, err := first.CreateAccount(t.Context(), "123456789012")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.CreateAccount(t.Context(), "123456789012"); !errors.Is(err, platform.ErrAccount) {
+		t.Errorf("an account made twice: %v", err)
+	}
+	if _, err := first.CreateAccount(t.Context(), "12345"); err == nil {
+		t.Error("an account of five digits")
+	}
+	first.stop()
+	again := serve(t, open(t, platform.Options{Data: dir, Identity: platform.Identity{Mode: auth.IAM}}))
+	if k, made := again.RootKey(); made {
+		t.Errorf("another key was made: %s", k.ID)
+	}
+	for _, key := range []iam.RootKey{k, other} {
+		out, err := iamapi.Client{Invoker: asked(again, model.Query, key.ID, key.Secret)}.CreateUser(t.Context(), &iamapi.CreateUserInput{UserName: "u"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "arn:aws:iam::" + key.Account + ":user/u"; out.User.Arn != want {
+			t.Errorf("made %s, want %s", out.User.Arn, want)
+		}
+	}
+	queues := sqsapi.Client{Invoker: asked(again, model.JSON10, k.ID, k.Secret)}
+	if _, err := queues.CreateQueue(t.Context(), &sqsapi.CreateQueueInput{QueueName: "q"}); err != nil {
+		t.Fatal(err)
+	}
+	stranger := sqsapi.Client{Invoker: asked(again, model.JSON10, other.ID, other.Secret)}
+	send := &sqsapi.SendMessageInput{QueueUrl: again.url + "/000000000000/q", MessageBody: "x"}
+	if _, err := stranger.SendMessage(t.Context(), send); codeOf(err) != "AccessDeniedException" {
+		t.Errorf("another account's root sends: %v", err)
+	}
+	if _, err := queues.AddPermission(t.Context(), &sqsapi.AddPermissionInput{QueueUrl: send.QueueUrl, Label: "l", AWSAccountIds: []string{other.Account}, Actions: []string{"SendMessage"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stranger.SendMessage(t.Context(), send); err != nil {
+		t.Errorf("with the queue's permission: %v", err)
+	}
+}
+
+// What a guardrail does not allow nobody may do in its account, root included.
+func TestGuardrails(t *testing.T) {
+	t.Parallel()
+	p, err := policy.Parse(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"sqs:DeleteQueue","Resource":"*"}]}`, policy.Guardrail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := serve(t, open(t, platform.Options{Identity: platform.Identity{
+		Mode: auth.IAM, RootKey: rootKey, Guardrails: map[string][]policy.Source{"": {{Name: "no deletes", Policy: p}}},
+	}}))
+	queues := sqsapi.Client{Invoker: asked(n, model.JSON10, rootKey.ID, rootKey.Secret)}
+	url, err := queues.CreateQueue(t.Context(), &sqsapi.CreateQueueInput{QueueName: "q"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = queues.DeleteQueue(t.Context(), &sqsapi.DeleteQueueInput{QueueUrl: url.QueueUrl.V})
+	if codeOf(err) != "AccessDeniedException" || !strings.Contains(err.Error(), "explicit deny in a service control policy") {
+		t.Errorf("the guardrail denies: %v", err)
+	}
+}
