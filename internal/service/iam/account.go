@@ -2,12 +2,9 @@ package iam
 
 import (
 	"context"
-	"fmt"
-	"sync"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
+	"github.com/obidos-cloud/obidos/internal/service/iam/credential"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -77,7 +74,7 @@ func (s *Service) GetAccountSummary(ctx context.Context, _ *iamapi.GetAccountSum
 			"AccessKeysPerUserQuota": 2, "AttachedPoliciesPerGroupQuota": 10, "AttachedPoliciesPerRoleQuota": 10, "AttachedPoliciesPerUserQuota": 10,
 			"AssumeRolePolicySizeQuota": 2048, "GroupPolicySizeQuota": 5120, "RolePolicySizeQuota": 10240, "UserPolicySizeQuota": 2048,
 			"PolicySizeQuota": 6144, "VersionsPerPolicyQuota": 5, "PolicyVersionsInUseQuota": 10000, "GroupsPerUserQuota": 10,
-			"SigningCertificatesPerUserQuota": maxCertificates, "ServerCertificatesQuota": maxServers, "GlobalEndpointTokenVersion": 1,
+			"SigningCertificatesPerUserQuota": credential.MaxSigning, "ServerCertificatesQuota": credential.MaxServers, "GlobalEndpointTokenVersion": 1,
 			"AccountMFAEnabled": 0, "AccountPasswordPresent": 0, "AccountAccessKeysPresent": 0, "AccountSigningCertificatesPresent": 0,
 			"Users": int32(a.Counts[aUser]), "Groups": int32(a.Counts[aGroup]), "Roles": int32(a.Counts[aRole]),
 			"Policies": int32(a.Counts[aPolicy]), "InstanceProfiles": int32(a.Counts[aProfile]),
@@ -93,13 +90,12 @@ func (s *Service) GetAccountSummary(ctx context.Context, _ *iamapi.GetAccountSum
 		if len(a.Keys) > 0 {
 			m["AccountAccessKeysPresent"] = 1
 		}
-		if some(t.certificates.Keys(tx, store.ScanOptions{Limit: 1}, account, account)) {
+		if len(s.Of(tx, account, account).Certificates) > 0 {
 			m["AccountSigningCertificatesPresent"] = 1
 		}
-		m["ServerCertificates"] = count(t.servers.Keys(tx, store.ScanOptions{}, account))
-		m["Providers"] = count(t.oidc.Keys(tx, store.ScanOptions{}, account)) + count(t.saml.Keys(tx, store.ScanOptions{}, account))
-		m["MFADevices"] = count(t.devices.Keys(tx, store.ScanOptions{}, account))
-		m["MFADevicesInUse"] = count(t.userDevices.Keys(tx, store.ScanOptions{}, account))
+		devices, inUse, servers := s.Credentials.Count(tx, account)
+		m["MFADevices"], m["MFADevicesInUse"], m["ServerCertificates"] = int32(devices), int32(inUse), int32(servers)
+		m["Providers"] = int32(s.Providers.Count(tx, account))
 		m["PolicyVersionsInUse"] = 0
 		for _, c := range t.counts.Scan(tx, store.ScanOptions{}, account) {
 			if c.Attached > 0 {
@@ -108,13 +104,6 @@ func (s *Service) GetAccountSummary(ctx context.Context, _ *iamapi.GetAccountSum
 		}
 		return &iamapi.GetAccountSummaryOutput{SummaryMap: m}, nil
 	})
-}
-
-func count(keys func(func(store.Key) bool)) (n int32) {
-	for range keys {
-		n++
-	}
-	return n
 }
 
 // What an account that is in no organization is answered where AWS would ask the organization.
@@ -191,36 +180,4 @@ func (s *Service) ListDelegationRequests(_ context.Context, in *iamapi.ListDeleg
 // GetDelegationRequest finds none.
 func (s *Service) GetDelegationRequest(_ context.Context, in *iamapi.GetDelegationRequestInput) (*iamapi.GetDelegationRequestOutput, error) {
 	return nil, iamapi.NoSuchEntityException("The delegation request with id %s cannot be found.", in.DelegationRequestId)
-}
-
-// maxPacked is how much of what is compressed fits into a record.
-const maxPacked = 1 << 20
-
-var packer = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
-})
-
-var unpacker = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
-})
-
-// pack compresses what is long and seldom read.
-func pack(text []byte) []byte {
-	w, err := packer()
-	if err != nil {
-		panic(err) // its options are wrong
-	}
-	return w.EncodeAll(text, nil)
-}
-
-func unpack(packed []byte) ([]byte, error) {
-	r, err := unpacker()
-	if err != nil {
-		panic(err) // its options are wrong
-	}
-	text, err := r.DecodeAll(packed, nil)
-	if err != nil {
-		return nil, fmt.Errorf("unpack: %w", err)
-	}
-	return text, nil
 }

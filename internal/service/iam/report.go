@@ -10,6 +10,8 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/iam/credential"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -54,7 +56,7 @@ func (s *Service) GenerateCredentialReport(ctx context.Context, _ *iamapi.Genera
 	if err != nil || text == nil {
 		return complete, err
 	}
-	packed := pack(text)
+	packed := form.Pack(text)
 	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.GenerateCredentialReportOutput, error) {
 		if good(tx, h) { // somebody else has made one
 			return complete, nil
@@ -76,7 +78,7 @@ func (s *Service) GetCredentialReport(ctx context.Context, _ *iamapi.GetCredenti
 		if seconds(tx)-r.Made >= int64(reportLasts/time.Second) {
 			return nil, iamapi.CredentialReportExpiredException("The credential report has expired. Generate a new one.")
 		}
-		text, err := unpack(r.Content)
+		text, err := form.Unpack(r.Content)
 		if err != nil {
 			return nil, err
 		}
@@ -86,11 +88,10 @@ func (s *Service) GetCredentialReport(ctx context.Context, _ *iamapi.GetCredenti
 
 // credentialReport is the report as it is now: the account's root, then its users in the order of their names.
 func (s *Service) credentialReport(tx *store.Tx, h home) ([]byte, error) {
-	settings, _ := s.tables.settings.Get(tx, h.account)
 	a, _ := s.tables.accounts.Get(tx, h.account)
 	root := []string{"<root_account>", h.arn("root"), reportTime(a.Created), "not_supported", "no_information", "not_supported", "not_supported", "false"}
 	root = append(root, s.reportKeys(tx, a.Keys)...)
-	rows := [][]string{append(root, s.reportCertificates(tx, h, h.account)...)}
+	rows := [][]string{append(root, reportCertificates(s.Of(tx, h.account, h.account))...)}
 
 	for key := range s.tables.names.Keys(tx, store.ScanOptions{}, h.account, aUser.key()) {
 		u, err := s.user(tx, h, key.String(2))
@@ -98,12 +99,12 @@ func (s *Service) credentialReport(tx *store.Tx, h home) ([]byte, error) {
 			continue
 		}
 		row := []string{u.Name, h.arnOf(aUser, u.named), reportTime(u.Created), "false", notAvailable, notAvailable, notAvailable}
-		if p, ok := s.tables.passwords.Get(tx, h.account, u.ID); ok {
-			row[3], row[4], row[5], row[6] = "true", "no_information", reportTime(p.Changed), reportTime(settings.Passwords.expires(p.Changed))
+		has := s.Of(tx, h.account, u.ID)
+		if has.Password {
+			row[3], row[4], row[5], row[6] = "true", "no_information", reportTime(has.Changed), reportTime(has.Expires)
 		}
-		mfa := some(s.tables.userDevices.Keys(tx, store.ScanOptions{Limit: 1}, h.account, u.ID))
-		row = append(append(row, strconv.FormatBool(mfa)), s.reportKeys(tx, u.Keys)...)
-		rows = append(rows, append(row, s.reportCertificates(tx, h, u.ID)...))
+		row = append(append(row, strconv.FormatBool(has.MFA)), s.reportKeys(tx, u.Keys)...)
+		rows = append(rows, append(row, reportCertificates(has)...))
 	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -134,12 +135,10 @@ func orNot(s string) string {
 }
 
 // reportCertificates are the columns of two signing certificates.
-func (s *Service) reportCertificates(tx *store.Tx, h home, user string) []string {
-	row := slices.Repeat([]string{"false", notAvailable}, maxCertificates)
-	i := 0
-	for _, c := range s.tables.certificates.Scan(tx, store.ScanOptions{Limit: maxCertificates}, h.account, user) {
-		row[i], row[i+1] = strconv.FormatBool(!c.Inactive), reportTime(c.Uploaded)
-		i += 2
+func reportCertificates(has credential.Has) []string {
+	row := slices.Repeat([]string{"false", notAvailable}, credential.MaxSigning)
+	for i, c := range has.Certificates {
+		row[2*i], row[2*i+1] = strconv.FormatBool(c.Active), reportTime(c.Uploaded)
 	}
 	return row
 }

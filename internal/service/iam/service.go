@@ -26,6 +26,8 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/iam/credential"
+	"github.com/obidos-cloud/obidos/internal/service/iam/provider"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -37,7 +39,9 @@ type Options struct {
 
 // Service is the API.
 type Service struct {
-	iamapi.Unimplemented // what is left out, see docs/iam.md
+	rest                    // what is left out, see docs/iam.md
+	*credential.Credentials // operations of what users sign in with
+	*provider.Providers     // and of whom the account trusts
 
 	space  store.Space
 	tables tables
@@ -51,12 +55,16 @@ type Service struct {
 	used   map[string]useRecord // what was last written of what was used
 }
 
+// rest is below what is embedded beside it, which so goes first.
+type rest struct{ iamapi.Unimplemented }
+
 var _ iamapi.Service = (*Service)(nil)
 
 // New is the service over space.
 func New(space store.Space, o Options) *Service {
 	s := &Service{space: space, tables: newTables(space), o: o, used: map[string]useRecord{}}
 	s.directory = newDirectory(s)
+	s.Credentials, s.Providers = credential.New(space, holders{s}), provider.New(space)
 	return s
 }
 

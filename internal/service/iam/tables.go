@@ -22,7 +22,7 @@ type tables struct {
 	keyUses     store.Table[useRecord]      // id of an access key → when it was last used
 	roleUses    store.Table[useRecord]      // account, id of a role → when it was last used
 	deletions   store.Table[deletionRecord] // account, task → the deletion of a service-linked role
-	credentials                             // credentials.go
+	knowledge                               // knowledge.go; packages credential and provider have tables of their own, numbers 40 to 49
 }
 
 func newTables(s store.Space) tables {
@@ -44,7 +44,7 @@ func newTables(s store.Space) tables {
 		keyUses:     store.NewTable[useRecord](s, 15, "keyuse", store.Global),
 		roleUses:    store.NewTable[useRecord](s, 16, "roleuse", store.Global),
 		deletions:   store.NewTable[deletionRecord](s, 17, "deletion", store.Global),
-		credentials: newCredentials(s),
+		knowledge:   newKnowledge(s),
 	}
 }
 

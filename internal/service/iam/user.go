@@ -125,7 +125,7 @@ func (s *Service) DeleteUser(ctx context.Context, in *iamapi.DeleteUserInput) (*
 		case len(u.Keys) > 0:
 			return nil, conflict("delete access keys")
 		}
-		if err := s.credentialsOf(tx, h, u.ID); err != nil {
+		if err := s.Left(tx, h.account, u.ID); err != nil {
 			return nil, err
 		}
 		if u.Boundary != "" {

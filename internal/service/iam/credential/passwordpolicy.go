@@ -1,4 +1,4 @@
-package iam
+package credential
 
 import (
 	"context"
@@ -6,11 +6,12 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
 // UpdateAccountPasswordPolicy makes all of the policy anew: what is not given is as if there were no policy.
-func (s *Service) UpdateAccountPasswordPolicy(ctx context.Context, in *iamapi.UpdateAccountPasswordPolicyInput) (*iamapi.UpdateAccountPasswordPolicyOutput, error) {
+func (s *Credentials) UpdateAccountPasswordPolicy(ctx context.Context, in *iamapi.UpdateAccountPasswordPolicyInput) (*iamapi.UpdateAccountPasswordPolicyOutput, error) {
 	r := passwordRules{
 		Length: in.MinimumPasswordLength.Or(6), Symbols: in.RequireSymbols.V, Numbers: in.RequireNumbers.V,
 		Uppercase: in.RequireUppercaseCharacters.V, Lowercase: in.RequireLowercaseCharacters.V, Change: in.AllowUsersToChangePassword.V,
@@ -19,21 +20,18 @@ func (s *Service) UpdateAccountPasswordPolicy(ctx context.Context, in *iamapi.Up
 	if in.HardExpiry.Set {
 		r.Hard = &in.HardExpiry.V
 	}
-	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.UpdateAccountPasswordPolicyOutput, error) {
-		settings, _ := s.tables.settings.Get(tx, h.account)
-		settings.Passwords = &r
-		s.tables.settings.Set(tx, settings, h.account)
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.UpdateAccountPasswordPolicyOutput, error) {
+		s.tables.rules.Set(tx, r, h.Account)
 		return &iamapi.UpdateAccountPasswordPolicyOutput{}, nil
 	})
 }
 
 // GetAccountPasswordPolicy answers an error where the account has none of its own.
-func (s *Service) GetAccountPasswordPolicy(ctx context.Context, _ *iamapi.GetAccountPasswordPolicyInput) (*iamapi.GetAccountPasswordPolicyOutput, error) {
-	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetAccountPasswordPolicyOutput, error) {
-		settings, _ := s.tables.settings.Get(tx, h.account)
-		r := settings.Passwords
+func (s *Credentials) GetAccountPasswordPolicy(ctx context.Context, _ *iamapi.GetAccountPasswordPolicyInput) (*iamapi.GetAccountPasswordPolicyOutput, error) {
+	return form.View(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.GetAccountPasswordPolicyOutput, error) {
+		r := s.rules(tx, h.Account)
 		if r == nil {
-			return nil, iamapi.NoSuchEntityException("The Password Policy with domain name %s cannot be found.", h.account)
+			return nil, iamapi.NoSuchEntityException("The Password Policy with domain name %s cannot be found.", h.Account)
 		}
 		p := &iamapi.PasswordPolicy{
 			MinimumPasswordLength: aws.Some(r.Length), RequireSymbols: aws.Some(r.Symbols), RequireNumbers: aws.Some(r.Numbers),
@@ -49,16 +47,22 @@ func (s *Service) GetAccountPasswordPolicy(ctx context.Context, _ *iamapi.GetAcc
 }
 
 // DeleteAccountPasswordPolicy puts AWS's own rules in force again.
-func (s *Service) DeleteAccountPasswordPolicy(ctx context.Context, _ *iamapi.DeleteAccountPasswordPolicyInput) (*iamapi.DeleteAccountPasswordPolicyOutput, error) {
-	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.DeleteAccountPasswordPolicyOutput, error) {
-		settings, _ := s.tables.settings.Get(tx, h.account)
-		if settings.Passwords == nil {
+func (s *Credentials) DeleteAccountPasswordPolicy(ctx context.Context, _ *iamapi.DeleteAccountPasswordPolicyInput) (*iamapi.DeleteAccountPasswordPolicyOutput, error) {
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.DeleteAccountPasswordPolicyOutput, error) {
+		if s.rules(tx, h.Account) == nil {
 			return nil, iamapi.NoSuchEntityException("The account policy with name PasswordPolicy cannot be found.")
 		}
-		settings.Passwords = nil
-		s.tables.settings.Set(tx, settings, h.account)
+		s.tables.rules.Delete(tx, h.Account)
 		return &iamapi.DeleteAccountPasswordPolicyOutput{}, nil
 	})
+}
+
+// rules are an account's own; nil where it has none.
+func (s *Credentials) rules(tx *store.Tx, account string) *passwordRules {
+	if r, ok := s.tables.rules.Get(tx, account); ok {
+		return &r
+	}
+	return nil
 }
 
 // symbols are what counts as a symbol in a password.

@@ -1,4 +1,4 @@
-package iam
+package credential
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -44,10 +45,10 @@ func newPassword() (password string, hash []byte) {
 }
 
 // CreateServiceSpecificCredential gives a user a name and a password for a service. The password is told this once.
-func (s *Service) CreateServiceSpecificCredential(ctx context.Context, in *iamapi.CreateServiceSpecificCredentialInput) (*iamapi.CreateServiceSpecificCredentialOutput, error) {
+func (s *Credentials) CreateServiceSpecificCredential(ctx context.Context, in *iamapi.CreateServiceSpecificCredentialInput) (*iamapi.CreateServiceSpecificCredentialOutput, error) {
 	password, hash := newPassword()
-	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateServiceSpecificCredentialOutput, error) {
-		u, err := s.user(tx, h, in.UserName)
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.CreateServiceSpecificCredentialOutput, error) {
+		u, err := s.user(ctx, tx, h, in.UserName)
 		if err != nil {
 			return nil, err
 		}
@@ -56,36 +57,36 @@ func (s *Service) CreateServiceSpecificCredential(ctx context.Context, in *iamap
 			return nil, noService(in.ServiceName)
 		}
 		if in.CredentialAgeDays.Set && !keyed {
-			return nil, invalid("CredentialAgeDays is not supported for service %s", in.ServiceName)
+			return nil, form.Invalid("CredentialAgeDays is not supported for service %s", in.ServiceName)
 		}
 		taken := map[string]bool{}
-		for _, l := range s.tables.serviceLogins.Scan(tx, store.ScanOptions{}, h.account, u.ID) {
+		for _, l := range s.tables.logins.Scan(tx, store.ScanOptions{}, h.Account, u.ID) {
 			if l.Service == in.ServiceName {
 				taken[l.Name] = true
 			}
 		}
 		if len(taken) >= maxLogins {
-			return nil, overQuota("ServiceSpecificCredentialsPerUser", maxLogins)
+			return nil, form.OverQuota("ServiceSpecificCredentialsPerUser", maxLogins)
 		}
-		l := loginRecord{Service: in.ServiceName, Hash: hash, Created: seconds(tx)}
+		l := loginRecord{Service: in.ServiceName, Hash: hash, Created: form.Seconds(tx)}
 		if keyed {
-			l.Name = u.Name + "-at-" + h.account + "-" + newID("")[:8]
+			l.Name = u.Name + "-at-" + h.Account + "-" + form.NewID("")[:8]
 			if in.CredentialAgeDays.Set {
 				l.Expires = l.Created + int64(in.CredentialAgeDays.V)*24*60*60
 			}
 		} else {
-			l.Name = u.Name + "-at-" + h.account
+			l.Name = u.Name + "-at-" + h.Account
 			for n := 1; taken[l.Name]; n++ {
-				l.Name = u.Name + "+" + strconv.Itoa(n) + "-at-" + h.account
+				l.Name = u.Name + "+" + strconv.Itoa(n) + "-at-" + h.Account
 			}
 		}
-		id := newID(loginID)
-		s.tables.serviceLogins.Set(tx, l, h.account, u.ID, id)
+		id := form.NewID(loginID)
+		s.tables.logins.Set(tx, l, h.Account, u.ID, id)
 		return &iamapi.CreateServiceSpecificCredentialOutput{ServiceSpecificCredential: loginShape(&u, id, &l, password)}, nil
 	})
 }
 
-func loginShape(u *userRecord, id string, l *loginRecord, password string) *iamapi.ServiceSpecificCredential {
+func loginShape(u *User, id string, l *loginRecord, password string) *iamapi.ServiceSpecificCredential {
 	m := loginMetadata(u, id, l)
 	out := &iamapi.ServiceSpecificCredential{
 		CreateDate: m.CreateDate, ExpirationDate: m.ExpirationDate, ServiceName: m.ServiceName, ServiceUserName: m.ServiceUserName,
@@ -99,9 +100,9 @@ func loginShape(u *userRecord, id string, l *loginRecord, password string) *iama
 	return out
 }
 
-func loginMetadata(u *userRecord, id string, l *loginRecord) iamapi.ServiceSpecificCredentialMetadata {
+func loginMetadata(u *User, id string, l *loginRecord) iamapi.ServiceSpecificCredentialMetadata {
 	out := iamapi.ServiceSpecificCredentialMetadata{
-		UserName: u.Name, Status: statusOf[iamapi.StatusType](l.Inactive), CreateDate: at(l.Created), ServiceSpecificCredentialId: id, ServiceName: l.Service,
+		UserName: u.Name, Status: form.Status(l.Inactive), CreateDate: form.At(l.Created), ServiceSpecificCredentialId: id, ServiceName: l.Service,
 	}
 	if keyed, _ := loginService(l.Service); keyed {
 		out.ServiceCredentialAlias = aws.Some(l.Name)
@@ -109,20 +110,20 @@ func loginMetadata(u *userRecord, id string, l *loginRecord) iamapi.ServiceSpeci
 		out.ServiceUserName = aws.Some(l.Name)
 	}
 	if l.Expires != 0 {
-		out.ExpirationDate = aws.Some(at(l.Expires))
+		out.ExpirationDate = aws.Some(form.At(l.Expires))
 	}
 	return out
 }
 
 // ListServiceSpecificCredentials lists those of a user, or of all users, for all services, or for one.
-func (s *Service) ListServiceSpecificCredentials(ctx context.Context, in *iamapi.ListServiceSpecificCredentialsInput) (*iamapi.ListServiceSpecificCredentialsOutput, error) {
-	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListServiceSpecificCredentialsOutput, error) {
-		var u userRecord
+func (s *Credentials) ListServiceSpecificCredentials(ctx context.Context, in *iamapi.ListServiceSpecificCredentialsInput) (*iamapi.ListServiceSpecificCredentialsOutput, error) {
+	return form.View(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.ListServiceSpecificCredentialsOutput, error) {
+		var u User
 		var err error
-		prefix := []any{h.account}
+		prefix := []any{h.Account}
 		if in.AllUsers.V {
 			if in.UserName.Set {
-				return nil, invalid("UserName and AllUsers cannot be specified together.")
+				return nil, form.Invalid("UserName and AllUsers cannot be specified together.")
 			}
 		} else {
 			if u, err = s.holder(ctx, tx, h, in.UserName); err != nil {
@@ -133,18 +134,18 @@ func (s *Service) ListServiceSpecificCredentials(ctx context.Context, in *iamapi
 		if _, ok := loginService(in.ServiceName.V); in.ServiceName.Set && !ok {
 			return nil, noService(in.ServiceName.V)
 		}
-		p, err := newPage(in.Marker, in.MaxItems)
+		p, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
 		o := store.ScanOptions{}
-		if user, id, ok := strings.Cut(p.after, "/"); ok { // of all users
+		if user, id, ok := strings.Cut(p.After, "/"); ok { // of all users
 			o.After = []any{user, id}
-		} else if p.after != "" {
-			o.After = []any{p.after}
+		} else if p.After != "" {
+			o.After = []any{p.After}
 		}
 		out := &iamapi.ListServiceSpecificCredentialsOutput{ServiceSpecificCredentials: []iamapi.ServiceSpecificCredentialMetadata{}}
-		for k, l := range s.tables.serviceLogins.Scan(tx, o, prefix...) {
+		for k, l := range s.tables.logins.Scan(tx, o, prefix...) {
 			if in.ServiceName.Set && in.ServiceName.V != l.Service {
 				continue
 			}
@@ -153,29 +154,30 @@ func (s *Service) ListServiceSpecificCredentials(ctx context.Context, in *iamapi
 			if in.AllUsers.V {
 				key = user + "/" + id
 			}
-			if !p.add(key) {
+			if !p.Add(key) {
 				break
 			}
 			if user != u.ID {
-				u, _ = s.tables.users.Get(tx, h.account, user)
+				shown, _ := s.users.Shown(tx, h, user)
+				u = User{user, shown.UserName}
 			}
 			out.ServiceSpecificCredentials = append(out.ServiceSpecificCredentials, loginMetadata(&u, id, &l))
 		}
-		if in.AllUsers.V || p.more {
-			out.IsTruncated = p.truncated()
+		if in.AllUsers.V || p.More {
+			out.IsTruncated = p.Truncated()
 		}
-		out.Marker = p.marker()
+		out.Marker = p.Marker()
 		return out, nil
 	})
 }
 
 // login is a user's credential of that id.
-func (s *Service) login(ctx context.Context, tx *store.Tx, h home, user aws.Opt[string], id string) (userRecord, loginRecord, error) {
+func (s *Credentials) login(ctx context.Context, tx *store.Tx, h form.Home, user aws.Opt[string], id string) (User, loginRecord, error) {
 	u, err := s.holder(ctx, tx, h, user)
 	if err != nil {
 		return u, loginRecord{}, err
 	}
-	l, ok := s.tables.serviceLogins.Get(tx, h.account, u.ID, id)
+	l, ok := s.tables.logins.Get(tx, h.Account, u.ID, id)
 	if !ok {
 		return u, l, iamapi.NoSuchEntityException("No such credential %s exists", id)
 	}
@@ -183,44 +185,44 @@ func (s *Service) login(ctx context.Context, tx *store.Tx, h home, user aws.Opt[
 }
 
 // UpdateServiceSpecificCredential makes a credential active or inactive.
-func (s *Service) UpdateServiceSpecificCredential(ctx context.Context, in *iamapi.UpdateServiceSpecificCredentialInput) (*iamapi.UpdateServiceSpecificCredentialOutput, error) {
-	inactive, err := inactiveOf(string(in.Status))
+func (s *Credentials) UpdateServiceSpecificCredential(ctx context.Context, in *iamapi.UpdateServiceSpecificCredentialInput) (*iamapi.UpdateServiceSpecificCredentialOutput, error) {
+	inactive, err := form.Inactive(in.Status)
 	if err != nil {
 		return nil, err
 	}
-	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.UpdateServiceSpecificCredentialOutput, error) {
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.UpdateServiceSpecificCredentialOutput, error) {
 		u, l, err := s.login(ctx, tx, h, in.UserName, in.ServiceSpecificCredentialId)
 		if err != nil {
 			return nil, err
 		}
 		l.Inactive = inactive
-		s.tables.serviceLogins.Set(tx, l, h.account, u.ID, in.ServiceSpecificCredentialId)
+		s.tables.logins.Set(tx, l, h.Account, u.ID, in.ServiceSpecificCredentialId)
 		return &iamapi.UpdateServiceSpecificCredentialOutput{}, nil
 	})
 }
 
 // ResetServiceSpecificCredential gives a credential another password, and tells it this once.
-func (s *Service) ResetServiceSpecificCredential(ctx context.Context, in *iamapi.ResetServiceSpecificCredentialInput) (*iamapi.ResetServiceSpecificCredentialOutput, error) {
+func (s *Credentials) ResetServiceSpecificCredential(ctx context.Context, in *iamapi.ResetServiceSpecificCredentialInput) (*iamapi.ResetServiceSpecificCredentialOutput, error) {
 	password, hash := newPassword()
-	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.ResetServiceSpecificCredentialOutput, error) {
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.ResetServiceSpecificCredentialOutput, error) {
 		u, l, err := s.login(ctx, tx, h, in.UserName, in.ServiceSpecificCredentialId)
 		if err != nil {
 			return nil, err
 		}
 		l.Hash = hash
-		s.tables.serviceLogins.Set(tx, l, h.account, u.ID, in.ServiceSpecificCredentialId)
+		s.tables.logins.Set(tx, l, h.Account, u.ID, in.ServiceSpecificCredentialId)
 		return &iamapi.ResetServiceSpecificCredentialOutput{ServiceSpecificCredential: loginShape(&u, in.ServiceSpecificCredentialId, &l, password)}, nil
 	})
 }
 
 // DeleteServiceSpecificCredential deletes a user's.
-func (s *Service) DeleteServiceSpecificCredential(ctx context.Context, in *iamapi.DeleteServiceSpecificCredentialInput) (*iamapi.DeleteServiceSpecificCredentialOutput, error) {
-	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.DeleteServiceSpecificCredentialOutput, error) {
+func (s *Credentials) DeleteServiceSpecificCredential(ctx context.Context, in *iamapi.DeleteServiceSpecificCredentialInput) (*iamapi.DeleteServiceSpecificCredentialOutput, error) {
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.DeleteServiceSpecificCredentialOutput, error) {
 		u, _, err := s.login(ctx, tx, h, in.UserName, in.ServiceSpecificCredentialId)
 		if err != nil {
 			return nil, err
 		}
-		s.tables.serviceLogins.Delete(tx, h.account, u.ID, in.ServiceSpecificCredentialId)
+		s.tables.logins.Delete(tx, h.Account, u.ID, in.ServiceSpecificCredentialId)
 		return &iamapi.DeleteServiceSpecificCredentialOutput{}, nil
 	})
 }

@@ -1,4 +1,4 @@
-package iam
+package provider
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -26,15 +27,15 @@ type OIDCProvider struct {
 }
 
 // OIDCProvider is the provider an account has for an issuer; ok is false where it has none.
-func (s *Service) OIDCProvider(ctx context.Context, account, issuer string) (p *OIDCProvider, ok bool, err error) {
+func (s *Providers) OIDCProvider(ctx context.Context, account, issuer string) (p *OIDCProvider, ok bool, err error) {
 	scheme, name, _ := strings.Cut(issuer, "://")
-	h := home{account, aws.Partition(aws.RequestOf(ctx).Region)}
+	h := form.Home{Account: account, Partition: aws.Partition(aws.RequestOf(ctx).Region)}
 	p, err = store.View(ctx, s.space, func(tx *store.Tx) (*OIDCProvider, error) {
 		r, ok := s.tables.oidc.Get(tx, account, name)
 		if !ok || r.scheme() != scheme {
 			return nil, nil
 		}
-		return &OIDCProvider{h.arn("oidc-provider/" + name), issuer, r.Clients, r.Prints}, nil
+		return &OIDCProvider{h.ARN("oidc-provider/" + name), issuer, r.Clients, r.Prints}, nil
 	})
 	return p, p != nil, err
 }
@@ -51,14 +52,14 @@ func noOIDC(arn string) error {
 }
 
 // oidcProvider is the provider of an ARN, and its key.
-func (s *Service) oidcProvider(tx *store.Tx, h home, arn string) (oidcRecord, string, error) {
+func (s *Providers) oidcProvider(tx *store.Tx, h form.Home, arn string) (oidcRecord, string, error) {
 	a, ok := aws.ParseARN(arn)
 	name, isProvider := strings.CutPrefix(a.Resource, "oidc-provider/")
 	if !ok || a.Service != "iam" || !isProvider {
-		return oidcRecord{}, "", invalid("Invalid ARN:  Could not be parsed!")
+		return oidcRecord{}, "", form.Invalid("Invalid ARN:  Could not be parsed!")
 	}
-	if a.Account == h.account {
-		if r, ok := s.tables.oidc.Get(tx, h.account, name); ok {
+	if a.Account == h.Account {
+		if r, ok := s.tables.oidc.Get(tx, h.Account, name); ok {
 			return r, name, nil
 		}
 	}
@@ -81,7 +82,7 @@ func checkPrints(prints []string) error {
 // checkClients checks client ids that are to be given.
 func checkClients(clients []string) error {
 	if len(clients) > maxClients {
-		return overQuota("ClientIdsPerOpenIdConnectProvider", maxClients)
+		return form.OverQuota("ClientIdsPerOpenIdConnectProvider", maxClients)
 	}
 	return nil
 }
@@ -90,14 +91,14 @@ func checkClients(clients []string) error {
 func providerName(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return "", invalid("Invalid Open ID Connect Provider URL")
+		return "", form.Invalid("Invalid Open ID Connect Provider URL")
 	}
 	return u.Host + u.EscapedPath(), nil
 }
 
 // CreateOpenIDConnectProvider has an account trust a provider. AWS takes https alone; a provider of a test is often found at http, on
 // this machine.
-func (s *Service) CreateOpenIDConnectProvider(ctx context.Context, in *iamapi.CreateOpenIDConnectProviderInput) (*iamapi.CreateOpenIDConnectProviderOutput, error) {
+func (s *Providers) CreateOpenIDConnectProvider(ctx context.Context, in *iamapi.CreateOpenIDConnectProviderInput) (*iamapi.CreateOpenIDConnectProviderOutput, error) {
 	name, err := providerName(in.Url)
 	if err != nil {
 		return nil, err
@@ -108,24 +109,24 @@ func (s *Service) CreateOpenIDConnectProvider(ctx context.Context, in *iamapi.Cr
 	if err := checkClients(in.ClientIDList); err != nil {
 		return nil, err
 	}
-	tags, err := addTags(nil, in.Tags, false)
+	tags, err := form.AddTags(nil, in.Tags, false)
 	if err != nil {
 		return nil, err
 	}
-	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateOpenIDConnectProviderOutput, error) {
-		if s.tables.oidc.Has(tx, h.account, name) {
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.CreateOpenIDConnectProviderOutput, error) {
+		if s.tables.oidc.Has(tx, h.Account, name) {
 			return nil, iamapi.EntityAlreadyExistsException("Provider with url %s already exists.", in.Url)
 		}
 		has := 0
-		for range s.tables.oidc.Keys(tx, store.ScanOptions{}, h.account) {
+		for range s.tables.oidc.Keys(tx, store.ScanOptions{}, h.Account) {
 			has++
 		}
 		if has >= maxOIDC {
-			return nil, overQuota("OpenIdConnectProvidersPerAccount", maxOIDC)
+			return nil, form.OverQuota("OpenIdConnectProvidersPerAccount", maxOIDC)
 		}
-		r := oidcRecord{Plain: strings.HasPrefix(in.Url, "http:"), Clients: unique(in.ClientIDList), Prints: in.ThumbprintList, Created: seconds(tx), Tags: tags}
-		s.tables.oidc.Set(tx, r, h.account, name)
-		return &iamapi.CreateOpenIDConnectProviderOutput{OpenIDConnectProviderArn: aws.Some(h.arn("oidc-provider/" + name)), Tags: tagList(tags)}, nil
+		r := oidcRecord{Plain: strings.HasPrefix(in.Url, "http:"), Clients: unique(in.ClientIDList), Prints: in.ThumbprintList, Created: form.Seconds(tx), Tags: tags}
+		s.tables.oidc.Set(tx, r, h.Account, name)
+		return &iamapi.CreateOpenIDConnectProviderOutput{OpenIDConnectProviderArn: aws.Some(h.ARN("oidc-provider/" + name)), Tags: form.Tags(tags)}, nil
 	})
 }
 
@@ -139,47 +140,47 @@ func unique(list []string) (out []string) {
 }
 
 // GetOpenIDConnectProvider tells all of a provider. Its URL has no scheme, as on AWS.
-func (s *Service) GetOpenIDConnectProvider(ctx context.Context, in *iamapi.GetOpenIDConnectProviderInput) (*iamapi.GetOpenIDConnectProviderOutput, error) {
-	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetOpenIDConnectProviderOutput, error) {
+func (s *Providers) GetOpenIDConnectProvider(ctx context.Context, in *iamapi.GetOpenIDConnectProviderInput) (*iamapi.GetOpenIDConnectProviderOutput, error) {
+	return form.View(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.GetOpenIDConnectProviderOutput, error) {
 		r, name, err := s.oidcProvider(tx, h, in.OpenIDConnectProviderArn)
 		if err != nil {
 			return nil, err
 		}
 		return &iamapi.GetOpenIDConnectProviderOutput{
 			Url: aws.Some(name), ClientIDList: append([]string{}, r.Clients...), ThumbprintList: append([]string{}, r.Prints...),
-			CreateDate: aws.Some(at(r.Created)), Tags: tagList(r.Tags),
+			CreateDate: aws.Some(form.At(r.Created)), Tags: form.Tags(r.Tags),
 		}, nil
 	})
 }
 
 // ListOpenIDConnectProviders lists the account's.
-func (s *Service) ListOpenIDConnectProviders(ctx context.Context, _ *iamapi.ListOpenIDConnectProvidersInput) (*iamapi.ListOpenIDConnectProvidersOutput, error) {
-	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListOpenIDConnectProvidersOutput, error) {
+func (s *Providers) ListOpenIDConnectProviders(ctx context.Context, _ *iamapi.ListOpenIDConnectProvidersInput) (*iamapi.ListOpenIDConnectProvidersOutput, error) {
+	return form.View(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.ListOpenIDConnectProvidersOutput, error) {
 		out := &iamapi.ListOpenIDConnectProvidersOutput{OpenIDConnectProviderList: []iamapi.OpenIDConnectProviderListEntry{}}
-		for k := range s.tables.oidc.Keys(tx, store.ScanOptions{}, h.account) {
+		for k := range s.tables.oidc.Keys(tx, store.ScanOptions{}, h.Account) {
 			out.OpenIDConnectProviderList = append(out.OpenIDConnectProviderList,
-				iamapi.OpenIDConnectProviderListEntry{Arn: aws.Some(h.arn("oidc-provider/" + k.String(1)))})
+				iamapi.OpenIDConnectProviderListEntry{Arn: aws.Some(h.ARN("oidc-provider/" + k.String(1)))})
 		}
 		return out, nil
 	})
 }
 
 // DeleteOpenIDConnectProvider deletes a provider; one that is not there is no error.
-func (s *Service) DeleteOpenIDConnectProvider(ctx context.Context, in *iamapi.DeleteOpenIDConnectProviderInput) (*iamapi.DeleteOpenIDConnectProviderOutput, error) {
-	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.DeleteOpenIDConnectProviderOutput, error) {
+func (s *Providers) DeleteOpenIDConnectProvider(ctx context.Context, in *iamapi.DeleteOpenIDConnectProviderInput) (*iamapi.DeleteOpenIDConnectProviderOutput, error) {
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.DeleteOpenIDConnectProviderOutput, error) {
 		_, name, err := s.oidcProvider(tx, h, in.OpenIDConnectProviderArn)
 		if e, ok := err.(*aws.Error); ok && e.ErrorShape != iamapi.ErrNoSuchEntityException { //nolint:errorlint // made right here
 			return nil, err
 		} else if err == nil {
-			s.tables.oidc.Delete(tx, h.account, name)
+			s.tables.oidc.Delete(tx, h.Account, name)
 		}
 		return &iamapi.DeleteOpenIDConnectProviderOutput{}, nil
 	})
 }
 
 // changeOIDC changes a provider.
-func (s *Service) changeOIDC(ctx context.Context, arn string, change func(r *oidcRecord) error) error {
-	_, err := write(ctx, s, func(tx *store.Tx, h home) (struct{}, error) {
+func (s *Providers) changeOIDC(ctx context.Context, arn string, change func(r *oidcRecord) error) error {
+	_, err := form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (struct{}, error) {
 		r, name, err := s.oidcProvider(tx, h, arn)
 		if err != nil {
 			return struct{}{}, err
@@ -187,14 +188,14 @@ func (s *Service) changeOIDC(ctx context.Context, arn string, change func(r *oid
 		if err := change(&r); err != nil {
 			return struct{}{}, err
 		}
-		s.tables.oidc.Set(tx, r, h.account, name)
+		s.tables.oidc.Set(tx, r, h.Account, name)
 		return struct{}{}, nil
 	})
 	return err
 }
 
 // AddClientIDToOpenIDConnectProvider adds a client id; one that is there already is no error.
-func (s *Service) AddClientIDToOpenIDConnectProvider(ctx context.Context, in *iamapi.AddClientIDToOpenIDConnectProviderInput) (*iamapi.AddClientIDToOpenIDConnectProviderOutput, error) {
+func (s *Providers) AddClientIDToOpenIDConnectProvider(ctx context.Context, in *iamapi.AddClientIDToOpenIDConnectProviderInput) (*iamapi.AddClientIDToOpenIDConnectProviderOutput, error) {
 	return &iamapi.AddClientIDToOpenIDConnectProviderOutput{}, s.changeOIDC(ctx, in.OpenIDConnectProviderArn, func(r *oidcRecord) error {
 		r.Clients = unique(append(slices.Clone(r.Clients), in.ClientID))
 		return checkClients(r.Clients)
@@ -202,7 +203,7 @@ func (s *Service) AddClientIDToOpenIDConnectProvider(ctx context.Context, in *ia
 }
 
 // RemoveClientIDFromOpenIDConnectProvider removes a client id; one that is not there is no error.
-func (s *Service) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, in *iamapi.RemoveClientIDFromOpenIDConnectProviderInput) (*iamapi.RemoveClientIDFromOpenIDConnectProviderOutput, error) {
+func (s *Providers) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, in *iamapi.RemoveClientIDFromOpenIDConnectProviderInput) (*iamapi.RemoveClientIDFromOpenIDConnectProviderOutput, error) {
 	return &iamapi.RemoveClientIDFromOpenIDConnectProviderOutput{}, s.changeOIDC(ctx, in.OpenIDConnectProviderArn, func(r *oidcRecord) error {
 		r.Clients = slices.DeleteFunc(slices.Clone(r.Clients), func(id string) bool { return id == in.ClientID })
 		return nil
@@ -210,7 +211,7 @@ func (s *Service) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, i
 }
 
 // UpdateOpenIDConnectProviderThumbprint replaces all thumbprints.
-func (s *Service) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, in *iamapi.UpdateOpenIDConnectProviderThumbprintInput) (*iamapi.UpdateOpenIDConnectProviderThumbprintOutput, error) {
+func (s *Providers) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, in *iamapi.UpdateOpenIDConnectProviderThumbprintInput) (*iamapi.UpdateOpenIDConnectProviderThumbprintOutput, error) {
 	return &iamapi.UpdateOpenIDConnectProviderThumbprintOutput{}, s.changeOIDC(ctx, in.OpenIDConnectProviderArn, func(r *oidcRecord) error {
 		r.Prints = in.ThumbprintList
 		return checkPrints(in.ThumbprintList)
@@ -218,28 +219,28 @@ func (s *Service) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, in 
 }
 
 // oidcTags are the tags of the provider of an ARN.
-func (s *Service) oidcTags(arn string) tagsOf {
-	return func(tx *store.Tx, h home) (labels, error) {
+func (s *Providers) oidcTags(arn string) form.Find {
+	return func(tx *store.Tx, h form.Home) (form.Tagged, error) {
 		r, name, err := s.oidcProvider(tx, h, arn)
-		return labels{r.Tags, func(tags []tag) { r.Tags = tags; s.tables.oidc.Set(tx, r, h.account, name) }}, err
+		return form.Tagged{Tags: r.Tags, Save: func(tags []form.Tag) { r.Tags = tags; s.tables.oidc.Set(tx, r, h.Account, name) }}, err
 	}
 }
 
 // TagOpenIDConnectProvider tags a provider.
-func (s *Service) TagOpenIDConnectProvider(ctx context.Context, in *iamapi.TagOpenIDConnectProviderInput) (*iamapi.TagOpenIDConnectProviderOutput, error) {
-	return &iamapi.TagOpenIDConnectProviderOutput{}, s.label(ctx, s.oidcTags(in.OpenIDConnectProviderArn), in.Tags)
+func (s *Providers) TagOpenIDConnectProvider(ctx context.Context, in *iamapi.TagOpenIDConnectProviderInput) (*iamapi.TagOpenIDConnectProviderOutput, error) {
+	return &iamapi.TagOpenIDConnectProviderOutput{}, s.oidcTags(in.OpenIDConnectProviderArn).Add(ctx, s.space, in.Tags)
 }
 
 // UntagOpenIDConnectProvider takes tags from a provider.
-func (s *Service) UntagOpenIDConnectProvider(ctx context.Context, in *iamapi.UntagOpenIDConnectProviderInput) (*iamapi.UntagOpenIDConnectProviderOutput, error) {
-	return &iamapi.UntagOpenIDConnectProviderOutput{}, s.unlabel(ctx, s.oidcTags(in.OpenIDConnectProviderArn), in.TagKeys)
+func (s *Providers) UntagOpenIDConnectProvider(ctx context.Context, in *iamapi.UntagOpenIDConnectProviderInput) (*iamapi.UntagOpenIDConnectProviderOutput, error) {
+	return &iamapi.UntagOpenIDConnectProviderOutput{}, s.oidcTags(in.OpenIDConnectProviderArn).Remove(ctx, s.space, in.TagKeys)
 }
 
 // ListOpenIDConnectProviderTags lists the tags of a provider.
-func (s *Service) ListOpenIDConnectProviderTags(ctx context.Context, in *iamapi.ListOpenIDConnectProviderTagsInput) (*iamapi.ListOpenIDConnectProviderTagsOutput, error) {
-	tags, p, err := s.labels(ctx, s.oidcTags(in.OpenIDConnectProviderArn), in.Marker, in.MaxItems)
+func (s *Providers) ListOpenIDConnectProviderTags(ctx context.Context, in *iamapi.ListOpenIDConnectProviderTagsInput) (*iamapi.ListOpenIDConnectProviderTagsOutput, error) {
+	tags, p, err := s.oidcTags(in.OpenIDConnectProviderArn).List(ctx, s.space, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListOpenIDConnectProviderTagsOutput{Tags: tags, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListOpenIDConnectProviderTagsOutput{Tags: tags, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }

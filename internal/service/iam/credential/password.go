@@ -1,4 +1,4 @@
-package iam
+package credential
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -47,20 +48,20 @@ func noProfile(user string) error {
 	return iamapi.NoSuchEntityException("Login Profile for User %s cannot be found.", user)
 }
 
-func profileShape(u *userRecord, p *passwordRecord) *iamapi.LoginProfile {
-	return &iamapi.LoginProfile{UserName: u.Name, CreateDate: at(p.Created), PasswordResetRequired: aws.Some(p.Reset)}
+func profileShape(u *User, p *passwordRecord) *iamapi.LoginProfile {
+	return &iamapi.LoginProfile{UserName: u.Name, CreateDate: form.At(p.Created), PasswordResetRequired: aws.Some(p.Reset)}
 }
 
 // CreateLoginProfile gives a user a password.
-func (s *Service) CreateLoginProfile(ctx context.Context, in *iamapi.CreateLoginProfileInput) (*iamapi.CreateLoginProfileOutput, error) {
+func (s *Credentials) CreateLoginProfile(ctx context.Context, in *iamapi.CreateLoginProfileInput) (*iamapi.CreateLoginProfileOutput, error) {
 	if !in.Password.Set {
-		return nil, invalid("Password must be specified.")
+		return nil, form.Invalid("Password must be specified.")
 	}
-	if _, err := view(ctx, s, func(tx *store.Tx, h home) (struct{}, error) { return struct{}{}, s.mayHave(ctx, tx, h, in) }); err != nil {
+	if _, err := form.View(ctx, s.space, func(tx *store.Tx, h form.Home) (struct{}, error) { return struct{}{}, s.mayHave(ctx, tx, h, in) }); err != nil {
 		return nil, err // before the work of making a hash
 	}
 	hash := hashPassword(in.Password.V)
-	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateLoginProfileOutput, error) {
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.CreateLoginProfileOutput, error) {
 		if err := s.mayHave(ctx, tx, h, in); err != nil {
 			return nil, err
 		}
@@ -68,34 +69,33 @@ func (s *Service) CreateLoginProfile(ctx context.Context, in *iamapi.CreateLogin
 		if err != nil {
 			return nil, err
 		}
-		now := seconds(tx)
+		now := form.Seconds(tx)
 		p := passwordRecord{Created: now, Changed: now, Hash: hash, Reset: in.PasswordResetRequired.V}
-		s.tables.passwords.Set(tx, p, h.account, u.ID)
+		s.tables.passwords.Set(tx, p, h.Account, u.ID)
 		return &iamapi.CreateLoginProfileOutput{LoginProfile: profileShape(&u, &p)}, nil
 	})
 }
 
 // mayHave checks that a user has no password yet and that the one it is to have keeps to the rules.
-func (s *Service) mayHave(ctx context.Context, tx *store.Tx, h home, in *iamapi.CreateLoginProfileInput) error {
+func (s *Credentials) mayHave(ctx context.Context, tx *store.Tx, h form.Home, in *iamapi.CreateLoginProfileInput) error {
 	u, err := s.holder(ctx, tx, h, in.UserName)
 	if err != nil {
 		return err
 	}
-	if s.tables.passwords.Has(tx, h.account, u.ID) {
+	if s.tables.passwords.Has(tx, h.Account, u.ID) {
 		return iamapi.EntityAlreadyExistsException("Login Profile for user %s already exists.", u.Name)
 	}
-	settings, _ := s.tables.settings.Get(tx, h.account)
-	return settings.Passwords.check(in.Password.V, u.Name)
+	return s.rules(tx, h.Account).check(in.Password.V, u.Name)
 }
 
 // GetLoginProfile tells whether a user has a password.
-func (s *Service) GetLoginProfile(ctx context.Context, in *iamapi.GetLoginProfileInput) (*iamapi.GetLoginProfileOutput, error) {
-	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetLoginProfileOutput, error) {
+func (s *Credentials) GetLoginProfile(ctx context.Context, in *iamapi.GetLoginProfileInput) (*iamapi.GetLoginProfileOutput, error) {
+	return form.View(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.GetLoginProfileOutput, error) {
 		u, err := s.holder(ctx, tx, h, in.UserName)
 		if err != nil {
 			return nil, err
 		}
-		p, ok := s.tables.passwords.Get(tx, h.account, u.ID)
+		p, ok := s.tables.passwords.Get(tx, h.Account, u.ID)
 		if !ok {
 			return nil, noProfile(u.Name)
 		}
@@ -104,7 +104,7 @@ func (s *Service) GetLoginProfile(ctx context.Context, in *iamapi.GetLoginProfil
 }
 
 // UpdateLoginProfile changes a user's password on somebody else's word.
-func (s *Service) UpdateLoginProfile(ctx context.Context, in *iamapi.UpdateLoginProfileInput) (*iamapi.UpdateLoginProfileOutput, error) {
+func (s *Credentials) UpdateLoginProfile(ctx context.Context, in *iamapi.UpdateLoginProfileInput) (*iamapi.UpdateLoginProfileOutput, error) {
 	err := s.changePassword(ctx, aws.Some(in.UserName), in.Password, func(_ *passwordRules, p *passwordRecord, _ int64) error {
 		if in.PasswordResetRequired.Set {
 			p.Reset = in.PasswordResetRequired.V
@@ -115,8 +115,8 @@ func (s *Service) UpdateLoginProfile(ctx context.Context, in *iamapi.UpdateLogin
 }
 
 // ChangePassword changes the caller's own password, who must know it.
-func (s *Service) ChangePassword(ctx context.Context, in *iamapi.ChangePasswordInput) (*iamapi.ChangePasswordOutput, error) {
-	who, _ := caller(ctx)
+func (s *Credentials) ChangePassword(ctx context.Context, in *iamapi.ChangePasswordInput) (*iamapi.ChangePasswordOutput, error) {
+	who, _ := form.Caller(ctx)
 	if who == "" {
 		return nil, iamapi.InvalidUserTypeException("Only IAM Users can change their own password.")
 	}
@@ -141,27 +141,26 @@ var errDenied = &aws.ErrorShape{Code: "AccessDenied", Status: 403}
 
 // changePassword gives a user another password, where there is one, once may has agreed. The hashes are made and compared outside
 // of the transaction, which begins anew where the user's password is no longer the one they were compared with.
-func (s *Service) changePassword(ctx context.Context, name, password aws.Opt[string], may func(r *passwordRules, p *passwordRecord, now int64) error) error {
+func (s *Credentials) changePassword(ctx context.Context, name, password aws.Opt[string], may func(r *passwordRules, p *passwordRecord, now int64) error) error {
 	type state struct {
 		rules *passwordRules
-		user  userRecord
+		user  User
 		is    passwordRecord
 		now   int64
 	}
-	read := func(tx *store.Tx, h home) (st state, err error) {
+	read := func(tx *store.Tx, h form.Home) (st state, err error) {
 		if st.user, err = s.holder(ctx, tx, h, name); err != nil {
 			return st, err
 		}
 		var ok bool
-		if st.is, ok = s.tables.passwords.Get(tx, h.account, st.user.ID); !ok {
+		if st.is, ok = s.tables.passwords.Get(tx, h.Account, st.user.ID); !ok {
 			return st, noProfile(st.user.Name)
 		}
-		settings, _ := s.tables.settings.Get(tx, h.account)
-		st.rules, st.now = settings.Passwords, seconds(tx)
+		st.rules, st.now = s.rules(tx, h.Account), form.Seconds(tx)
 		return st, nil
 	}
 	for {
-		st, err := view(ctx, s, read)
+		st, err := form.View(ctx, s.space, read)
 		if err != nil {
 			return err
 		}
@@ -185,15 +184,15 @@ func (s *Service) changePassword(ctx context.Context, name, password aws.Opt[str
 			to.Before = to.Before[:min(len(to.Before), maxHistory)]
 			to.Hash = hashPassword(password.V)
 		}
-		done, err := write(ctx, s, func(tx *store.Tx, h home) (bool, error) {
+		done, err := form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (bool, error) {
 			is, err := read(tx, h)
 			if err != nil || is.user.ID != st.user.ID || is.is.Hash != st.is.Hash {
 				return false, err
 			}
 			if password.Set {
-				to.Changed = seconds(tx)
+				to.Changed = form.Seconds(tx)
 			}
-			s.tables.passwords.Set(tx, to, h.account, is.user.ID)
+			s.tables.passwords.Set(tx, to, h.Account, is.user.ID)
 			return true, nil
 		})
 		if done || err != nil {
@@ -206,16 +205,16 @@ func (s *Service) changePassword(ctx context.Context, name, password aws.Opt[str
 const maxHistory = 24
 
 // DeleteLoginProfile takes a user's password away.
-func (s *Service) DeleteLoginProfile(ctx context.Context, in *iamapi.DeleteLoginProfileInput) (*iamapi.DeleteLoginProfileOutput, error) {
-	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.DeleteLoginProfileOutput, error) {
+func (s *Credentials) DeleteLoginProfile(ctx context.Context, in *iamapi.DeleteLoginProfileInput) (*iamapi.DeleteLoginProfileOutput, error) {
+	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.DeleteLoginProfileOutput, error) {
 		u, err := s.holder(ctx, tx, h, in.UserName)
 		if err != nil {
 			return nil, err
 		}
-		if !s.tables.passwords.Has(tx, h.account, u.ID) {
+		if !s.tables.passwords.Has(tx, h.Account, u.ID) {
 			return nil, noProfile(u.Name)
 		}
-		s.tables.passwords.Delete(tx, h.account, u.ID)
+		s.tables.passwords.Delete(tx, h.Account, u.ID)
 		return &iamapi.DeleteLoginProfileOutput{}, nil
 	})
 }
