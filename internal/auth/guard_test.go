@@ -151,7 +151,7 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if want := []string{"sqs:SendMessage", "sqs:ReceiveMessage"}; !slices.Equal(told, want) {
+	if want := []string{"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:SendMessage"}; !slices.Equal(told, want) {
 		t.Errorf("told of %q, want %q", told, want)
 	}
 	since := stopped{}.Now().Add(-time.Minute)

@@ -36,27 +36,26 @@ type usageShard struct {
 type usageKey struct{ principal, action, resource string }
 
 type lastUse struct {
-	at    atomic.Int64 // nanoseconds
-	told  atomic.Int64
-	asked atomic.Bool // denied at least once
+	at atomic.Int64 // nanoseconds
 }
 
 const (
 	keptUses    = 4096 // of a shard
 	keptDenials = 1000
-	tellEvery   = 5 * time.Minute
 )
 
 // Access is that a principal used an action.
 type Access struct {
 	Principal aws.Principal
-	Source    string // ARN of the user or role
-	Action    string
+	AccessKey string // id of the key; empty where a service calls
+	Role      string // unique id of the role, of a role's session
+	Service   string // "sqs"
+	Action    string // "sqs:SendMessage"
 	Region    string
 	Time      time.Time // the platform's
 }
 
-// NewUsage is an empty one. tell, which may be nil, hears of the first access of each kind, and then every few minutes.
+// NewUsage is an empty one. tell, which may be nil, hears of every access.
 func NewUsage(tell func(ctx context.Context, a Access)) *Usage {
 	return &Usage{tell: tell, seed: maphash.MakeSeed()}
 }
@@ -76,19 +75,16 @@ type Denial struct {
 
 func (u *Usage) allowed(x *question) {
 	u.entry(x).at.Store(x.now.UnixNano())
-	u.access(x)
-}
-
-// access tells of an access, where that was not done lately.
-func (u *Usage) access(x *question) {
 	if u.tell == nil || x.identity == nil {
 		return
 	}
-	e, now := u.entry(x), x.now.UnixNano()
-	if before := e.told.Load(); before != 0 && now-before < int64(tellEvery) || !e.told.CompareAndSwap(e.told.Load(), now) {
-		return
+	a := Access{
+		Principal: x.q.Principal, AccessKey: x.q.AccessKey, Service: x.call.Operation.Service.SigningName, Action: x.action.Name, Region: x.q.Region, Time: x.now,
 	}
-	u.tell(x.ctx, Access{Principal: x.q.Principal, Source: x.identity.ARN, Action: x.action.Name, Region: x.q.Region, Time: x.now})
+	if x.identity.Kind == Role {
+		a.Role = x.identity.ID
+	}
+	u.tell(x.ctx, a)
 }
 
 // entry is what is remembered of an action of a principal on a resource.
@@ -141,9 +137,7 @@ func (x *question) source() string {
 }
 
 func (u *Usage) denied(x *question, d policy.Decision, reason string) {
-	e := u.entry(x)
-	e.at.Store(x.now.UnixNano()) // with --auth=log it is done all the same
-	e.asked.Store(true)
+	u.entry(x).at.Store(x.now.UnixNano()) // with --auth=log it is done all the same
 	one := Denial{
 		Time: x.now.UTC(), Request: x.q.ID, Principal: strings.Clone(x.q.Principal.ARN), Identity: strings.Clone(x.source()),
 		Action: x.action.Name, Resource: strings.Clone(x.request.Resource), Reason: reason, Explicit: d.Effect == policy.ExplicitDeny,

@@ -14,6 +14,7 @@ type Request struct {
 	Scope
 	ID        string    // the request id that the answer carries
 	Principal Principal // who asks
+	AccessKey string    // id of the key that signed it, where it is one that we know
 	Endpoint  string    // scheme://host:port under which the caller knows us; every URL we hand out begins with it
 	SourceIP  string
 	UserAgent string

@@ -162,6 +162,9 @@ func (x *exchange) serve() error {
 	}
 	x.request.Scope = caller.Scope
 	x.request.Principal = caller.Principal
+	if caller.Known() {
+		x.request.AccessKey = caller.Claim.AccessKey
+	}
 	x.request.Endpoint = x.endpoint()
 	x.request.SourceIP = sourceIP(x.r.RemoteAddr)
 	x.request.UserAgent = header(x.r, "User-Agent")

@@ -137,3 +137,17 @@ func (p *Platform) usage() (*auth.Usage, error) {
 	}
 	return nil, errNotRunning
 }
+
+// used has IAM note that somebody used a permission, with the key and the role that it was used with.
+func (l *life) used(ctx context.Context, a auth.Access) {
+	err := l.users.Accessed(ctx, a)
+	if a.AccessKey != "" {
+		err = errors.Join(err, l.users.Used(ctx, a.AccessKey, a.Service, a.Region, a.Time))
+	}
+	if a.Role != "" {
+		err = errors.Join(err, l.users.UsedRole(ctx, a.Principal.Account, a.Role, a.Region, a.Time))
+	}
+	if err != nil {
+		l.log.DebugContext(ctx, "last use not noted", "principal", a.Principal.ARN, "error", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -44,6 +45,7 @@ type life struct {
 	shelf    *shelf.Shelf
 	door     *call.Door
 	users    *iam.Service
+	log      *slog.Logger
 	usage    *auth.Usage
 	recorder *telemetry.Recorder
 	server   *gateway.Server
@@ -65,7 +67,7 @@ const grace = 3 * time.Second
 // begin builds everything. This is the list of all there is: an engine-room part or a service is added here.
 func (p *Platform) begin(ctx context.Context) (*life, error) {
 	n := p.o.Neighbours
-	l := &life{clock: clock.New(), ended: make(chan struct{}), requests: newRequests()}
+	l := &life{clock: clock.New(), log: p.log, ended: make(chan struct{}), requests: newRequests()}
 	if n != nil {
 		l.clock, l.shared = n.now(), true
 	}
@@ -126,7 +128,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	l.door.Register(sqsapi.API(), queues)
 	l.door.Register(iamapi.API(), identities)
 
-	l.users, l.usage = iam.New(st.Space("iam"), iam.Options{Changes: changes}), auth.NewUsage(nil)
+	l.users, l.usage = iam.New(st.Space("iam"), iam.Options{Changes: changes}), auth.NewUsage(l.used)
 	sessions := auth.NewSessions(st.Space("auth"))
 	l.door.Register(iamapi.API(), l.users)
 	guard := auth.NewGuard(auth.GuardOptions{Directory: l.users.Directory(), Clock: l.clock, Guardrails: p.o.Identity.guardrails(), Usage: l.usage})
