@@ -1,0 +1,129 @@
+package iam
+
+import (
+	"context"
+	"strings"
+
+	"github.com/obidos-cloud/obidos/internal/api/iamapi"
+	"github.com/obidos-cloud/obidos/internal/auth"
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// Resources implements call.Resourcer: what the input names, with the paths that only IAM knows. Where an input names no user it is about
+// the caller's own.
+func (s *Service) Resources(ctx context.Context, op *model.Operation, in any) []string {
+	a := model.AuthorizationOf(op)
+	if a == nil || len(a.Actions) == 0 {
+		return nil
+	}
+	arns, exact := a.Actions[0].Resources(nil, in, aws.RequestOf(ctx).Scope)
+	if len(arns) == 1 && arns[0] == "*" {
+		return nil
+	}
+	if exact {
+		return arns
+	}
+	whole, err := view(ctx, s, func(tx *store.Tx, h home) ([]string, error) {
+		for i := range arns {
+			arns[i] = s.whole(ctx, tx, h, in, arns[i])
+		}
+		return arns, nil
+	})
+	if err != nil {
+		return arns
+	}
+	return whole
+}
+
+// whole is an ARN with the path of what it names, as it is where there is nothing of that name.
+func (s *Service) whole(ctx context.Context, tx *store.Tx, h home, in any, arn string) string {
+	switch in := in.(type) {
+	case *iamapi.CreateServiceLinkedRoleInput:
+		short, _ := strings.CutSuffix(strings.TrimSuffix(in.AWSServiceName, ".cn"), ".amazonaws.com")
+		role := linkedRoles()[short].role
+		if in.CustomSuffix.Set {
+			role += "_" + in.CustomSuffix.V
+		}
+		return h.arn("role" + serviceRolePath + in.AWSServiceName + "/" + role)
+	case *iamapi.GetServiceLinkedRoleDeletionStatusInput: // "task/aws-service-role/SERVICE/ROLE/ID"
+		if task, ok := strings.CutPrefix(in.DeletionTaskId, "task/"); ok {
+			return h.arn("role/" + task[:max(strings.LastIndexByte(task, '/'), 0)])
+		}
+		return arn
+	case *iamapi.GetAccessKeyLastUsedInput:
+		if k, ok := s.tables.keys.Get(tx, in.AccessKeyId); ok && k.Account == h.account {
+			if u, ok := s.tables.users.Get(tx, k.Account, k.User); ok {
+				return h.arnOf(aUser, u.named)
+			}
+		}
+		return arn
+	}
+	a, _ := aws.ParseARN(arn)
+	what, name, _ := strings.Cut(a.Resource, "/")
+	if what == "user" && name == "*" {
+		if own, _ := caller(ctx); own != "" {
+			name = own
+		}
+	}
+	for _, k := range []kind{aUser, aGroup, aRole, aProfile} {
+		if k.traits().arn != what {
+			continue
+		}
+		if n, ok := s.called(tx, h, k, name); ok {
+			return h.arnOf(k, n)
+		}
+		if k == aUser {
+			return h.arn("user/" + name)
+		}
+	}
+	return arn
+}
+
+// called is what everything with a name has, of what is called so.
+func (s *Service) called(tx *store.Tx, h home, k kind, name string) (n named, ok bool) {
+	id := s.id(tx, h, k, name)
+	switch k {
+	case aUser:
+		r, ok := s.tables.users.Get(tx, h.account, id)
+		return r.named, ok
+	case aGroup:
+		r, ok := s.tables.groups.Get(tx, h.account, id)
+		return r.named, ok
+	case aRole:
+		r, ok := s.tables.roles.Get(tx, h.account, id)
+		return r.named, ok
+	case aPolicy:
+		r, ok := s.tables.policies.Get(tx, h.account, id)
+		return r.named, ok
+	}
+	r, ok := s.tables.profiles.Get(tx, h.account, id)
+	return r.named, ok
+}
+
+// Hold implements auth.Holder: the tags of what has a name. IAM's own resources have no policies that IAM asks: a role's trust policy is
+// STS's question.
+func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
+	a, ok := aws.ParseARN(arn)
+	if !ok || a.Service != "iam" || !aws.IsAccount(a.Account) {
+		return auth.Held{}, nil
+	}
+	what, path, _ := strings.Cut(a.Resource, "/")
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	return store.View(ctx, s.space, func(tx *store.Tx) (held auth.Held, err error) {
+		for _, k := range []kind{aUser, aRole, aPolicy, aProfile} {
+			if k.traits().arn != what {
+				continue
+			}
+			n, _ := s.called(tx, home{a.Account, a.Partition}, k, name)
+			if len(n.Tags) > 0 {
+				held.Tags = make(map[string]string, len(n.Tags))
+			}
+			for _, t := range n.Tags {
+				held.Tags[t.Key] = t.Value
+			}
+		}
+		return held, nil
+	})
+}
