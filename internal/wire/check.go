@@ -14,6 +14,7 @@ import (
 type checker struct {
 	findings
 	loose    bool
+	hidden   bool // values are not shown
 	steps    []step
 	problems []string
 	said     int // bytes of problems
@@ -36,7 +37,7 @@ func (m *Match) check(p place, found *findings) *aws.Error {
 		return nil
 	}
 	var room [8]step
-	c := checker{findings: *found, loose: m.s.quirks.loose, steps: room[:0]}
+	c := checker{findings: *found, loose: m.s.quirks.loose, hidden: m.s.quirks.hidden, steps: room[:0]}
 	c.structure(st, p)
 	for _, path := range found.nulls {
 		if !c.enough() {
@@ -202,7 +203,7 @@ func deep(n *node) bool {
 func (c *checker) problem(n *node, p place, constraint string) {
 	var b strings.Builder
 	b.WriteString("Value ")
-	if !n.schema.Sensitive {
+	if !n.schema.Sensitive && !c.hidden {
 		b.WriteByte('\'')
 		show(&b, n, p)
 		b.WriteString("' ")

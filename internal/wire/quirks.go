@@ -4,6 +4,7 @@ package wire
 type quirks struct {
 	own        bool               // its code checks lengths, ranges, patterns and enums itself, with texts of its own
 	loose      bool               // enums and patterns are not checked: what the model says is stricter than what AWS accepts
+	hidden     bool               // what is wrong with a value is said without the value
 	missing    string             // the text for a member that is required and not there; Coral's where empty. With own only scalars are asked for
 	inputShape bool               // the paths of constraint errors begin with the input's shape
 	action     string             // the text for an action that does not exist
@@ -58,7 +59,9 @@ func quirksOf(service string) quirks {
 		q.loose, q.maxBody = true, 80<<20 // function code comes inline, up to 50 MiB before base64
 	case "kinesis", "firehose":
 		q.maxBody = 32 << 20
-	case "ecr", "logs", "ssm", "iam", "cloudwatch":
+	case "iam":
+		q.loose, q.hidden = true, true
+	case "ecr", "logs", "ssm", "cloudwatch":
 		q.loose = true
 	}
 	return q

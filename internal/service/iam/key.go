@@ -158,52 +158,6 @@ func (s *Service) DeleteAccessKey(ctx context.Context, in *iamapi.DeleteAccessKe
 	})
 }
 
-// SetRootKey gives an account's root an access key that somebody chose: what a command line or the environment names. It does
-// nothing where the root has it already.
-func (s *Service) SetRootKey(ctx context.Context, account, id, secret string) error {
-	_, err := store.Update(ctx, s.space, func(tx *store.Tx) (struct{}, error) {
-		k, ok := s.tables.keys.Get(tx, id)
-		if ok && k.Account == account && k.User == "" && k.Secret == secret && !k.Inactive {
-			return struct{}{}, nil
-		}
-		if ok && (k.Account != account || k.User != "") {
-			return struct{}{}, iamapi.EntityAlreadyExistsException("The Access Key with id %s belongs to somebody else.", id)
-		}
-		ring := s.rootKeys(tx, account)
-		s.tables.keys.Set(tx, keyRecord{Account: account, Secret: secret, Created: seconds(tx)}, id)
-		if !slices.Contains(ring.keys, id) {
-			ring.keys = append(ring.keys, id)
-		}
-		ring.write(tx, ring.keys)
-		s.changed(tx, account)
-		return struct{}{}, nil
-	})
-	return err
-}
-
-// RootKeys are the ids of the access keys of an account's root, and whether there is such an account: one that has anything.
-func (s *Service) RootKeys(ctx context.Context, account string) (ids []string, ok bool, err error) {
-	type answer struct {
-		accountRecord
-		ok bool
-	}
-	a, err := store.View(ctx, s.space, func(tx *store.Tx) (a answer, err error) {
-		a.accountRecord, a.ok = s.tables.accounts.Get(tx, account)
-		return a, nil
-	})
-	return a.Keys, a.ok, err
-}
-
-// Accounts are the accounts that have anything: a user, a role, a key of their root.
-func (s *Service) Accounts(ctx context.Context) ([]string, error) {
-	return store.View(ctx, s.space, func(tx *store.Tx) (list []string, err error) {
-		for key := range s.tables.accounts.Keys(tx, store.ScanOptions{}) {
-			list = append(list, strings.Clone(key.String(0)))
-		}
-		return list, nil
-	})
-}
-
 // GetAccessKeyLastUsed is iam:GetAccessKeyLastUsed.
 func (s *Service) GetAccessKeyLastUsed(ctx context.Context, in *iamapi.GetAccessKeyLastUsedInput) (*iamapi.GetAccessKeyLastUsedOutput, error) {
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetAccessKeyLastUsedOutput, error) {

@@ -194,9 +194,7 @@ func (s *Service) GetPolicy(ctx context.Context, in *iamapi.GetPolicyInput) (*ia
 		}
 		out := s.policyOut(tx, h, p)
 		out.Description = aws.NonZero(p.own.Description)
-		if out.Tags = tagList(p.own.Tags); out.Tags == nil {
-			out.Tags = []iamapi.Tag{}
-		}
+		out.Tags = tagDetails(p.own.Tags)
 		return &iamapi.GetPolicyOutput{Policy: &out}, nil
 	})
 }
@@ -217,7 +215,7 @@ func (s *Service) ListPolicies(ctx context.Context, in *iamapi.ListPoliciesInput
 				return false
 			case in.PolicyUsageFilter.V == iamapi.PolicyUsageTypePermissionsBoundary:
 				return c.Bounding > 0
-			case in.OnlyAttached.V:
+			case in.OnlyAttached.V, in.PolicyUsageFilter.V == iamapi.PolicyUsageTypePermissionsPolicy:
 				return c.Attached > 0
 			}
 			return true

@@ -44,9 +44,7 @@ func (s *Service) GetInstanceProfile(ctx context.Context, in *iamapi.GetInstance
 			return nil, err
 		}
 		out := s.profileOut(tx, h, p)
-		if out.Tags = tagList(p.Tags); out.Tags == nil {
-			out.Tags = []iamapi.Tag{}
-		}
+		out.Tags = tagDetails(p.Tags)
 		return &iamapi.GetInstanceProfileOutput{InstanceProfile: &out}, nil
 	})
 }

@@ -67,10 +67,7 @@ func (s *Service) listTags(ctx context.Context, k kind, name, action string, mar
 		if err != nil {
 			return nil, err
 		}
-		if tags = tagList(slicePage(p, t.Tags, func(t tag) string { return t.Key })); tags == nil {
-			tags = []iamapi.Tag{}
-		}
-		return tags, nil
+		return tagDetails(slicePage(p, t.Tags, func(t tag) string { return t.Key })), nil
 	})
 	return tags, p, err
 }
