@@ -25,7 +25,7 @@ type node struct {
 }
 
 // open opens a platform that logs to the test, and whose answers do not say where it is.
-func open(t *testing.T, o platform.Options) *platform.Platform {
+func open(t testing.TB, o platform.Options) *platform.Platform {
 	t.Helper()
 	p, err := platform.Open(told(t, o))
 	if err != nil {
@@ -34,14 +34,14 @@ func open(t *testing.T, o platform.Options) *platform.Platform {
 	return p
 }
 
-func told(t *testing.T, o platform.Options) platform.Options {
+func told(t testing.TB, o platform.Options) platform.Options {
 	o.PublicURL = "http://obidos.test"
 	o.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return o
 }
 
 // serve runs a platform until the test ends.
-func serve(t *testing.T, p *platform.Platform) *node {
+func serve(t testing.TB, p *platform.Platform) *node {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -203,7 +203,7 @@ func playAs(t *testing.T, w *wire.Wire, service *model.Service, file string, has
 }
 
 // userWith makes a user that has a policy, in as many managed ones of as many groups as that takes, and answers a key of it.
-func userWith(t *testing.T, users iamapi.Client, name string, has document) *iamapi.AccessKey {
+func userWith(t testing.TB, users iamapi.Client, name string, has document) *iamapi.AccessKey {
 	t.Helper()
 	ctx := t.Context()
 	must := func(_ any, err error) {
