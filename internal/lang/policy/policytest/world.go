@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
@@ -233,7 +234,7 @@ func (m *Maker) statement(w *World, named bool) object {
 	}
 	s[m.not("Action", 15)] = m.loose(actions)
 	if !named || !w.Must {
-		s[m.not("Resource", 10)] = m.loose(m.some(words.resourcePatterns, 3))
+		s[m.not("Resource", 10)] = m.loose(m.resources())
 	}
 	if w.Must && !named {
 		delete(s, "NotResource")
@@ -261,6 +262,17 @@ func (m *Maker) principals(deny bool) string {
 		return "Principal"
 	}
 	return m.not("Principal", 15)
+}
+
+func (m *Maker) resources() []string {
+	all := m.some(words.resourcePatterns, 3)
+	if m.Plain {
+		all = slices.DeleteFunc(all, func(r string) bool { return strings.Contains(r, ":${aws:") })
+	}
+	if len(all) == 0 {
+		return []string{"*"}
+	}
+	return all
 }
 
 // loose is a list, or just its element.
@@ -321,6 +333,11 @@ func (m *Maker) operator(c object) {
 	name, values := m.one(o.names), o.values
 	if values == nil {
 		values = words.patterns
+	}
+	if m.Plain {
+		values = slices.DeleteFunc(slices.Clone(values), func(v string) bool {
+			return o.key == "aws:SourceIp" && (strings.HasSuffix(v, "/0") || !strings.Contains(v, "/"))
+		})
 	}
 	if m.chance(15) {
 		name, values = "Null", []string{"true", "false"}
