@@ -90,8 +90,11 @@ func (d *deriver) action(ref refAction) authmap.Action {
 			}
 			target.Optional = true
 		}
-		if i := slices.IndexFunc(a.Targets, func(t authmap.Target) bool { return t.Optional && target.Optional && sameEnd(t, target) }); i >= 0 {
+		if i := slices.IndexFunc(a.Targets, func(t authmap.Target) bool { return t.Optional == target.Optional && sameEnd(t, target) }); i >= 0 {
 			both := append(a.Targets[i].Alternatives, target.Alternatives...)
+			if both[0].Whole != "" { // whatever kind the ARN is of
+				both = []authmap.Choice{{Whole: both[0].Whole}}
+			}
 			slices.SortStableFunc(both, func(a, b authmap.Choice) int { return len(b.Binds) - len(a.Binds) })
 			a.Targets[i].Alternatives = both
 			continue
@@ -114,8 +117,11 @@ func (d *deriver) action(ref refAction) authmap.Action {
 
 // sameEnd reports whether one member names both resources: then a call is about the one or the other.
 func sameEnd(a, b authmap.Target) bool {
-	x, y := a.Alternatives[0].Binds, b.Alternatives[0].Binds
-	return len(x) > 0 && len(y) > 0 && len(x) != len(y) && x[len(x)-1].Path == y[len(y)-1].Path && x[len(x)-1].Path != ""
+	x, y := a.Alternatives[0], b.Alternatives[0]
+	if x.Whole != "" || y.Whole != "" {
+		return x.Whole == y.Whole
+	}
+	return len(x.Binds) > 0 && len(y.Binds) > 0 && x.Binds[len(x.Binds)-1].Path != "" && x.Binds[len(x.Binds)-1].Path == y.Binds[len(y.Binds)-1].Path
 }
 
 // target is how the input names a resource of type r; full is false where it does not say all of its ARN.
@@ -166,6 +172,12 @@ func (d *deriver) target(r refResource) (t authmap.Target, full bool) {
 		}
 		c.Binds = append(c.Binds, b)
 	}
+	for i, b := range c.Binds {
+		if b.Path != "" && slices.ContainsFunc(c.Binds[:i], func(before authmap.Bind) bool { return before.Path == b.Path }) {
+			c, bound = authmap.Choice{Resource: kind, Whole: b.Path}, len(variables) // one member for two variables: an ARN, or the service knows
+			break
+		}
+	}
 	switch {
 	case bound == len(variables):
 		t.Alternatives, full = append(t.Alternatives, c), true
@@ -203,6 +215,9 @@ func (d *deriver) variable(r refResource, v string, only, last bool) (path strin
 	}
 	if alias := aliases[d.service][v]; alias != "" {
 		return d.find(last, strings.Fields(alias)...)
+	}
+	if strings.HasSuffix(plain, "resourceid") && plain != "resourceid" { // what the service made up
+		return d.find(last, plain)
 	}
 	generic := plain == "id" || plain == "name" || plain == "identifier" || plain == "resourceid"
 	if generic && !last {
@@ -334,10 +349,11 @@ func (d *deriver) ofVersion(ref refAction) (refAction, bool) {
 	return of, ok
 }
 
-// tagging is the permission to tag what an operation makes with tags.
+// tagging is the permission to tag what an operation makes with tags. EC2 asks for each kind of resource that is made, which the input
+// does not say.
 func (d *deriver) tagging(own authmap.Action) []authmap.Action {
 	path, ok := d.tags()
-	if !ok || d.service == "cloudformation" || d.service == "sts" || strings.Contains(own.Name, "Tag") {
+	if !ok || d.service == "cloudformation" || d.service == "ec2" || d.service == "sts" || strings.Contains(own.Name, "Tag") {
 		return nil
 	}
 	when := strings.TrimSuffix(path, "[].Tags")

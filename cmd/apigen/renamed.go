@@ -5,6 +5,7 @@ package main
 var loose = map[string]map[string]bool{
 	"kms":            {"KeyId": true},
 	"lambda":         {"FunctionName": true, "LayerName": true},
+	"route53":        {"Id": true},
 	"secretsmanager": {"SecretId": true},
 }
 
@@ -15,6 +16,7 @@ var aliases = map[string]map[string]string{
 	"ecs":            {"TaskDefinitionFamilyName": "family"},
 	"config":         {"StoredQueryName": "queryname"},
 	"lambda":         {"LayerVersion": "versionnumber"},
+	"rds":            {"DbInstanceName": "dbinstanceidentifier dbinstanceidentifiers targetdbinstanceidentifier"},
 	"s3":             {"ObjectName": "key"},
 	"secretsmanager": {"SecretId": "secretid name"},
 }

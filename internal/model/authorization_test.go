@@ -180,3 +180,24 @@ func TestLookingUpAnActionAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func BenchmarkAuthorization(b *testing.B) {
+	op := boxes("Make box:Make box(BoxName) aws:RequestTag/${TagKey}=Tags box:Name=BoxName\n")
+	in := any(&boxInput{BoxName: "b", Tags: []boxTag{{"Team", "a"}}})
+	b.Run("keys", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			a := &model.AuthorizationOf(op).Actions[0]
+			a.Applies(in)
+			a.Value(in, "box:name")
+			a.Value(in, "aws:requesttag/team")
+		}
+	})
+	b.Run("resources", func(b *testing.B) {
+		var arns []string
+		b.ReportAllocs()
+		for b.Loop() {
+			arns, _ = model.AuthorizationOf(op).Actions[0].Resources(arns[:0], in, here)
+		}
+	})
+}
