@@ -6,8 +6,8 @@
 // tells what it saw. The package knows no service: what an action, a resource and a condition key are called comes from
 // the caller.
 //
-// It promises that what it cannot make sense of never allows anything, that deciding neither allocates nor takes longer
-// than in proportion to the lengths of pattern and text, and that nothing outside of the arguments matters: no clock, no state.
+// It promises that what it cannot make sense of never allows anything; that deciding does not allocate, and compares a
+// pattern in no more steps than its length times the text's; and that nothing but the arguments matters: no clock, no state.
 package policy
 
 // Kind is what a document is for; each kind has elements it may not have and elements it must have.
