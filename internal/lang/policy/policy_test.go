@@ -57,12 +57,18 @@ func TestPositionsAreTheSimulators(t *testing.T) {
 		want [][2]policy.Position
 	}{
 		// As AWS's CLI reference shows it.
-		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*","Condition":{"DateGreaterThan":{"aws:CurrentTime":"2018-08-16T12:00:00Z"}}}}`,
-			[][2]policy.Position{{at(1, 38), at(1, 167)}}},
-		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:b","Resource":"*"},{"Effect":"Deny","Action":"a:b","Resource":"*"}]}`,
-			[][2]policy.Position{{at(1, 38), at(1, 86)}, {at(1, 86), at(1, 134)}}},
-		{"{\n \"Version\": \"2012-10-17\",\n \"Statement\": [\n  {\"Effect\": \"Allow\",\n   \"Action\": \"a:b\", \"Resource\": \"*\"},\n  {\"Effect\": \"Deny\", \"Action\": \"a:b\", \"Resource\": \"*\"}\n]}",
-			[][2]policy.Position{{at(3, 16), at(5, 37)}, {at(5, 37), at(6, 55)}}},
+		{
+			`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*","Condition":{"DateGreaterThan":{"aws:CurrentTime":"2018-08-16T12:00:00Z"}}}}`,
+			[][2]policy.Position{{at(1, 38), at(1, 167)}},
+		},
+		{
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:b","Resource":"*"},{"Effect":"Deny","Action":"a:b","Resource":"*"}]}`,
+			[][2]policy.Position{{at(1, 38), at(1, 86)}, {at(1, 86), at(1, 134)}},
+		},
+		{
+			"{\n \"Version\": \"2012-10-17\",\n \"Statement\": [\n  {\"Effect\": \"Allow\",\n   \"Action\": \"a:b\", \"Resource\": \"*\"},\n  {\"Effect\": \"Deny\", \"Action\": \"a:b\", \"Resource\": \"*\"}\n]}",
+			[][2]policy.Position{{at(3, 16), at(5, 37)}, {at(5, 37), at(6, 55)}},
+		},
 	} {
 		p, err := policy.Parse(c.doc, policy.Managed)
 		if err != nil {
