@@ -117,11 +117,19 @@ func (d *deriver) action(ref refAction) authmap.Action {
 
 // sameEnd reports whether one member names both resources: then a call is about the one or the other.
 func sameEnd(a, b authmap.Target) bool {
-	x, y := a.Alternatives[0], b.Alternatives[0]
+	x, y := ownBinds(a.Alternatives[0]), ownBinds(b.Alternatives[0])
 	if x.Whole != "" || y.Whole != "" {
 		return x.Whole == y.Whole
 	}
 	return len(x.Binds) > 0 && len(y.Binds) > 0 && x.Binds[len(x.Binds)-1].Path != "" && x.Binds[len(x.Binds)-1].Path == y.Binds[len(y.Binds)-1].Path
+}
+
+// ownBinds is c without what says whose it is.
+func ownBinds(c authmap.Choice) authmap.Choice {
+	if n := len(c.Binds); n > 0 && c.Binds[n-1].Variable == "Account" {
+		c.Binds = c.Binds[:n-1]
+	}
+	return c
 }
 
 // target is how the input names a resource of type r; full is false where it does not say all of its ARN.
@@ -176,6 +184,11 @@ func (d *deriver) target(r refResource) (t authmap.Target, full bool) {
 		if b.Path != "" && slices.ContainsFunc(c.Binds[:i], func(before authmap.Bind) bool { return before.Path == b.Path }) {
 			c, bound = authmap.Choice{Resource: kind, Whole: b.Path}, len(variables) // one member for two variables: an ARN, or the service knows
 			break
+		}
+	}
+	if owner := owners[d.service]; owner != "" && c.Whole == "" && bound > 0 && strings.Contains(r.ARN, "${Account}") {
+		if path, ok := d.find(false, owner); ok {
+			c.Binds = append(c.Binds, authmap.Bind{Variable: "Account", Path: path})
 		}
 	}
 	switch {

@@ -9,6 +9,9 @@ var loose = map[string]map[string]bool{
 	"secretsmanager": {"SecretId": true},
 }
 
+// owners are the members that name another account, whose resource a call is about.
+var owners = map[string]string{"ecr": "registryid", "glue": "catalogid", "s3control": "accountid", "sqs": "queueownerawsaccountid"}
+
 // aliases are the members that a service's variables are, where their names do not tell.
 var aliases = map[string]map[string]string{
 	"cloudwatch":     {"InsightRuleName": "rulename rulenames"},

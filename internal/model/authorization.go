@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -263,20 +264,11 @@ func compileChoice(m *authmap.Map, from authmap.Choice, in reflect.Type) (choice
 		c.binds = append(c.binds, to)
 	}
 	for _, p := range c.template {
-		if p.Variable && !c.bound(p.Text) && !scoped(p.Text) {
+		if p.Variable && !scoped(p.Text) && !slices.ContainsFunc(c.binds, func(b bind) bool { return b.variable == p.Text }) {
 			c.inexact = true
 		}
 	}
 	return c, nil
-}
-
-func (c *choice) bound(variable string) bool {
-	for i := range c.binds {
-		if c.binds[i].variable == variable {
-			return true
-		}
-	}
-	return false
 }
 
 // scoped are the variables that the caller's account and region fill.
@@ -293,10 +285,8 @@ func (c *choice) filled(in reflect.Value) bool {
 	if !c.complete {
 		return false
 	}
-	for i := range c.binds {
-		if s, ok := c.binds[i].path.first(in); !ok || s == "" {
-			return false
-		}
+	if !c.bound(in) {
+		return false
 	}
 	return len(c.binds) > 0 || len(c.template) > 0 && !c.inexact
 }
@@ -325,12 +315,18 @@ func (c *choice) append(dst []string, in reflect.Value, scope aws.Scope) ([]stri
 			}
 		}
 	}
+	return append(dst, c.arn(in, scope, nil, "")), !c.inexact && c.bound(in)
+}
+
+// bound reports whether the input has every member that a variable of its own is bound to. Without the one for the account or the region
+// they are the caller's.
+func (c *choice) bound(in reflect.Value) bool {
 	for i := range c.binds {
-		if s, ok := c.binds[i].path.first(in); !ok || s == "" {
-			return append(dst, c.arn(in, scope, nil, "")), false
+		if s, ok := c.binds[i].path.first(in); (!ok || s == "") && !scoped(c.binds[i].variable) {
+			return false
 		}
 	}
-	return append(dst, c.arn(in, scope, nil, "")), !c.inexact
+	return true
 }
 
 // arn makes one ARN; value is what the one variable that is bound to a list is this time.
@@ -345,18 +341,15 @@ func (c *choice) arn(in reflect.Value, scope aws.Scope, listed *bind, value stri
 			b = append(b, p.Text...)
 			continue
 		}
+		s := "*"
 		switch p.Text {
 		case "Partition":
-			b = append(b, aws.Partition(scope.Region)...)
-			continue
+			s = aws.Partition(scope.Region)
 		case "Region":
-			b = append(b, scope.Region...)
-			continue
+			s = scope.Region
 		case "Account":
-			b = append(b, scope.Account...)
-			continue
+			s = scope.Account
 		}
-		s := "*"
 		for i := range c.binds {
 			bound := &c.binds[i]
 			if bound.variable != p.Text {
@@ -366,7 +359,7 @@ func (c *choice) arn(in reflect.Value, scope aws.Scope, listed *bind, value stri
 			if bound != listed {
 				got, ok = bound.path.first(in)
 			}
-			if !ok || got == "" {
+			if !ok || got == "" || p.Text == "Account" && !aws.IsAccount(got) {
 				break
 			}
 			if strings.HasPrefix(got, "arn:") {

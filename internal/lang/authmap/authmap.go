@@ -14,7 +14,8 @@
 //	kind(V=Member)   it is about the resource whose ARN has the member's value for V; (V) is (V=V). Where the value is an ARN of that kind
 //	                 it is taken whole, where it is another ARN, what is behind its last slash or colon. (V=url:M) takes the last
 //	                 part of a URL, (V=host:M) all behind its scheme; (V=P+M) a path before the name; (V=~M) is only the end of V, the service knows the rest;
-//	                 (V=*) is unknown before the call, (?) all of it
+//	                 (V=*) is unknown before the call, (?) all of it. Partition, Region and Account are the caller's
+//	                 where no member is bound to them, or it is not there
 //	kind(=Member)    the member is its ARN; without a kind, an ARN of any
 //	a(…)|b(…)        the first for which the input has all members, else the last
 //	?kind(…)         not asked about where the input has not all members

@@ -10,8 +10,14 @@ import (
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
-// Resources implements call.Resourcer: the queue that a URL names, which may be another account's or region's.
+// Resources implements call.Resourcer: the queue that a URL names, which may be another account's or region's, or a move task's handle.
 func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []string {
+	if in, ok := in.(*sqsapi.CancelMessageMoveTaskInput); ok {
+		if _, source, ok := readHandle(in.TaskHandle); ok {
+			return []string{source.String()}
+		}
+		return nil
+	}
 	url := urlOf(in)
 	if url == "" {
 		return nil

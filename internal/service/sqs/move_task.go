@@ -37,6 +37,17 @@ func (m *moveRecord) handle(source string) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
+// readHandle is the task that a handle tells, and the queue that it moves messages from.
+func readHandle(text string) (task string, source aws.ARN, ok bool) {
+	var h taskHandle
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || json.Unmarshal(raw, &h) != nil || h.Task == "" {
+		return "", aws.ARN{}, false
+	}
+	source, ok = aws.ParseARN(h.Source)
+	return h.Task, source, ok && source.Service == "sqs"
+}
+
 // running is the move task of a queue that is under way.
 func (s *Service) running(tx *store.Tx, q *queue) *moveRecord {
 	for _, m := range s.tables.moves.Scan(tx, store.ScanOptions{Reverse: true, Limit: 1}, q.name, q.record.Number) {
@@ -154,17 +165,12 @@ func (s *Service) StartMessageMoveTask(ctx context.Context, in *sqsapi.StartMess
 
 // CancelMessageMoveTask stops a move task. What it has moved stays where it is.
 func (s *Service) CancelMessageMoveTask(ctx context.Context, in *sqsapi.CancelMessageMoveTaskInput) (*sqsapi.CancelMessageMoveTaskOutput, error) {
-	var h taskHandle
-	raw, err := base64.StdEncoding.DecodeString(in.TaskHandle)
-	if err != nil || json.Unmarshal(raw, &h) != nil || h.Task == "" {
-		return nil, invalid("Value for parameter TaskHandle is invalid.")
-	}
-	source, ok := aws.ParseARN(h.Source)
-	if !ok || source.Service != "sqs" {
+	task, source, ok := readHandle(in.TaskHandle)
+	if !ok {
 		return nil, invalid("Value for parameter TaskHandle is invalid.")
 	}
 	out, err := on(within(ctx, source.Scope()), s, source.Resource, func(q *queue, b *owner.Batch) (*sqsapi.CancelMessageMoveTaskOutput, error) {
-		if m := q.moving; m != nil && aws.UUID(m.ID) == h.Task {
+		if m := q.moving; m != nil && aws.UUID(m.ID) == task {
 			next := *m
 			next.Status = moveCancelled
 			s.endMove(q, b, next)
@@ -172,7 +178,7 @@ func (s *Service) CancelMessageMoveTask(ctx context.Context, in *sqsapi.CancelMe
 		}
 		known, err := store.View(ctx, s.space, func(tx *store.Tx) (bool, error) {
 			for _, m := range s.tables.moves.Scan(tx.In(q.scope), store.ScanOptions{}, q.name, q.record.Number) {
-				if aws.UUID(m.ID) == h.Task {
+				if aws.UUID(m.ID) == task {
 					return true, nil
 				}
 			}
