@@ -72,6 +72,13 @@ func TestDifferences(t *testing.T) {
 			ours:     policy.Allowed,
 		},
 		{
+			name:     "an empty string under ForAllValues",
+			why:      "the reference on set operators: if the key values resolve to an empty data set (for example, an empty string), ForAllValues returns true",
+			identity: under(`{"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}`),
+			keys:     map[string]any{"aws:TagKeys": ""},
+			ours:     policy.Allowed,
+		},
+		{
 			name:     "NotPrincipal in a deny, without the account",
 			why:      "the reference on NotPrincipal: name the account too, or the account is denied and everyone in it; we are strict",
 			identity: all,

@@ -181,6 +181,9 @@ func (c *condition) holds(keys Keys) bool {
 		return c.ifExists || c.set == forAll || c.set == noQuantifier && c.negated
 	}
 	if v.form == single {
+		if v.one == "" && c.set != noQuantifier {
+			return c.set == forAll // an empty string is no value of several
+		}
 		return c.meets(v.one, keys) != c.negated // of all values as of any
 	}
 	switch c.set {

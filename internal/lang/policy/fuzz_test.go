@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -32,6 +33,13 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("taken, though it is not JSON")
 			}
 			return
+		}
+		same, err2 := policy.ReplacePrincipals(doc, func(n policy.PrincipalName) string { return n.Value + "x" })
+		if err2 == nil {
+			same, err2 = policy.ReplacePrincipals(same, func(n policy.PrincipalName) string { return strings.TrimSuffix(n.Value, "x") })
+		}
+		if back, _ := policy.Read(same); err2 != nil || readErr == nil && !slices.Equal(back.Principals(), stored.Principals()) {
+			t.Fatalf("replaced, and back: %s, %v", same, err2)
 		}
 		if err != nil {
 			if err.Error() == "" {

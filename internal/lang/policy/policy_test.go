@@ -224,3 +224,21 @@ func TestCacheKeepsWhatIsAskedFor(t *testing.T) {
 		t.Error("what is too large for the cache is compiled all the same")
 	}
 }
+
+func TestPrincipalsAreReplacedInPlace(t *testing.T) {
+	t.Parallel()
+	const doc = `{ "Statement" : [ {"Principal": {"AWS": ["arn:r\u002fx", "111122223333"], "Service": "arn:r/x"}, "Action": "arn:r/x"}, {"NotPrincipal":{"AWS":"arn:r/x"}}, {"Principal": "*"} ],  "Id":"é" }`
+	const want = `{ "Statement" : [ {"Principal": {"AWS": ["AROA", "111122223333"], "Service": "arn:r/x"}, "Action": "arn:r/x"}, {"NotPrincipal":{"AWS":"AROA"}}, {"Principal": "*"} ],  "Id":"é" }`
+	got, err := policy.ReplacePrincipals(doc, func(n policy.PrincipalName) string {
+		if n.Type == "AWS" && n.Value == "arn:r/x" {
+			return "AROA"
+		}
+		return n.Value
+	})
+	if err != nil || got != want {
+		t.Errorf("%s, %v\nwant %s", got, err, want)
+	}
+	if _, err := policy.ReplacePrincipals("{", nil); err == nil {
+		t.Error("not JSON")
+	}
+}

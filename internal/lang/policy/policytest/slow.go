@@ -281,6 +281,9 @@ func (w *World) holds(operator, key string, values []string) bool {
 	}
 	switch found := found.(type) {
 	case string:
+		if found == "" && (all || some) {
+			return all
+		}
 		return test(found)
 	case []string:
 		if all {
