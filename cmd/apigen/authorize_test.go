@@ -200,6 +200,7 @@ func TestActionsUnderOtherNames(t *testing.T) {
 		{"sqs", "ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility"},
 		{"sqs", "SendMessageBatch", "sqs:SendMessage"},
 		{"stepfunctions", "StartExecution", "states:StartExecution"},
+		{"sts", "AssumeRole", "sts:AssumeRole sts:TagSession sts:SetSourceIdentity sts:SetContext"},
 		{"sts", "GetFederationToken", "sts:GetFederationToken sts:TagSession"},
 		{"sts", "GetCallerIdentity", ""},
 	} {

@@ -14,6 +14,7 @@ import (
 // any it is open to everyone who has signed.
 type Authorization struct {
 	Actions []Action
+	Self    []Action // what the service asks by itself while it performs the operation, on what only it knows
 }
 
 // Action is one action of an operation, compiled for its input. It is never changed.
@@ -51,10 +52,16 @@ func (s *Service) readAuthorization() {
 		if op == nil {
 			continue
 		}
-		auth := &Authorization{Actions: make([]Action, len(o.Actions))}
-		for i, a := range o.Actions {
-			if auth.Actions[i], err = compile(m, a, op.Input); err != nil {
+		auth := &Authorization{}
+		for _, a := range o.Actions {
+			c, err := compile(m, a, op.Input)
+			if err != nil {
 				panic(fmt.Sprintf("model: authorization of %s: %s: %v", s.Name, o.Name, err))
+			}
+			if a.Mark == '@' {
+				auth.Self = append(auth.Self, c)
+			} else {
+				auth.Actions = append(auth.Actions, c)
 			}
 		}
 		s.authorizations[o.Name] = auth

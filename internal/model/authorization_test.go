@@ -163,6 +163,9 @@ func TestAnOperationNobodyKnowsHasNoAuthorization(t *testing.T) {
 	if model.AuthorizationOf(op.Service.Operation("Other")) != nil {
 		t.Error("Other has one")
 	}
+	if self := model.AuthorizationOf(boxes("Make @box:Make box(BoxName)\n")); len(self.Actions) != 0 || len(self.Self) != 1 || self.Self[0].Name != "box:Make" {
+		t.Errorf("what the service asks by itself: %+v", self)
+	}
 	open := model.AuthorizationOf(boxes("Make\n"))
 	if open == nil || len(open.Actions) != 0 {
 		t.Errorf("an operation that needs nothing: %+v", open)

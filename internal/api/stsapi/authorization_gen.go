@@ -3,10 +3,14 @@
 package stsapi
 
 const authorization = `resource federated-user arn:${Partition}:sts::${Account}:federated-user/${FederatedUserName}
+resource role arn:${Partition}:iam::${Account}:role/${RoleNameWithPath} aws:ResourceTag/${TagKey} iam:ResourceTag/${TagKey}
 resource root-user arn:${Partition}:iam::${TargetAccount}:root
-AssumeRole
-AssumeRoleWithSAML
-AssumeRoleWithWebIdentity
+AssumeRole sts:AssumeRole role(=RoleArn) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags iam:ResourceTag/${TagKey} saml:namequalifier saml:sub saml:sub_type sts:ExternalId=ExternalId sts:RoleSessionName=RoleSessionName sts:SourceIdentity=SourceIdentity sts:TransitiveTagKeys=TransitiveTagKeys
+	?sts:TagSession when(Tags) role(=RoleArn) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags saml:aud sts:TransitiveTagKeys=TransitiveTagKeys
+	?sts:SetSourceIdentity when(SourceIdentity) role(=RoleArn) sts:SourceIdentity=SourceIdentity
+	?sts:SetContext when(ProvidedContexts) role(=RoleArn) sts:RequestContext/${ContextKey} sts:RequestContextProviders=ProvidedContexts[].ProviderArn
+AssumeRoleWithSAML sts:AssumeRoleWithSAML role(=RoleArn) aws:RequestTag/${TagKey} aws:TagKeys saml:aud saml:cn saml:commonName saml:doc saml:eduorghomepageuri saml:eduorgidentityauthnpolicyuri saml:eduorglegalname saml:eduorgsuperioruri saml:eduorgwhitepagesuri saml:edupersonaffiliation saml:edupersonassurance saml:edupersonentitlement saml:edupersonnickname saml:edupersonorgdn saml:edupersonorgunitdn saml:edupersonprimaryaffiliation saml:edupersonprimaryorgunitdn saml:edupersonprincipalname saml:edupersonscopedaffiliation saml:edupersontargetedid saml:givenName saml:iss saml:mail saml:name saml:namequalifier saml:organizationStatus saml:primaryGroupSID saml:sub saml:sub_type saml:surname saml:uid saml:x500UniqueIdentifier sts:RoleSessionName sts:SourceIdentity sts:TransitiveTagKeys
+AssumeRoleWithWebIdentity sts:AssumeRoleWithWebIdentity role(=RoleArn) aws:RequestTag/${TagKey} aws:TagKeys sts:RoleAuthorizedByIdp sts:RoleSessionName=RoleSessionName sts:SourceIdentity sts:TransitiveTagKeys
 AssumeRoot sts:AssumeRoot root-user(TargetAccount=TargetPrincipal) sts:TaskPolicyArn=TaskPolicyArn.arn
 DecodeAuthorizationMessage sts:DecodeAuthorizationMessage
 GetAccessKeyInfo sts:GetAccessKeyInfo

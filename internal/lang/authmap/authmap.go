@@ -24,10 +24,11 @@
 // A member is a path: A.B for a structure's, L[] for each of a list, M{} for the keys of a map. A key that ends in /${TagKey} is of tags.
 //
 // A line of an overlay may change what another line has of an operation: "about NAME resources" what it is about, "fill NAME keys" what
-// fills condition keys, "also NAME action" adds an action. A line "action NAME" says that there is an action which no operation here has.
+// fills condition keys, "also NAME action" adds an action, "self NAME" says that the service asks for all of them by itself. A line "action NAME" says that there is an action which no operation here has.
 //
 // Marks: + is a permission that the call needs besides its own, ? one that it needs where one of its resources is named (both are asked
-// only then); ! one of several of which only the service knows which it needs. An operation without actions is allowed to everyone who
+// only then); ! one of several of which only the service knows which it needs; @ one that the service asks for by itself, since it
+// depends on what only the service knows. An operation without actions is allowed to everyone who
 // has signed.
 package authmap
 
@@ -67,7 +68,7 @@ type Operation struct {
 
 // Action is an action of an operation.
 type Action struct {
-	Mark    byte // 0, '+', '?' or '!'
+	Mark    byte // 0, '+', '?', '!' or '@'
 	Name    string
 	When    string // a path: asked only where it is there; empty for always
 	Unless  string // a path: asked only where it is not there; empty for always
@@ -172,6 +173,10 @@ func (m *Map) change(c change) error {
 	}
 	o.Actions = slices.Clone(o.Actions)
 	switch c.verb {
+	case "self":
+		for i := range o.Actions {
+			o.Actions[i].Mark = '@'
+		}
 	case "also":
 		o.Actions = append(o.Actions, c.action)
 	case "about":
@@ -236,6 +241,12 @@ func (m *Map) line(line string) error {
 			return err
 		}
 		m.Resources = append(m.Resources, Resource{words[1], words[2], words[3:]})
+		return nil
+	case words[0] == "self" && line[0] != '\t':
+		if len(words) != 2 {
+			return fmt.Errorf("not self NAME")
+		}
+		m.changes = append(m.changes, change{verb: "self", operation: words[1]})
 		return nil
 	case slices.Contains([]string{"about", "fill", "also"}, words[0]) && line[0] != '\t':
 		if len(words) < 3 {
@@ -333,7 +344,7 @@ func (m *Map) checkAction(a Action) error {
 
 func readAction(words []string) (Action, error) {
 	a := Action{Name: words[0]}
-	if strings.IndexByte("+?!", a.Name[0]) >= 0 {
+	if strings.IndexByte("+?!@", a.Name[0]) >= 0 {
 		a.Mark, a.Name = a.Name[0], a.Name[1:]
 	}
 	if service, name, ok := strings.Cut(a.Name, ":"); !ok || service == "" || name == "" || strings.ContainsAny(a.Name, "()='") {

@@ -66,6 +66,7 @@ fill CreateFunction lambda:VpcIds=VpcConfig.VpcId lambda:New=New
 also CreateFunction ?lambda:PutPolicy when(Policy)
 Look lambda:Look
 New lambda:New
+self Many
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +78,9 @@ New lambda:New
 `
 	if got := m.Operation("CreateFunction").String(); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	if got := m.Operation("Many").String(); got != "Many @lambda:A function(FunctionName=Functions{})\n\t@lambda:B function(FunctionName=host:Url)\n" {
+		t.Errorf("asked by the service itself: %s", got)
 	}
 	if m.Operation("Look").String() != "Look lambda:Look\n" || m.Operation("New") == nil || m.Resource("alias").Template != "arn:${Partition}:lambda:::${FunctionName}/${Alias}" {
 		t.Errorf("%+v", m)
@@ -109,6 +113,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"about A queue(?)\n", "about A: no such operation"},
 		{"A sqs:A\nfill A (=B)\n", "fill does not change that"},
 		{"A sqs:A\nabout A sqs:Key\n", "about does not change that"},
+		{"A sqs:A\nself A B\n", "not self NAME"},
 		{"A sqs:A\nalso A\n", "also what of which operation?"},
 	} {
 		_, err := authmap.Parse(c.text)
