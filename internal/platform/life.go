@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,7 +140,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 
 	// What they offer as resources, and the services that work on all of those.
-	types := resource.NewRegistry(queues.Types(sqsapi.Client{Invoker: l.door})...)
+	types := resource.NewRegistry(slices.Concat(queues.Types(sqsapi.Client{Invoker: l.door}), l.users.Types(iamapi.Client{Invoker: l.door}))...)
 	l.door.Register(cloudcontrolapi.API(), cloudcontrol.New(st.Space("cloudcontrol"), l.tasks, l.timers, types))
 	l.door.Register(resourcegroupstaggingapi.API(), tagging.New(types, l.clock))
 

@@ -1,6 +1,9 @@
 package iam
 
-import "github.com/obidos-cloud/obidos/internal/store"
+import (
+	"github.com/obidos-cloud/obidos/internal/service/iam/declared"
+	"github.com/obidos-cloud/obidos/internal/store"
+)
 
 // tables are all records of the service. They are global; an account is the first part of every key but those of access keys,
 // whose ids are unique over all accounts.
@@ -22,6 +25,7 @@ type tables struct {
 	keyUses     store.Table[useRecord]      // id of an access key → when it was last used
 	roleUses    store.Table[useRecord]      // account, id of a role → when it was last used
 	deletions   store.Table[deletionRecord] // account, task → the deletion of a service-linked role
+	declared    store.Table[declaredRecord] // account, type, identifier → what a declared resource is made of
 	knowledge                               // knowledge.go; packages credential and provider have tables of their own, numbers 40 to 49
 }
 
@@ -44,6 +48,7 @@ func newTables(s store.Space) tables {
 		keyUses:     store.NewTable[useRecord](s, 15, "keyuse", store.Global),
 		roleUses:    store.NewTable[useRecord](s, 16, "roleuse", store.Global),
 		deletions:   store.NewTable[deletionRecord](s, 17, "deletion", store.Global),
+		declared:    store.NewTable[declaredRecord](s, 18, "declared", store.Global),
 		knowledge:   newKnowledge(s),
 	}
 }
@@ -177,4 +182,10 @@ type deletionRecord struct {
 	store.Unknown
 	Role string `cbor:"1,keyasint"`
 	At   int64  `cbor:"2,keyasint"`
+}
+
+// declaredRecord is what a declared resource is made of that has no record of its own: a policy that was given to many, say.
+type declaredRecord struct {
+	store.Unknown
+	declared.Kept
 }
