@@ -45,6 +45,12 @@ type Resourcer interface {
 	Resources(ctx context.Context, op *model.Operation, in any) []string
 }
 
+// Asker is a service that asks for some operations itself, whether they may be performed: where only it knows enough.
+type Asker interface {
+	// Asks reports whether it does so for op, which the door then lets pass.
+	Asks(op *model.Operation) bool
+}
+
 // Rater is a service that has limits of its own on how often its operations may be called.
 type Rater interface {
 	// Rate is how many calls of op per second an account may make in the long run, and how many at once. 0 is no limit.
@@ -85,6 +91,7 @@ type operation struct {
 	holder    auth.Holder
 	calls     *telemetry.Calls
 	rate      *rate // nil where there is none
+	asked     bool  // the service asks whether it may be performed
 }
 
 // New is a door without services.
@@ -120,13 +127,14 @@ func (d *Door) Register(api *model.Service, impl any) {
 	}
 	resources, _ := impl.(Resourcer)
 	holder, _ := impl.(auth.Holder)
+	asker, _ := impl.(Asker)
 	rater, _ := impl.(Rater)
 	for i := range api.Operations {
 		op := &api.Operations[i]
 		if !op.Served() {
 			continue
 		}
-		o := &operation{Operation: op, service: impl, resources: resources, holder: holder, calls: d.telemetry.Calls(op)}
+		o := &operation{Operation: op, service: impl, resources: resources, holder: holder, calls: d.telemetry.Calls(op), asked: asker != nil && asker.Asks(op)}
 		if d.limits && rater != nil {
 			o.rate = newRate(rater.Rate(op))
 		}
@@ -161,7 +169,7 @@ func (d *Door) Invoke(ctx context.Context, op *model.Operation, in any) (any, er
 // pass asks everything that may stand in a call's way, then performs it.
 func (d *Door) pass(ctx *telemetry.Active, o *operation, request *aws.Request, in any) (out any, err error) {
 	defer d.caught(ctx, o, &out, &err)
-	if d.mode != auth.Open {
+	if d.mode != auth.Open && !o.asked {
 		if err := d.authorize(ctx, o, request, in); err != nil {
 			return nil, err
 		}

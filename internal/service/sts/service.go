@@ -108,6 +108,15 @@ var (
 	errParameter = &aws.ErrorShape{Code: "InvalidParameterValue", Status: 400}
 )
 
+// Asks implements call.Asker: whether a role may be assumed its trust policy says, on keys that only the service knows.
+func (s *Service) Asks(op *model.Operation) bool {
+	switch op.Name {
+	case "AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity":
+		return true
+	}
+	return false
+}
+
 // operation is an operation of the model.
 func operation(name string) *model.Operation { return stsapi.API().Operation(name) }
 
