@@ -15,6 +15,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -195,6 +196,11 @@ func (s *Service) allowing(tx *store.Tx, h home, parts []*permits) (func(service
 
 // GenerateServiceLastAccessedDetails makes a report of the services that somebody may use. It is made when this is answered.
 func (s *Service) GenerateServiceLastAccessedDetails(ctx context.Context, in *iamapi.GenerateServiceLastAccessedDetailsInput) (*iamapi.GenerateServiceLastAccessedDetailsOutput, error) {
+	if in.Granularity.Set {
+		if err := form.CheckEnum("granularity", in.Granularity.V); err != nil {
+			return nil, err
+		}
+	}
 	j, err := view(ctx, s, func(tx *store.Tx, h home) (j jobRecord, err error) {
 		j.Created, j.Actions = seconds(tx), in.Granularity.V == "ACTION_LEVEL"
 		who, allows, err := s.subjectOf(tx, h, in.Arn)

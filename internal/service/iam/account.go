@@ -2,14 +2,19 @@ package iam
 
 import (
 	"context"
+	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/service/iam/credential"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
 // CreateAccountAlias gives an account a name that no other has. It has one: another takes its place.
 func (s *Service) CreateAccountAlias(ctx context.Context, in *iamapi.CreateAccountAliasInput) (*iamapi.CreateAccountAliasOutput, error) {
+	if a := in.AccountAlias; strings.Trim(a, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || a[0] == '-' || a[len(a)-1] == '-' || strings.Contains(a, "--") {
+		return nil, invalid("The specified value for accountAlias is invalid. It must contain only digits, lowercase letters, and hyphens (-), but cannot begin or end with a hyphen.")
+	}
 	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateAccountAliasOutput, error) {
 		if _, ok := s.tables.aliases.Get(tx, in.AccountAlias); ok {
 			return nil, iamapi.EntityAlreadyExistsException("The account alias %s already exists.", in.AccountAlias)
@@ -56,6 +61,9 @@ func (s *Service) ListAccountAliases(ctx context.Context, in *iamapi.ListAccount
 
 // SetSecurityTokenServicePreferences keeps which tokens the global endpoint gives. Ours hold in all regions anyway.
 func (s *Service) SetSecurityTokenServicePreferences(ctx context.Context, in *iamapi.SetSecurityTokenServicePreferencesInput) (*iamapi.SetSecurityTokenServicePreferencesOutput, error) {
+	if err := form.CheckEnum("globalEndpointTokenVersion", in.GlobalEndpointTokenVersion); err != nil {
+		return nil, err
+	}
 	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.SetSecurityTokenServicePreferencesOutput, error) {
 		settings, _ := s.tables.settings.Get(tx, h.account)
 		settings.TokensV2 = in.GlobalEndpointTokenVersion == "v2Token"

@@ -34,6 +34,9 @@ func (d *deviceRecord) serial(h form.Home) string { return h.ARN("mfa" + d.Name)
 
 // CreateVirtualMFADevice makes a device that nobody has yet. Its seed is told this once.
 func (s *Credentials) CreateVirtualMFADevice(ctx context.Context, in *iamapi.CreateVirtualMFADeviceInput) (*iamapi.CreateVirtualMFADeviceOutput, error) {
+	if err := form.CheckName("virtualMFADeviceName", in.VirtualMFADeviceName); err != nil {
+		return nil, err
+	}
 	path, err := form.CheckPath(in.Path)
 	if err != nil {
 		return nil, err
@@ -187,6 +190,11 @@ func (s *Credentials) ListMFADevices(ctx context.Context, in *iamapi.ListMFADevi
 
 // ListVirtualMFADevices lists the devices of an account.
 func (s *Credentials) ListVirtualMFADevices(ctx context.Context, in *iamapi.ListVirtualMFADevicesInput) (*iamapi.ListVirtualMFADevicesOutput, error) {
+	if in.AssignmentStatus.Set {
+		if err := form.CheckEnum("assignmentStatus", in.AssignmentStatus.V); err != nil {
+			return nil, err
+		}
+	}
 	return form.View(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.ListVirtualMFADevicesOutput, error) {
 		p, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {

@@ -70,6 +70,11 @@ const symbols = "!@#$%^&*()_+-=[]{}|'"
 
 // check answers what is wrong with a password; r is nil where the account has no rules of its own.
 func (r *passwordRules) check(password, user string) error {
+	for _, c := range password {
+		if c > 0xff || c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return form.Invalid("The specified value for password is invalid. It must contain only characters of the Latin alphabet, numbers and symbols.")
+		}
+	}
 	var upper, lower, number, symbol bool
 	for _, c := range password {
 		upper = upper || c >= 'A' && c <= 'Z'

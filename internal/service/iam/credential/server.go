@@ -27,6 +27,9 @@ func (s *Credentials) server(tx *store.Tx, h form.Home, name string) (serverReco
 
 // UploadServerCertificate keeps a certificate for load balancers and the like, with its key, which nobody is told again.
 func (s *Credentials) UploadServerCertificate(ctx context.Context, in *iamapi.UploadServerCertificateInput) (*iamapi.UploadServerCertificateOutput, error) {
+	if err := form.CheckName("serverCertificateName", in.ServerCertificateName); err != nil {
+		return nil, err
+	}
 	path, err := form.CheckPath(in.Path)
 	if err != nil {
 		return nil, err
@@ -132,6 +135,9 @@ func (s *Credentials) ListServerCertificates(ctx context.Context, in *iamapi.Lis
 
 // UpdateServerCertificate gives a certificate another name or path.
 func (s *Credentials) UpdateServerCertificate(ctx context.Context, in *iamapi.UpdateServerCertificateInput) (*iamapi.UpdateServerCertificateOutput, error) {
+	if err := form.CheckName("newServerCertificateName", in.NewServerCertificateName.V); err != nil {
+		return nil, err
+	}
 	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.UpdateServerCertificateOutput, error) {
 		c, err := s.server(tx, h, in.ServerCertificateName)
 		if err != nil {

@@ -68,6 +68,9 @@ func (s *Credentials) sshKey(ctx context.Context, tx *store.Tx, h form.Home, use
 
 // GetSSHPublicKey tells a key in the encoding that is asked for.
 func (s *Credentials) GetSSHPublicKey(ctx context.Context, in *iamapi.GetSSHPublicKeyInput) (*iamapi.GetSSHPublicKeyOutput, error) {
+	if err := form.CheckEnum("encoding", in.Encoding); err != nil {
+		return nil, err
+	}
 	return form.View(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.GetSSHPublicKeyOutput, error) {
 		u, k, err := s.sshKey(ctx, tx, h, in.UserName, in.SSHPublicKeyId)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,6 +97,17 @@ func CheckPath(p aws.Opt[string]) (string, error) {
 		return "", Invalid("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
 	}
 	return strings.Clone(path), nil
+}
+
+// CheckEnum checks a value that the model knows all values of; member is as AWS writes it ("encoding").
+func CheckEnum[T interface {
+	~string
+	Values() []string
+}](member string, v T) error {
+	if all := v.Values(); !slices.Contains(all, string(v)) {
+		return Invalid("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]", member, strings.Join(all, ", "))
+	}
+	return nil
 }
 
 // Seconds is now, as times are kept; At is one as it is answered.

@@ -1,39 +1,37 @@
 package form
 
 import (
+	"bytes"
+	"compress/flate"
 	"fmt"
-	"sync"
-
-	"github.com/klauspost/compress/zstd"
+	"io"
 )
 
 // MaxPacked is how much of what is compressed fits into a record.
 const MaxPacked = 1 << 20
 
-var packer = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
-})
-
-var unpacker = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
-})
+// maxUnpacked is how much of it is read again.
+const maxUnpacked = 64 << 20
 
 // Pack compresses what is long and seldom read.
 func Pack(text []byte) []byte {
-	w, err := packer()
-	if err != nil {
-		panic(err) // its options are wrong
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.DefaultCompression)
+	if err == nil {
+		_, err = w.Write(text)
 	}
-	return w.EncodeAll(text, nil)
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(err) // into memory nothing fails
+	}
+	return b.Bytes()
 }
 
 // Unpack is what was packed.
 func Unpack(packed []byte) ([]byte, error) {
-	r, err := unpacker()
-	if err != nil {
-		panic(err) // its options are wrong
-	}
-	text, err := r.DecodeAll(packed, nil)
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxUnpacked))
 	if err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}

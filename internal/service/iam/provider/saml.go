@@ -92,6 +92,9 @@ func (r *samlRecord) describe(document aws.Opt[string], mode aws.Opt[iamapi.Asse
 		r.Keys = append(r.Keys[:len(r.Keys):len(r.Keys)], samlKey{ID: form.NewID("")[:11] + form.NewID("")[:11], Key: key.V, Added: now.Unix()})
 	}
 	if mode.Set {
+		if err := form.CheckEnum("assertionEncryptionMode", mode.V); err != nil {
+			return err
+		}
 		r.Mode = string(mode.V)
 	}
 	if r.Mode == "Required" && len(r.Keys) == 0 {
@@ -102,6 +105,9 @@ func (r *samlRecord) describe(document aws.Opt[string], mode aws.Opt[iamapi.Asse
 
 // CreateSAMLProvider has an account trust a provider.
 func (s *Providers) CreateSAMLProvider(ctx context.Context, in *iamapi.CreateSAMLProviderInput) (*iamapi.CreateSAMLProviderOutput, error) {
+	if strings.ContainsAny(in.Name, "+=,@") || form.CheckName("name", in.Name) != nil {
+		return nil, form.Invalid("The specified value for name is invalid. It must contain only alphanumeric characters and/or the following: ._-")
+	}
 	tags, err := form.AddTags(nil, in.Tags, false)
 	if err != nil {
 		return nil, err
