@@ -27,6 +27,12 @@ type Holder interface {
 	Hold(ctx context.Context, arn string) (Held, error)
 }
 
+// Namer is a Holder that knows more of a resource's name than the input of a call says: the path of a role.
+type Namer interface {
+	// Named is the ARN of what is called so, which is arn where there is no such thing.
+	Named(ctx context.Context, arn string) string
+}
+
 // Held is what a resource says of itself.
 type Held struct {
 	Policy string            // a JSON document; empty where it has none
@@ -228,8 +234,14 @@ func (g *Guard) ask(x *question, a *model.Action) error {
 	x.request.Action, x.request.Keys = a.Name, x
 	arns := x.call.Resources
 	if len(arns) == 0 || a.Besides {
-		x.arns, _ = a.Resources(x.arns[:0], x.call.Input, x.q.Scope)
+		var exact bool
+		x.arns, exact = a.Resources(x.arns[:0], x.call.Input, x.q.Scope)
 		arns = x.arns
+		if n, ok := x.call.Holder.(Namer); ok && !exact {
+			for i := range arns {
+				arns[i] = n.Named(x.ctx, arns[i])
+			}
+		}
 	}
 	for _, arn := range arns {
 		if err := g.decide(x, arn); err != nil {

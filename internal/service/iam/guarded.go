@@ -8,6 +8,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -33,6 +34,15 @@ func (s *Service) Resources(ctx context.Context, op *model.Operation, in any) []
 	})
 	if err != nil {
 		return arns
+	}
+	return whole
+}
+
+// Named implements auth.Namer.
+func (s *Service) Named(ctx context.Context, arn string) string {
+	whole, err := view(ctx, s, func(tx *store.Tx, h home) (string, error) { return s.whole(ctx, tx, h, nil, arn), nil })
+	if err != nil {
+		return arn
 	}
 	return whole
 }
@@ -65,6 +75,11 @@ func (s *Service) whole(ctx context.Context, tx *store.Tx, h home, in any, arn s
 	if what == "user" && name == "*" {
 		if own, _ := caller(ctx); own != "" {
 			name = own
+		}
+	}
+	if what == "server-certificate" {
+		if path, ok := s.ServerPath(tx, form.Home{Account: h.account, Partition: h.partition}, name); ok {
+			return h.arn(what + path)
 		}
 	}
 	for _, k := range []kind{aUser, aGroup, aRole, aProfile} {

@@ -91,11 +91,21 @@ func TestWhatACallIsAbout(t *testing.T) {
 			t.Errorf("%s by %s is about %v, want %v", test.op, test.who, got, want)
 		}
 	}
+	for arn, want := range map[string]string{"role/R": "role/team/r", "role/none": "role/none", "server-certificate/none": "server-certificate/none", "mfa/x": "mfa/x"} {
+		if got := s.Named(root, own+arn); got != own+want {
+			t.Errorf("%s is named %s, want %s", arn, got, want)
+		}
+	}
 	if held, err := s.Hold(root, own+"user/team/Ann"); err != nil || held.Tags["Team"] != "a" || held.Policy != "" {
 		t.Errorf("%+v, %v", held, err)
 	}
 	for _, arn := range []string{own + "user/nobody", "arn:aws:sqs:eu-west-1:111122223333:q", "*"} {
-		if held, err := s.Hold(root, arn); err != nil || held.Tags != nil {
+		for arn, want := range map[string]string{"role/R": "role/team/r", "role/none": "role/none", "server-certificate/none": "server-certificate/none", "mfa/x": "mfa/x"} {
+		if got := s.Named(root, own+arn); got != own+want {
+			t.Errorf("%s is named %s, want %s", arn, got, want)
+		}
+	}
+	if held, err := s.Hold(root, arn); err != nil || held.Tags != nil {
 			t.Errorf("%s: %+v, %v", arn, held, err)
 		}
 	}
