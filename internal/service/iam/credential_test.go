@@ -432,3 +432,22 @@ func TestLastAccessed(t *testing.T) {
 	_, err = a.GetServiceLastAccessedDetails(ctx, &iamapi.GetServiceLastAccessedDetailsInput{JobId: "00000000-0000-4000-8000-000000000000"})
 	refused(t, err, "NoSuchEntity", "")
 }
+
+func TestUsersMayChangeTheirPassword(t *testing.T) {
+	t.Parallel()
+	a, ctx := newAccount(t), t.Context()
+	for _, may := range []bool{false, true, false} {
+		must(t)(a.UpdateAccountPasswordPolicy(ctx, &iamapi.UpdateAccountPasswordPolicyInput{AllowUsersToChangePassword: aws.Some(may)}))
+		i, ok, err := a.service.Directory().Identity(ctx, alice)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		allowed := false
+		for _, p := range i.Policies {
+			allowed = allowed || p.Policy.Allows("iam:ChangePassword")
+		}
+		if allowed != may {
+			t.Errorf("where they may is %v, alice may: %v", may, allowed)
+		}
+	}
+}

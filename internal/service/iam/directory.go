@@ -142,7 +142,18 @@ func (d *Directory) userIdentity(tx *store.Tx, h home, name string) (*auth.Ident
 			err = d.permit(tx, h, i, aGroup, g.named, g.permits)
 		}
 	}
+	if err == nil && d.s.MayChange(tx, h.account) {
+		err = d.permitPassword(i)
+	}
 	return i, err
+}
+
+// permitPassword adds what an account's password policy lets its users do.
+func (d *Directory) permitPassword(i *auth.Identity) error {
+	compiled, err := d.compiled.Read(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ChangePassword","Resource":"` + i.ARN +
+		`"},{"Effect":"Allow","Action":"iam:GetAccountPasswordPolicy","Resource":"*"}]}`)
+	i.Policies = append(i.Policies, policy.Source{Name: "PasswordPolicy", Type: "user", Policy: compiled})
+	return err
 }
 
 func (d *Directory) roleIdentity(tx *store.Tx, h home, name string) (*auth.Identity, error) {

@@ -112,3 +112,6 @@ func (u holders) Shown(tx *store.Tx, h form.Home, id string) (shown iamapi.User,
 	}
 	return shown, ok
 }
+
+// Changed implements credential.Users.
+func (u holders) Changed(tx *store.Tx, account string) { u.s.changed(tx, account) }

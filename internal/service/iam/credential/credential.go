@@ -36,6 +36,8 @@ type Users interface {
 	Holder(ctx context.Context, tx *store.Tx, h form.Home, name aws.Opt[string]) (User, error)
 	// Shown is the user of that id as it is answered; ok is false where there is none.
 	Shown(tx *store.Tx, h form.Home, id string) (u iamapi.User, ok bool)
+	// Changed says that what somebody of the account may do is no longer what it was.
+	Changed(tx *store.Tx, account string)
 }
 
 // Credentials are the operations of credentials.
@@ -89,6 +91,12 @@ func (s *Credentials) Left(tx *store.Tx, account, user string) error {
 		return form.Conflict("delete service specific credential")
 	}
 	return nil
+}
+
+// MayChange reports whether an account lets all of its users change their own password.
+func (s *Credentials) MayChange(tx *store.Tx, account string) bool {
+	r := s.rules(tx, account)
+	return r != nil && r.Change
 }
 
 // Has is what a user has, for reports.

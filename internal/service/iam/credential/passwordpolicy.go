@@ -22,6 +22,7 @@ func (s *Credentials) UpdateAccountPasswordPolicy(ctx context.Context, in *iamap
 	}
 	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.UpdateAccountPasswordPolicyOutput, error) {
 		s.tables.rules.Set(tx, r, h.Account)
+		s.users.Changed(tx, h.Account)
 		return &iamapi.UpdateAccountPasswordPolicyOutput{}, nil
 	})
 }
@@ -53,6 +54,7 @@ func (s *Credentials) DeleteAccountPasswordPolicy(ctx context.Context, _ *iamapi
 			return nil, iamapi.NoSuchEntityException("The account policy with name PasswordPolicy cannot be found.")
 		}
 		s.tables.rules.Delete(tx, h.Account)
+		s.users.Changed(tx, h.Account)
 		return &iamapi.DeleteAccountPasswordPolicyOutput{}, nil
 	})
 }
