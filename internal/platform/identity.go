@@ -19,6 +19,11 @@ type Identity struct {
 	Mode       auth.Mode
 	RootKey    iam.RootKey                // given to the root of its account; one is made where it is empty and the account has none
 	Guardrails map[string][]policy.Source // by account, of all accounts under ""; each must allow what anybody but services does there
+
+	// IssuerKeys are key sets (JWKS) of OpenID Connect issuers, by their URLs: those are never asked. Any other is, over HTTPS alone
+	// with IAM unless PlainIssuers allows HTTP.
+	IssuerKeys   map[string][]byte
+	PlainIssuers bool
 }
 
 // ErrAccount says that an account is there already.

@@ -134,7 +134,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	l.door.Register(iamapi.API(), l.users)
 	guard := auth.NewGuard(auth.GuardOptions{Directory: l.users.Directory(), Clock: l.clock, Guardrails: p.o.Identity.guardrails(), Usage: l.usage})
 	l.door.Guard(guard)
-	l.door.Register(stsapi.API(), newTokens(p.o.Identity.Mode, guard, l.users, sessions, l.clock))
+	l.door.Register(stsapi.API(), newTokens(p.o.Identity, guard, l.users, sessions, l.clock))
 	if err := p.giveRoot(ctx, l.users); err != nil {
 		return nil, fmt.Errorf("give root its access key: %w", err)
 	}

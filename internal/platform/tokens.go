@@ -11,12 +11,11 @@ import (
 	"github.com/obidos-cloud/obidos/internal/service/sts"
 )
 
-// newTokens is the service that issues temporary credentials, to those whom the accounts' users, roles and providers allow them. Issuers
-// may be reached without TLS unless obidos has to keep people out.
-func newTokens(mode auth.Mode, guard sts.Guard, users *iam.Service, sessions *auth.Sessions, c *clock.Clock) *sts.Service {
+// newTokens is the service that issues temporary credentials, to those whom the accounts' users, roles and providers allow them.
+func newTokens(i Identity, guard sts.Guard, users *iam.Service, sessions *auth.Sessions, c *clock.Clock) *sts.Service {
 	return sts.New(sts.Options{
-		Mode: mode, Guard: guard, Directory: users.Directory(), Sessions: sessions, Providers: providers{users}, Devices: users,
-		Issuers: federation.NewIssuers(federation.Options{HTTP: mode != auth.IAM}), Clock: c, World: time.Now,
+		Mode: i.Mode, Guard: guard, Directory: users.Directory(), Sessions: sessions, Providers: providers{users}, Devices: users,
+		Issuers: federation.NewIssuers(federation.Options{HTTP: i.PlainIssuers || i.Mode != auth.IAM, Pinned: i.IssuerKeys}), Clock: c, World: time.Now,
 	})
 }
 
