@@ -77,7 +77,37 @@ var clients = []client{
 			return exec.Command("java", "-cp", filepath.Join(w.cache, "jars", "*")+string(os.PathListSeparator)+filepath.Join(w.cache, "classes"), "Sqs", tag)
 		},
 	},
-	{name: "terraform", install: terraformProvider, command: terraformScenario},
+	{name: "terraform", install: terraformProvider("terraform"), command: terraformScenario},
+	{
+		name: "aws-cli-iam", iam: true,
+		install: python("awscli"),
+		command: func(w workplace, url, tag string) *exec.Cmd {
+			return exec.Command("bash", filepath.Join(w.sources, "iam", "iam.sh"))
+		},
+	},
+	{
+		name: "boto3-iam", iam: true,
+		install: python("boto3"),
+		command: func(w workplace, url, tag string) *exec.Cmd {
+			return exec.Command(filepath.Join(w.cache, "venv", "bin", "python"), filepath.Join(w.sources, "iam", "iam.py"))
+		},
+	},
+	{name: "go-sdk-v2-iam", iam: true, install: goProgram("iam/go"), command: built},
+	{
+		name: "javascript-sdk-v3-iam", iam: true,
+		install: func(ctx context.Context, w workplace) error {
+			for _, name := range []string{"package.json", "iam.mjs"} {
+				if err := copyFile(filepath.Join(w.cache, name), filepath.Join(w.sources, "iam", name)); err != nil {
+					return err
+				}
+			}
+			return once(ctx, w, "package.json", w.cache, "npm", "install", "--no-audit", "--no-fund", "--silent")
+		},
+		command: func(w workplace, url, tag string) *exec.Cmd {
+			return exec.Command("node", filepath.Join(w.cache, "iam.mjs"))
+		},
+	},
+	{name: "terraform-iam", iam: true, install: terraformProvider("iam"), command: terraformScenario},
 }
 
 // chromium is a browser of that family.
@@ -156,8 +186,12 @@ func built(w workplace, _, tag string) *exec.Cmd {
 	return exec.Command(filepath.Join(w.cache, "scenario"), tag)
 }
 
-// terraformProvider finds a provider plugin on the machine and writes a CLI configuration that uses it.
-func terraformProvider(_ context.Context, w workplace) error {
+// terraformProvider finds a provider plugin on the machine and writes a CLI configuration that uses it, for what a folder declares.
+func terraformProvider(folder string) func(ctx context.Context, w workplace) error {
+	return func(_ context.Context, w workplace) error { return findProvider(w, folder) }
+}
+
+func findProvider(w workplace, folder string) error {
 	if _, err := exec.LookPath("terraform"); err != nil {
 		return errMissing{"terraform"}
 	}
@@ -171,7 +205,7 @@ func terraformProvider(_ context.Context, w workplace) error {
 		if err := os.WriteFile(filepath.Join(w.cache, "terraform.rc"), []byte(text), 0o644); err != nil {
 			return err
 		}
-		return copyFile(filepath.Join(w.cache, "main.tf"), filepath.Join(w.sources, "terraform", "main.tf"))
+		return copyFile(filepath.Join(w.cache, "main.tf"), filepath.Join(w.sources, folder, "main.tf"))
 	}
 	return errMissing{"Terraform's AWS provider 5"}
 }

@@ -108,7 +108,7 @@ type server struct {
 	log *os.File
 }
 
-func startServer(ctx context.Context, obidos string) (*server, error) {
+func startServer(ctx context.Context, obidos string, flags ...string) (*server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func startServer(ctx context.Context, obidos string) (*server, error) {
 		return nil, err
 	}
 	s := &server{url: "http://" + address, dir: dir, log: log}
-	s.cmd = exec.Command(obidos, "start", "--listen", address, "--data", filepath.Join(dir, "data"))
+	s.cmd = exec.Command(obidos, append([]string{"start", "--listen", address, "--data", filepath.Join(dir, "data")}, flags...)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -163,13 +163,22 @@ type client struct {
 	name    string
 	install func(ctx context.Context, w workplace) error
 	command func(w workplace, url, tag string) *exec.Cmd
+	iam     bool // as root of an obidos that verifies and authorizes
 }
+
+// The root's key of an obidos that verifies and authorizes.
+const rootKey, rootSecret = "AKIAE2EROOTE2EROOTE2", "a secret that everybody may know"
 
 func (c client) play(ctx context.Context, obidos string, w workplace) (err error) {
 	if err := c.install(ctx, w); err != nil {
 		return err
 	}
-	s, err := startServer(ctx, obidos)
+	var flags []string
+	key, secret := "test", "test"
+	if c.iam {
+		flags, key, secret = []string{"--auth=iam", "--root-access-key=" + rootKey, "--root-secret=" + rootSecret}, rootKey, rootSecret
+	}
+	s, err := startServer(ctx, obidos, flags...)
 	if err != nil {
 		return err
 	}
@@ -184,7 +193,7 @@ func (c client) play(ctx context.Context, obidos string, w workplace) (err error
 	})
 	defer stopped()
 	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+s.url, "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
-		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true", "NO_PROXY=127.0.0.1,localhost")
+		"AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_EC2_METADATA_DISABLED=true", "NO_PROXY=127.0.0.1,localhost")
 	cmd.Env = append(cmd.Env, c.env(w)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
