@@ -88,7 +88,7 @@ func (c *config) settings(command *cobra.Command) {
 	flags.StringVar(&c.blobs, "blobs", "", "`place` for what is too large for the store, the same for all nodes: s3://BUCKET/PREFIX?endpoint=…&region=…, or a folder that they share")
 	flags.StringVar(&c.auth, "auth", "open", "`open`: every key is let in; log: and what IAM would deny is logged; iam: signatures are verified and every operation is authorized")
 	flags.StringVar(&c.rootKey, "root-access-key", "", "access key `id` for the root of account 000000000000; with --auth=iam one is made and printed where none is given")
-	flags.StringVar(&c.rootSecret, "root-secret-key", "", "its secret; better given as OBIDOS_ROOT_SECRET_KEY")
+	flags.StringVar(&c.rootSecret, "root-secret", "", "its secret; better given as OBIDOS_ROOT_SECRET")
 	flags.StringArrayVar(&c.guardrails, "guardrail", nil, "`file` with a policy that must allow what anybody does in any account, or ACCOUNT=file: in one")
 	flags.StringVar(&c.limits, "limits", "off", "`enforce`: AWS's throttling and its waits (a deleted queue's name, one purge a minute)")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` that clients reach us under; all URLs handed out begin with it")
@@ -211,7 +211,7 @@ func (c *config) check() error {
 		return errors.New("--store and --memory exclude each other")
 	}
 	if (c.rootKey == "") != (c.rootSecret == "") {
-		return errors.New("--root-access-key and --root-secret-key go together")
+		return errors.New("--root-access-key and --root-secret go together")
 	}
 	if c.rootKey != "" {
 		if err := iam.CheckRootKey(c.rootKey, c.rootSecret); err != nil {
@@ -240,7 +240,7 @@ func (c *config) print(w io.Writer) {
 	c.flags.VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
 			value := f.Value.String()
-			if f.Name == "root-secret-key" && value != "" {
+			if f.Name == "root-secret" && value != "" {
 				value = "(kept to itself)"
 			}
 			if f.Name == "store" || f.Name == "blobs" { // the password is nobody's who looks on
