@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
@@ -73,7 +74,7 @@ func (s *Service) whole(ctx context.Context, tx *store.Tx, h home, in any, arn s
 	a, _ := aws.ParseARN(arn)
 	what, name, _ := strings.Cut(a.Resource, "/")
 	if what == "user" && name == "*" {
-		if own, _ := caller(ctx); own != "" {
+		if own, _ := form.Caller(ctx); own != "" {
 			name = own
 		}
 	}
@@ -127,17 +128,20 @@ func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
 	what, path, _ := strings.Cut(a.Resource, "/")
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	return store.View(ctx, s.space, func(tx *store.Tx) (held auth.Held, err error) {
+		tags := slices.Concat(s.Credentials.TagsOf(tx, a.Account, a.Resource), s.Providers.TagsOf(tx, a.Account, a.Resource))
 		for _, k := range []kind{aUser, aRole, aPolicy, aProfile} {
-			if k.traits().arn != what {
-				continue
+			if k.traits().arn == what {
+				n, _ := s.called(tx, home{a.Account, a.Partition}, k, name)
+				for _, t := range n.Tags {
+					tags = append(tags, form.Tag(t))
+				}
 			}
-			n, _ := s.called(tx, home{a.Account, a.Partition}, k, name)
-			if len(n.Tags) > 0 {
-				held.Tags = make(map[string]string, len(n.Tags))
-			}
-			for _, t := range n.Tags {
-				held.Tags[t.Key] = t.Value
-			}
+		}
+		if len(tags) > 0 {
+			held.Tags = make(map[string]string, len(tags))
+		}
+		for _, t := range tags {
+			held.Tags[t.Key] = t.Value
 		}
 		return held, nil
 	})

@@ -96,16 +96,24 @@ func TestWhatACallIsAbout(t *testing.T) {
 			t.Errorf("%s is named %s, want %s", arn, got, want)
 		}
 	}
-	if held, err := s.Hold(root, own+"user/team/Ann"); err != nil || held.Tags["Team"] != "a" || held.Policy != "" {
-		t.Errorf("%+v, %v", held, err)
+	if _, err := s.CreateVirtualMFADevice(root, &iamapi.CreateVirtualMFADeviceInput{VirtualMFADeviceName: "d", Path: path, Tags: []iamapi.Tag{{Key: "Team", Value: "a"}}}); err != nil {
+		t.Fatal(err)
 	}
-	for _, arn := range []string{own + "user/nobody", "arn:aws:sqs:eu-west-1:111122223333:q", "*"} {
-		for arn, want := range map[string]string{"role/R": "role/team/r", "role/none": "role/none", "server-certificate/none": "server-certificate/none", "mfa/x": "mfa/x"} {
-		if got := s.Named(root, own+arn); got != own+want {
-			t.Errorf("%s is named %s, want %s", arn, got, want)
+	if _, err := s.CreateOpenIDConnectProvider(root, &iamapi.CreateOpenIDConnectProviderInput{Url: "https://example.com/id", Tags: []iamapi.Tag{{Key: "Team", Value: "a"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, arn := range []string{"user/team/Ann", "mfa/team/d", "oidc-provider/example.com/id"} {
+		if held, err := s.Hold(root, own+arn); err != nil || held.Tags["Team"] != "a" || held.Policy != "" {
+			t.Errorf("%s: %+v, %v", arn, held, err)
 		}
 	}
-	if held, err := s.Hold(root, arn); err != nil || held.Tags != nil {
+	for _, arn := range []string{own + "user/nobody", own + "saml-provider/none", own + "server-certificate/none", "arn:aws:sqs:eu-west-1:111122223333:q", "*"} {
+		for arn, want := range map[string]string{"role/R": "role/team/r", "role/none": "role/none", "server-certificate/none": "server-certificate/none", "mfa/x": "mfa/x"} {
+			if got := s.Named(root, own+arn); got != own+want {
+				t.Errorf("%s is named %s, want %s", arn, got, want)
+			}
+		}
+		if held, err := s.Hold(root, arn); err != nil || held.Tags != nil {
 			t.Errorf("%s: %+v, %v", arn, held, err)
 		}
 	}
