@@ -98,7 +98,7 @@ var namespaces = sync.OnceValue(func() map[string]string {
 func (s *Service) subjectOf(tx *store.Tx, h home, arn string) (who []who, allows func(service string) bool, err error) {
 	a, ok := aws.ParseARN(arn)
 	if !ok || a.Service != "iam" {
-		return nil, nil, invalid("Invalid ARN:  Could not be parsed!")
+		return nil, nil, form.Invalid("Invalid ARN:  Could not be parsed!")
 	}
 	none := iamapi.NoSuchEntityException("%s does not exist.", arn)
 	what, path, _ := strings.Cut(a.Resource, "/")
@@ -149,7 +149,7 @@ func (s *Service) subjectOf(tx *store.Tx, h home, arn string) (who []who, allows
 		}
 		return who, source.Policy.AllowsService, nil
 	}
-	return nil, nil, invalid("ARN %s is not valid.", arn)
+	return nil, nil, form.Invalid("ARN %s is not valid.", arn)
 }
 
 // behind are the users and roles that a user, role or group stands for.
@@ -202,7 +202,7 @@ func (s *Service) GenerateServiceLastAccessedDetails(ctx context.Context, in *ia
 		}
 	}
 	j, err := view(ctx, s, func(tx *store.Tx, h home) (j jobRecord, err error) {
-		j.Created, j.Actions = seconds(tx), in.Granularity.V == "ACTION_LEVEL"
+		j.Created, j.Actions = form.Seconds(tx), in.Granularity.V == "ACTION_LEVEL"
 		who, allows, err := s.subjectOf(tx, h, in.Arn)
 		if err != nil {
 			return j, err
@@ -267,7 +267,7 @@ func (s *Service) usesOf(tx *store.Tx, h home, j *jobRecord, allows func(service
 // job is a report that was made.
 func (s *Service) job(tx *store.Tx, h home, id string) (jobRecord, error) {
 	j, ok := s.tables.jobs.Get(tx, h.account, id)
-	if !ok || seconds(tx)-j.Created > int64(keptJobs/time.Second) {
+	if !ok || form.Seconds(tx)-j.Created > int64(keptJobs/time.Second) {
 		return j, noJob(id)
 	}
 	return j, nil
@@ -282,35 +282,35 @@ func (s *Service) GetServiceLastAccessedDetails(ctx context.Context, in *iamapi.
 		if err != nil {
 			return nil, err
 		}
-		p, err := newPage(in.Marker, in.MaxItems)
+		p, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
 		out := &iamapi.GetServiceLastAccessedDetailsOutput{
-			JobStatus: "COMPLETED", JobType: aws.Some(iamapi.AccessAdvisorUsageGranularityTypeSERVICELEVEL), JobCreationDate: at(j.Created),
-			JobCompletionDate: at(j.Created), ServicesLastAccessed: []iamapi.ServiceLastAccessed{},
+			JobStatus: "COMPLETED", JobType: aws.Some(iamapi.AccessAdvisorUsageGranularityTypeSERVICELEVEL), JobCreationDate: form.At(j.Created),
+			JobCompletionDate: form.At(j.Created), ServicesLastAccessed: []iamapi.ServiceLastAccessed{},
 		}
 		if j.Actions {
 			out.JobType = aws.Some(iamapi.AccessAdvisorUsageGranularityTypeACTIONLEVEL)
 		}
-		for _, u := range slicePage(p, j.Services, func(u serviceUse) string { return u.Service }) {
+		for _, u := range form.Slice(p, j.Services, func(u serviceUse) string { return u.Service }) {
 			shape := iamapi.ServiceLastAccessed{
 				ServiceName: namespaces()[u.Service], ServiceNamespace: u.Service, TotalAuthenticatedEntities: aws.Some(int32(len(u.Uses))),
 			}
 			if len(u.Uses) > 0 {
 				last := u.Uses[0]
-				shape.LastAuthenticated, shape.LastAuthenticatedEntity = aws.Some(at(last.Time)), aws.Some(j.Who[last.Who].arn(h))
+				shape.LastAuthenticated, shape.LastAuthenticatedEntity = aws.Some(form.At(last.Time)), aws.Some(j.Who[last.Who].arn(h))
 				shape.LastAuthenticatedRegion = aws.NonZero(last.Region)
 			}
 			for _, a := range u.Actions {
 				shape.TrackedActionsLastAccessed = append(shape.TrackedActionsLastAccessed, iamapi.TrackedActionLastAccessed{
-					ActionName: aws.Some(a.Action), LastAccessedEntity: aws.Some(j.Who[a.Who].arn(h)), LastAccessedTime: aws.Some(at(a.Time)),
+					ActionName: aws.Some(a.Action), LastAccessedEntity: aws.Some(j.Who[a.Who].arn(h)), LastAccessedTime: aws.Some(form.At(a.Time)),
 					LastAccessedRegion: aws.NonZero(a.Region),
 				})
 			}
 			out.ServicesLastAccessed = append(out.ServicesLastAccessed, shape)
 		}
-		out.IsTruncated, out.Marker = p.truncated(), p.marker()
+		out.IsTruncated, out.Marker = p.Truncated(), p.Marker()
 		return out, nil
 	})
 }
@@ -322,7 +322,7 @@ func (s *Service) GetServiceLastAccessedDetailsWithEntities(ctx context.Context,
 		if err != nil {
 			return nil, err
 		}
-		p, err := newPage(in.Marker, in.MaxItems)
+		p, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
@@ -341,20 +341,20 @@ func (s *Service) GetServiceLastAccessedDetailsWithEntities(ctx context.Context,
 			}
 		}
 		out := &iamapi.GetServiceLastAccessedDetailsWithEntitiesOutput{
-			JobStatus: "COMPLETED", JobCreationDate: at(j.Created), JobCompletionDate: at(j.Created), EntityDetailsList: []iamapi.EntityDetails{},
+			JobStatus: "COMPLETED", JobCreationDate: form.At(j.Created), JobCompletionDate: form.At(j.Created), EntityDetailsList: []iamapi.EntityDetails{},
 		}
 		n := 0
-		for _, u := range slicePage(p, uses, func(lastUse) string { n++; return fmt.Sprintf("%06d", n) }) {
+		for _, u := range form.Slice(p, uses, func(lastUse) string { n++; return fmt.Sprintf("%06d", n) }) {
 			w := j.Who[u.Who]
 			d := iamapi.EntityDetails{EntityInfo: &iamapi.EntityInfo{
 				Arn: w.arn(h), Name: w.Name, Type: iamapi.PolicyOwnerEntityType(strings.ToUpper(w.Kind.traits().word)), Id: w.ID, Path: aws.Some(w.Path),
 			}}
 			if u.Time != 0 {
-				d.LastAuthenticated = aws.Some(at(u.Time))
+				d.LastAuthenticated = aws.Some(form.At(u.Time))
 			}
 			out.EntityDetailsList = append(out.EntityDetailsList, d)
 		}
-		out.IsTruncated, out.Marker = p.truncated(), p.marker()
+		out.IsTruncated, out.Marker = p.Truncated(), p.Marker()
 		return out, nil
 	})
 }

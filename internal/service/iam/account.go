@@ -13,7 +13,7 @@ import (
 // CreateAccountAlias gives an account a name that no other has. It has one: another takes its place.
 func (s *Service) CreateAccountAlias(ctx context.Context, in *iamapi.CreateAccountAliasInput) (*iamapi.CreateAccountAliasOutput, error) {
 	if a := in.AccountAlias; strings.Trim(a, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || a[0] == '-' || a[len(a)-1] == '-' || strings.Contains(a, "--") {
-		return nil, invalid("The specified value for accountAlias is invalid. It must contain only digits, lowercase letters, and hyphens (-), but cannot begin or end with a hyphen.")
+		return nil, form.Invalid("The specified value for accountAlias is invalid. It must contain only digits, lowercase letters, and hyphens (-), but cannot begin or end with a hyphen.")
 	}
 	return write(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateAccountAliasOutput, error) {
 		if _, ok := s.tables.aliases.Get(tx, in.AccountAlias); ok {
@@ -47,11 +47,11 @@ func (s *Service) DeleteAccountAlias(ctx context.Context, in *iamapi.DeleteAccou
 // ListAccountAliases lists the one an account has.
 func (s *Service) ListAccountAliases(ctx context.Context, in *iamapi.ListAccountAliasesInput) (*iamapi.ListAccountAliasesOutput, error) {
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListAccountAliasesOutput, error) {
-		p, err := newPage(in.Marker, in.MaxItems)
+		p, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
-		out := &iamapi.ListAccountAliasesOutput{AccountAliases: []string{}, IsTruncated: p.truncated()}
+		out := &iamapi.ListAccountAliasesOutput{AccountAliases: []string{}, IsTruncated: p.Truncated()}
 		if settings, _ := s.tables.settings.Get(tx, h.account); settings.Alias != "" {
 			out.AccountAliases = append(out.AccountAliases, settings.Alias)
 		}
@@ -178,11 +178,11 @@ func federationOff() error {
 
 // ListDelegationRequests finds none.
 func (s *Service) ListDelegationRequests(_ context.Context, in *iamapi.ListDelegationRequestsInput) (*iamapi.ListDelegationRequestsOutput, error) {
-	p, err := newPage(in.Marker, in.MaxItems)
+	p, err := form.NewPage(in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListDelegationRequestsOutput{DelegationRequests: []iamapi.DelegationRequest{}, IsTruncated: p.truncated()}, nil
+	return &iamapi.ListDelegationRequestsOutput{DelegationRequests: []iamapi.DelegationRequest{}, IsTruncated: p.Truncated()}, nil
 }
 
 // GetDelegationRequest finds none.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -20,13 +21,13 @@ const (
 
 // use remembers that an entity uses a policy.
 func (s *Service) use(tx *store.Tx, h home, ref string, u usage, e *entity) {
-	s.tables.uses.Set(tx, e.ID, h.account, ref, uint64(u), e.kind.key(), fold(e.Name))
+	s.tables.uses.Set(tx, e.ID, h.account, ref, uint64(u), e.kind.key(), form.Fold(e.Name))
 	s.recount(tx, h, ref, u, 1)
 }
 
 // unuse forgets it.
 func (s *Service) unuse(tx *store.Tx, h home, ref string, u usage, k kind, name string) {
-	s.tables.uses.Delete(tx, h.account, ref, uint64(u), k.key(), fold(name))
+	s.tables.uses.Delete(tx, h.account, ref, uint64(u), k.key(), form.Fold(name))
 	s.recount(tx, h, ref, u, -1)
 }
 
@@ -47,8 +48,8 @@ func (s *Service) recount(tx *store.Tx, h home, ref string, u usage, n int32) {
 // reuse has what an entity uses know it by its new name.
 func (s *Service) reuse(tx *store.Tx, h home, e *entity, was string) {
 	move := func(ref string, u usage) {
-		s.tables.uses.Delete(tx, h.account, ref, uint64(u), e.kind.key(), fold(was))
-		s.tables.uses.Set(tx, e.ID, h.account, ref, uint64(u), e.kind.key(), fold(e.Name))
+		s.tables.uses.Delete(tx, h.account, ref, uint64(u), e.kind.key(), form.Fold(was))
+		s.tables.uses.Set(tx, e.ID, h.account, ref, uint64(u), e.kind.key(), form.Fold(e.Name))
 	}
 	for _, ref := range e.Attached {
 		move(ref, asPermission)
@@ -83,7 +84,7 @@ func (s *Service) attach(ctx context.Context, k kind, name, arn string) error {
 		const most = 10
 		if len(e.Attached) >= most {
 			word := k.traits().word
-			return struct{}{}, overQuota("PoliciesPer"+strings.ToUpper(word[:1])+word[1:], most)
+			return struct{}{}, form.OverQuota("PoliciesPer"+strings.ToUpper(word[:1])+word[1:], most)
 		}
 		e.Attached = append(e.Attached, p.ref)
 		s.use(tx, h, p.ref, asPermission, e)
@@ -131,9 +132,9 @@ func attachedOut(h home, p managedPolicy) iamapi.AttachedPolicy {
 }
 
 // listAttached shows the managed policies of an entity.
-func (s *Service) listAttached(ctx context.Context, k kind, name string, prefix, marker aws.Opt[string], items aws.Opt[int32]) (list []iamapi.AttachedPolicy, p *page, err error) {
+func (s *Service) listAttached(ctx context.Context, k kind, name string, prefix, marker aws.Opt[string], items aws.Opt[int32]) (list []iamapi.AttachedPolicy, p *form.Page, err error) {
 	list, err = view(ctx, s, func(tx *store.Tx, h home) (list []iamapi.AttachedPolicy, err error) {
-		if p, err = newPage(marker, items); err != nil {
+		if p, err = form.NewPage(marker, items); err != nil {
 			return nil, err
 		}
 		e, err := s.entity(tx, h, k, name)
@@ -143,7 +144,7 @@ func (s *Service) listAttached(ctx context.Context, k kind, name string, prefix,
 		policies := slices.DeleteFunc(s.attachedTo(tx, h, e.permits), func(p managedPolicy) bool { return !strings.HasPrefix(p.path(), prefix.V) })
 		slices.SortFunc(policies, func(a, b managedPolicy) int { return compareFold(a.name()+" "+a.ref, b.name()+" "+b.ref) })
 		list = []iamapi.AttachedPolicy{}
-		for _, m := range slicePage(p, policies, func(p managedPolicy) string { return fold(p.name() + " " + p.ref) }) {
+		for _, m := range form.Slice(p, policies, func(p managedPolicy) string { return form.Fold(p.name() + " " + p.ref) }) {
 			list = append(list, attachedOut(h, m))
 		}
 		return list, nil
@@ -219,7 +220,7 @@ func (s *Service) DeleteRolePermissionsBoundary(ctx context.Context, in *iamapi.
 // ListEntitiesForPolicy is iam:ListEntitiesForPolicy.
 func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iamapi.ListEntitiesForPolicyInput) (*iamapi.ListEntitiesForPolicyOutput, error) {
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListEntitiesForPolicyOutput, error) {
-		pg, err := newPage(in.Marker, in.MaxItems)
+		pg, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
@@ -246,10 +247,10 @@ func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iamapi.ListEnti
 				continue
 			}
 			at := string(rune('0'+u)) + string(rune('0'+k)) + key.String(4)
-			if at <= pg.after {
+			if at <= pg.After {
 				continue
 			}
-			if !pg.add(at) {
+			if !pg.Add(at) {
 				break
 			}
 			name, unique := aws.Some(n.Name), aws.Some(n.ID)
@@ -262,7 +263,7 @@ func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iamapi.ListEnti
 				out.PolicyRoles = append(out.PolicyRoles, iamapi.PolicyRole{RoleName: name, RoleId: unique})
 			}
 		}
-		out.IsTruncated, out.Marker = pg.truncated(), pg.marker()
+		out.IsTruncated, out.Marker = pg.Truncated(), pg.Marker()
 		return out, nil
 	})
 }
@@ -311,7 +312,7 @@ func (s *Service) ListAttachedUserPolicies(ctx context.Context, in *iamapi.ListA
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListAttachedUserPoliciesOutput{AttachedPolicies: policies, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListAttachedUserPoliciesOutput{AttachedPolicies: policies, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // AttachGroupPolicy is iam:AttachGroupPolicy.
@@ -330,7 +331,7 @@ func (s *Service) ListAttachedGroupPolicies(ctx context.Context, in *iamapi.List
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListAttachedGroupPoliciesOutput{AttachedPolicies: policies, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListAttachedGroupPoliciesOutput{AttachedPolicies: policies, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // AttachRolePolicy is iam:AttachRolePolicy.
@@ -349,5 +350,5 @@ func (s *Service) ListAttachedRolePolicies(ctx context.Context, in *iamapi.ListA
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListAttachedRolePoliciesOutput{AttachedPolicies: policies, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListAttachedRolePoliciesOutput{AttachedPolicies: policies, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -15,7 +16,7 @@ import (
 func (s *Service) GetAccountAuthorizationDetails(ctx context.Context, in *iamapi.GetAccountAuthorizationDetailsInput) (*iamapi.GetAccountAuthorizationDetailsOutput, error) {
 	wants := func(t iamapi.EntityType) bool { return len(in.Filter) == 0 || slices.Contains(in.Filter, t) }
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetAccountAuthorizationDetailsOutput, error) {
-		pg, err := newPage(in.Marker, in.MaxItems)
+		pg, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
@@ -26,10 +27,10 @@ func (s *Service) GetAccountAuthorizationDetails(ctx context.Context, in *iamapi
 		each := func(k kind, show func(id string) error) error {
 			for key, id := range s.tables.names.Scan(tx, store.ScanOptions{}, h.account, k.key()) {
 				at := strconv.Itoa(int(k)) + key.String(2)
-				if at <= pg.after {
+				if at <= pg.After {
 					continue
 				}
-				if pg.more || !pg.add(at) {
+				if pg.More || !pg.Add(at) {
 					return nil
 				}
 				if err := show(id); err != nil {
@@ -49,7 +50,7 @@ func (s *Service) GetAccountAuthorizationDetails(ctx context.Context, in *iamapi
 			err = each(aGroup, func(id string) error {
 				g, _ := s.tables.groups.Get(tx, h.account, id)
 				out.GroupDetailList = append(out.GroupDetailList, iamapi.GroupDetail{
-					Path: aws.Some(g.Path), GroupName: aws.Some(g.Name), GroupId: aws.Some(g.ID), Arn: aws.Some(h.arnOf(aGroup, g.named)), CreateDate: aws.Some(at(g.Created)),
+					Path: aws.Some(g.Path), GroupName: aws.Some(g.Name), GroupId: aws.Some(g.ID), Arn: aws.Some(h.arnOf(aGroup, g.named)), CreateDate: aws.Some(form.At(g.Created)),
 					GroupPolicyList: inlineDetails(g.permits), AttachedManagedPolicies: s.attachedDetails(tx, h, g.permits),
 				})
 				return nil
@@ -72,8 +73,8 @@ func (s *Service) GetAccountAuthorizationDetails(ctx context.Context, in *iamapi
 			for key := range s.tables.counts.Keys(tx, store.ScanOptions{From: []any{byAWS}, Before: []any{byAWS + "\xff"}}, h.account) {
 				ref := key.String(1)
 				at := "9" + ref
-				if p, ok := s.policyBy(tx, h, ref); ok && at > pg.after {
-					if pg.more || !pg.add(at) {
+				if p, ok := s.policyBy(tx, h, ref); ok && at > pg.After {
+					if pg.More || !pg.Add(at) {
 						break
 					}
 					if err = s.addPolicyDetail(tx, h, p, out); err != nil {
@@ -82,7 +83,7 @@ func (s *Service) GetAccountAuthorizationDetails(ctx context.Context, in *iamapi
 				}
 			}
 		}
-		out.IsTruncated, out.Marker = pg.truncated(), pg.marker()
+		out.IsTruncated, out.Marker = pg.Truncated(), pg.Marker()
 		return out, err
 	})
 }
@@ -104,11 +105,11 @@ func (s *Service) attachedDetails(tx *store.Tx, h home, p permits) []iamapi.Atta
 }
 
 // tagDetails are tags as they are answered where they are always told.
-func tagDetails(tags []tag) []iamapi.Tag {
+func tagDetails(tags []form.Tag) []iamapi.Tag {
 	if len(tags) == 0 {
 		return []iamapi.Tag{}
 	}
-	return tagList(tags)
+	return form.Tags(tags)
 }
 
 func (s *Service) userDetail(tx *store.Tx, h home, u userRecord) iamapi.UserDetail {
@@ -117,7 +118,7 @@ func (s *Service) userDetail(tx *store.Tx, h home, u userRecord) iamapi.UserDeta
 		groups = append(groups, g.Name)
 	}
 	return iamapi.UserDetail{
-		Path: aws.Some(u.Path), UserName: aws.Some(u.Name), UserId: aws.Some(u.ID), Arn: aws.Some(h.arnOf(aUser, u.named)), CreateDate: aws.Some(at(u.Created)),
+		Path: aws.Some(u.Path), UserName: aws.Some(u.Name), UserId: aws.Some(u.ID), Arn: aws.Some(h.arnOf(aUser, u.named)), CreateDate: aws.Some(form.At(u.Created)),
 		UserPolicyList: inlineDetails(u.permits), GroupList: groups, AttachedManagedPolicies: s.attachedDetails(tx, h, u.permits),
 		PermissionsBoundary: s.boundaryOut(tx, h, u.Boundary), Tags: tagDetails(u.Tags),
 	}
@@ -131,7 +132,7 @@ func (s *Service) roleDetail(tx *store.Tx, h home, r roleRecord) iamapi.RoleDeta
 		}
 	}
 	return iamapi.RoleDetail{
-		Path: aws.Some(r.Path), RoleName: aws.Some(r.Name), RoleId: aws.Some(r.ID), Arn: aws.Some(h.arnOf(aRole, r.named)), CreateDate: aws.Some(at(r.Created)),
+		Path: aws.Some(r.Path), RoleName: aws.Some(r.Name), RoleId: aws.Some(r.ID), Arn: aws.Some(h.arnOf(aRole, r.named)), CreateDate: aws.Some(form.At(r.Created)),
 		AssumeRolePolicyDocument: aws.Some(escaped(r.Trust)), InstanceProfileList: profiles, RolePolicyList: inlineDetails(r.permits),
 		AttachedManagedPolicies: s.attachedDetails(tx, h, r.permits), PermissionsBoundary: s.boundaryOut(tx, h, r.Boundary), Tags: tagDetails(r.Tags),
 		RoleLastUsed: s.lastUsed(tx, h, r.ID),

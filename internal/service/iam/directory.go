@@ -10,6 +10,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -171,7 +172,7 @@ func (d *Directory) roleIdentity(tx *store.Tx, h home, name string) (*auth.Ident
 }
 
 func identityOf(h home, kind auth.Kind, k kind, n named) *auth.Identity {
-	i := &auth.Identity{Kind: kind, Account: h.account, ARN: h.arnOf(k, n), ID: n.ID, Name: n.Name, Path: n.Path, Created: at(n.Created)}
+	i := &auth.Identity{Kind: kind, Account: h.account, ARN: h.arnOf(k, n), ID: n.ID, Name: n.Name, Path: n.Path, Created: form.At(n.Created)}
 	if len(n.Tags) > 0 {
 		i.Tags = make(map[string]string, len(n.Tags))
 		for _, t := range n.Tags {

@@ -7,6 +7,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -49,7 +50,7 @@ type record interface{ base() named }
 
 // id is the unique id of what is called so, empty where nothing is.
 func (s *Service) id(tx *store.Tx, h home, k kind, name string) string {
-	id, _ := s.tables.names.Get(tx, h.account, k.key(), fold(name))
+	id, _ := s.tables.names.Get(tx, h.account, k.key(), form.Fold(name))
 	return id
 }
 
@@ -58,7 +59,7 @@ func (s *Service) user(tx *store.Tx, h home, name string) (userRecord, error) {
 	if u, ok := s.tables.users.Get(tx, h.account, s.id(tx, h, aUser, name)); ok {
 		return u, nil
 	}
-	return userRecord{}, missing("user", name)
+	return userRecord{}, form.Missing("user", name)
 }
 
 // group is the group of that name.
@@ -66,7 +67,7 @@ func (s *Service) group(tx *store.Tx, h home, name string) (groupRecord, error) 
 	if g, ok := s.tables.groups.Get(tx, h.account, s.id(tx, h, aGroup, name)); ok {
 		return g, nil
 	}
-	return groupRecord{}, missing("group", name)
+	return groupRecord{}, form.Missing("group", name)
 }
 
 // role is the role of that name.
@@ -74,7 +75,7 @@ func (s *Service) role(tx *store.Tx, h home, name string) (roleRecord, error) {
 	if r, ok := s.tables.roles.Get(tx, h.account, s.id(tx, h, aRole, name)); ok {
 		return r, nil
 	}
-	return roleRecord{}, missing("role", name)
+	return roleRecord{}, form.Missing("role", name)
 }
 
 // profile is the instance profile of that name.
@@ -87,13 +88,13 @@ func (s *Service) profile(tx *store.Tx, h home, name string) (profileRecord, err
 
 // claim is what a new thing of that name begins with: an id of its own, by which the name finds it from then on.
 func (s *Service) claim(ctx context.Context, tx *store.Tx, h home, k kind, name string, path aws.Opt[string], tags []iamapi.Tag) (n named, err error) {
-	if n.Path, err = checkPath(path); err != nil {
+	if n.Path, err = form.CheckPath(path); err != nil {
 		return n, err
 	}
-	if err := checkName(nameMember(k), name); err != nil {
+	if err := form.CheckName(nameMember(k), name); err != nil {
 		return n, err
 	}
-	if n.Tags, err = addTags(nil, tags, k == aUser || k == aRole); err != nil {
+	if n.Tags, err = form.AddTags(nil, tags, k == aUser || k == aRole); err != nil {
 		return n, err
 	}
 	if s.id(tx, h, k, name) != "" {
@@ -102,8 +103,8 @@ func (s *Service) claim(ctx context.Context, tx *store.Tx, h home, k kind, name 
 	if err := s.count(tx, h, k, 1); err != nil {
 		return n, err
 	}
-	n.ID, n.Name, n.Created = newID(k.traits().prefix), name, seconds(tx)
-	s.tables.names.Set(tx, n.ID, h.account, k.key(), fold(name))
+	n.ID, n.Name, n.Created = form.NewID(k.traits().prefix), name, form.Seconds(tx)
+	s.tables.names.Set(tx, n.ID, h.account, k.key(), form.Fold(name))
 	s.note(ctx, tx, h, k, resource.Created, n)
 	return n, nil
 }
@@ -134,7 +135,7 @@ func taken(k kind, name string) *aws.Error {
 // rename gives a thing another name and path, where there are any. The caller writes it.
 func (s *Service) rename(tx *store.Tx, h home, k kind, n *named, name, path aws.Opt[string]) error {
 	if path.Set {
-		p, err := checkPath(path)
+		p, err := form.CheckPath(path)
 		if err != nil {
 			return err
 		}
@@ -143,21 +144,21 @@ func (s *Service) rename(tx *store.Tx, h home, k kind, n *named, name, path aws.
 	if !name.Set || name.V == n.Name {
 		return nil
 	}
-	if err := checkName("new"+strings.ToUpper(nameMember(k)[:1])+nameMember(k)[1:], name.V); err != nil {
+	if err := form.CheckName("new"+strings.ToUpper(nameMember(k)[:1])+nameMember(k)[1:], name.V); err != nil {
 		return err
 	}
 	if id := s.id(tx, h, k, name.V); id != "" && id != n.ID {
 		return taken(k, name.V)
 	}
-	s.tables.names.Delete(tx, h.account, k.key(), fold(n.Name))
-	s.tables.names.Set(tx, n.ID, h.account, k.key(), fold(name.V))
+	s.tables.names.Delete(tx, h.account, k.key(), form.Fold(n.Name))
+	s.tables.names.Set(tx, n.ID, h.account, k.key(), form.Fold(name.V))
 	n.Name = name.V
 	return nil
 }
 
 // release takes a name away from what is deleted.
 func (s *Service) release(ctx context.Context, tx *store.Tx, h home, k kind, n named) error {
-	s.tables.names.Delete(tx, h.account, k.key(), fold(n.Name))
+	s.tables.names.Delete(tx, h.account, k.key(), form.Fold(n.Name))
 	s.note(ctx, tx, h, k, resource.Deleted, n)
 	return s.count(tx, h, k, -1)
 }
@@ -169,11 +170,11 @@ func (s *Service) count(tx *store.Tx, h home, k kind, n int) error {
 		a.Counts = map[kind]int{}
 	}
 	if a.Created == 0 {
-		a.Created = seconds(tx)
+		a.Created = form.Seconds(tx)
 	}
 	a.Counts[k] += n
 	if quota, most := k.quota(); n > 0 && a.Counts[k] > most {
-		return overQuota(quota, most)
+		return form.OverQuota(quota, most)
 	}
 	s.tables.accounts.Set(tx, a, h.account)
 	return nil
@@ -182,19 +183,19 @@ func (s *Service) count(tx *store.Tx, h home, k kind, n int) error {
 // list shows the things of a kind whose paths begin so, in the order of their names.
 func list[R record, O any](ctx context.Context, s *Service, k kind, table store.Table[R], marker aws.Opt[string], items aws.Opt[int32],
 	prefix aws.Opt[string], show func(tx *store.Tx, h home, r R) O,
-) ([]O, *page, error) {
-	var p *page
+) ([]O, *form.Page, error) {
+	var p *form.Page
 	out, err := view(ctx, s, func(tx *store.Tx, h home) (out []O, err error) {
-		if p, err = newPage(marker, items); err != nil {
+		if p, err = form.NewPage(marker, items); err != nil {
 			return nil, err
 		}
 		out = []O{}
-		for key, id := range s.tables.names.Scan(tx, p.options(), h.account, k.key()) {
+		for key, id := range s.tables.names.Scan(tx, p.Options(), h.account, k.key()) {
 			r, ok := table.Get(tx, h.account, id)
 			if !ok || !strings.HasPrefix(r.base().Path, prefix.V) {
 				continue
 			}
-			if !p.add(key.String(2)) {
+			if !p.Add(key.String(2)) {
 				break
 			}
 			out = append(out, show(tx, h, r))

@@ -8,6 +8,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -19,7 +20,7 @@ func sourceOf(h home, arn string) (k kind, name string, err error) {
 	for _, k := range [...]kind{aUser, aGroup, aRole} {
 		if ok && a.Service == "iam" && what == k.traits().arn && name != "" {
 			if a.Account != h.account {
-				return k, name, missing(k.traits().word, name)
+				return k, name, form.Missing(k.traits().word, name)
 			}
 			return k, name, nil
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -23,13 +24,13 @@ func (s *Service) CreateGroup(ctx context.Context, in *iamapi.CreateGroupInput) 
 }
 
 func groupOut(_ *store.Tx, h home, g groupRecord) iamapi.Group {
-	return iamapi.Group{Path: g.Path, GroupName: g.Name, GroupId: g.ID, Arn: h.arnOf(aGroup, g.named), CreateDate: at(g.Created)}
+	return iamapi.Group{Path: g.Path, GroupName: g.Name, GroupId: g.ID, Arn: h.arnOf(aGroup, g.named), CreateDate: form.At(g.Created)}
 }
 
 // GetGroup is iam:GetGroup: the group, and the users in it.
 func (s *Service) GetGroup(ctx context.Context, in *iamapi.GetGroupInput) (*iamapi.GetGroupOutput, error) {
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetGroupOutput, error) {
-		p, err := newPage(in.Marker, in.MaxItems)
+		p, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
@@ -39,19 +40,19 @@ func (s *Service) GetGroup(ctx context.Context, in *iamapi.GetGroupInput) (*iama
 		}
 		shown := groupOut(tx, h, g)
 		out := &iamapi.GetGroupOutput{Group: &shown, Users: []iamapi.User{}}
-		for key, id := range s.tables.members.Scan(tx, p.options(), h.account, g.ID) {
+		for key, id := range s.tables.members.Scan(tx, p.Options(), h.account, g.ID) {
 			u, ok := s.tables.users.Get(tx, h.account, id)
 			if !ok {
 				continue
 			}
-			if !p.add(key.String(2)) {
+			if !p.Add(key.String(2)) {
 				break
 			}
 			member := s.userOut(tx, h, u)
 			member.PermissionsBoundary = nil
 			out.Users = append(out.Users, member)
 		}
-		out.IsTruncated, out.Marker = p.truncated(), p.marker()
+		out.IsTruncated, out.Marker = p.Truncated(), p.Marker()
 		return out, nil
 	})
 }
@@ -62,7 +63,7 @@ func (s *Service) ListGroups(ctx context.Context, in *iamapi.ListGroupsInput) (*
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListGroupsOutput{Groups: groups, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListGroupsOutput{Groups: groups, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // UpdateGroup is iam:UpdateGroup.
@@ -76,7 +77,7 @@ func (s *Service) UpdateGroup(ctx context.Context, in *iamapi.UpdateGroupInput) 
 		if err := s.rename(tx, h, aGroup, &g.named, in.NewGroupName, in.NewPath); err != nil {
 			return nil, err
 		}
-		if fold(was) != fold(g.Name) {
+		if form.Fold(was) != form.Fold(g.Name) {
 			s.reuse(tx, h, &entity{kind: aGroup, named: &g.named, permits: &g.permits}, was)
 		}
 		s.tables.groups.Set(tx, g, h.account, g.ID)
@@ -93,13 +94,13 @@ func (s *Service) DeleteGroup(ctx context.Context, in *iamapi.DeleteGroupInput) 
 			return nil, err
 		}
 		for range s.tables.members.Keys(tx, store.ScanOptions{Limit: 1}, h.account, g.ID) {
-			return nil, conflict("remove users from group")
+			return nil, form.Conflict("remove users from group")
 		}
 		switch {
 		case len(g.Attached) > 0:
-			return nil, conflict("detach all policies")
+			return nil, form.Conflict("detach all policies")
 		case len(g.Inline) > 0:
-			return nil, conflict("delete policies")
+			return nil, form.Conflict("delete policies")
 		}
 		s.tables.groups.Delete(tx, h.account, g.ID)
 		return nil, s.release(ctx, tx, h, aGroup, g.named)

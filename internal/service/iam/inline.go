@@ -9,6 +9,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -73,7 +74,7 @@ func escaped(document string) string {
 	var b strings.Builder
 	b.Grow(len(document) * 3 / 2)
 	for i := range len(document) {
-		if c := document[i]; isWord(c) || c == '-' || c == '.' || c == '~' {
+		if c := document[i]; form.IsWord(c) || c == '-' || c == '.' || c == '~' {
 			b.WriteByte(c)
 		} else {
 			b.WriteByte('%')
@@ -84,7 +85,7 @@ func escaped(document string) string {
 	return b.String()
 }
 
-func compareFold(a, b string) int { return cmp.Compare(fold(a), fold(b)) }
+func compareFold(a, b string) int { return cmp.Compare(form.Fold(a), form.Fold(b)) }
 
 // inlineQuota is how large all inline policies of one entity may be together.
 func (k kind) inlineQuota() int {
@@ -99,7 +100,7 @@ func (k kind) inlineQuota() int {
 
 // putInline gives an entity an inline policy, or the one it has of that name another document.
 func (s *Service) putInline(ctx context.Context, k kind, name, policyName, document string) error {
-	if err := checkName("policyName", policyName); err != nil {
+	if err := form.CheckName("policyName", policyName); err != nil {
 		return err
 	}
 	if err := malformed(document, policy.Identity); err != nil {
@@ -134,7 +135,9 @@ func (e *entity) inline(name string) (int, bool) {
 	return slices.BinarySearchFunc(e.Inline, name, func(p inlinePolicy, name string) int { return compareFold(p.Name, name) })
 }
 
-func (e *entity) noInline(name string) error { return missing(e.kind.traits().word+" policy", name) }
+func (e *entity) noInline(name string) error {
+	return form.Missing(e.kind.traits().word+" policy", name)
+}
 
 // getInline is an inline policy: the names of the entity and of the policy as they are written, and the document as it is answered.
 func (s *Service) getInline(ctx context.Context, k kind, name, policyName string) (p inlinePolicy, entity string, err error) {
@@ -173,9 +176,9 @@ func (s *Service) deleteInline(ctx context.Context, k kind, name, policyName str
 }
 
 // listInline is the names of an entity's inline policies.
-func (s *Service) listInline(ctx context.Context, k kind, name string, marker aws.Opt[string], items aws.Opt[int32]) (names []string, p *page, err error) {
+func (s *Service) listInline(ctx context.Context, k kind, name string, marker aws.Opt[string], items aws.Opt[int32]) (names []string, p *form.Page, err error) {
 	names, err = view(ctx, s, func(tx *store.Tx, h home) (names []string, err error) {
-		if p, err = newPage(marker, items); err != nil {
+		if p, err = form.NewPage(marker, items); err != nil {
 			return nil, err
 		}
 		e, err := s.entity(tx, h, k, name)
@@ -183,7 +186,7 @@ func (s *Service) listInline(ctx context.Context, k kind, name string, marker aw
 			return nil, err
 		}
 		names = []string{}
-		for _, i := range slicePage(p, e.Inline, func(i inlinePolicy) string { return fold(i.Name) }) {
+		for _, i := range form.Slice(p, e.Inline, func(i inlinePolicy) string { return form.Fold(i.Name) }) {
 			names = append(names, i.Name)
 		}
 		return names, nil
@@ -213,7 +216,7 @@ func (s *Service) ListUserPolicies(ctx context.Context, in *iamapi.ListUserPolic
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListUserPoliciesOutput{PolicyNames: names, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListUserPoliciesOutput{PolicyNames: names, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // PutGroupPolicy is iam:PutGroupPolicy.
@@ -238,7 +241,7 @@ func (s *Service) ListGroupPolicies(ctx context.Context, in *iamapi.ListGroupPol
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListGroupPoliciesOutput{PolicyNames: names, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListGroupPoliciesOutput{PolicyNames: names, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // PutRolePolicy is iam:PutRolePolicy.
@@ -263,5 +266,5 @@ func (s *Service) ListRolePolicies(ctx context.Context, in *iamapi.ListRolePolic
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListRolePoliciesOutput{PolicyNames: names, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListRolePoliciesOutput{PolicyNames: names, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -53,7 +54,7 @@ func (s *Service) rootKeys(tx *store.Tx, account string) keyring {
 	return keyring{"", "", a.Keys, func(tx *store.Tx, keys []string) {
 		a.Keys = keys
 		if a.Created == 0 {
-			a.Created = seconds(tx)
+			a.Created = form.Seconds(tx)
 		}
 		s.tables.accounts.Set(tx, a, account)
 	}}
@@ -67,13 +68,6 @@ func (s *Service) key(tx *store.Tx, ring keyring, id string) (keyRecord, error) 
 	return keyRecord{}, iamapi.NoSuchEntityException("The Access Key with id %s cannot be found.", id)
 }
 
-func status(inactive bool) iamapi.StatusType {
-	if inactive {
-		return iamapi.StatusTypeInactive
-	}
-	return iamapi.StatusTypeActive
-}
-
 // CreateAccessKey is iam:CreateAccessKey. The secret is told here and never again.
 func (s *Service) CreateAccessKey(ctx context.Context, in *iamapi.CreateAccessKeyInput) (*iamapi.CreateAccessKeyOutput, error) {
 	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateAccessKeyOutput, error) {
@@ -82,17 +76,17 @@ func (s *Service) CreateAccessKey(ctx context.Context, in *iamapi.CreateAccessKe
 			return nil, err
 		}
 		if len(ring.keys) >= maxKeys {
-			return nil, overQuota("AccessKeysPerUser", maxKeys)
+			return nil, form.OverQuota("AccessKeysPerUser", maxKeys)
 		}
 		id := auth.NewAccessKeyID(auth.LastingKey, h.account)
 		for s.tables.keys.Has(tx, id) {
 			id = auth.NewAccessKeyID(auth.LastingKey, h.account)
 		}
-		k := keyRecord{Account: h.account, User: ring.id, Secret: newSecret(), Created: seconds(tx)}
+		k := keyRecord{Account: h.account, User: ring.id, Secret: newSecret(), Created: form.Seconds(tx)}
 		s.tables.keys.Set(tx, k, id)
 		ring.write(tx, append(ring.keys, id))
 		return &iamapi.CreateAccessKeyOutput{AccessKey: &iamapi.AccessKey{
-			UserName: ring.user, AccessKeyId: id, Status: iamapi.StatusTypeActive, SecretAccessKey: k.Secret, CreateDate: aws.Some(at(k.Created)),
+			UserName: ring.user, AccessKeyId: id, Status: iamapi.StatusTypeActive, SecretAccessKey: k.Secret, CreateDate: aws.Some(form.At(k.Created)),
 		}}, nil
 	})
 }
@@ -100,7 +94,7 @@ func (s *Service) CreateAccessKey(ctx context.Context, in *iamapi.CreateAccessKe
 // ListAccessKeys is iam:ListAccessKeys.
 func (s *Service) ListAccessKeys(ctx context.Context, in *iamapi.ListAccessKeysInput) (*iamapi.ListAccessKeysOutput, error) {
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListAccessKeysOutput, error) {
-		p, err := newPage(in.Marker, in.MaxItems)
+		p, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
@@ -109,14 +103,14 @@ func (s *Service) ListAccessKeys(ctx context.Context, in *iamapi.ListAccessKeysI
 			return nil, err
 		}
 		out := &iamapi.ListAccessKeysOutput{AccessKeyMetadata: []iamapi.AccessKeyMetadata{}}
-		for _, id := range slicePage(p, slices.Sorted(slices.Values(ring.keys)), func(id string) string { return id }) {
+		for _, id := range form.Slice(p, slices.Sorted(slices.Values(ring.keys)), func(id string) string { return id }) {
 			if k, ok := s.tables.keys.Get(tx, id); ok {
 				out.AccessKeyMetadata = append(out.AccessKeyMetadata, iamapi.AccessKeyMetadata{
-					UserName: aws.NonZero(ring.user), AccessKeyId: aws.Some(id), Status: aws.Some(status(k.Inactive)), CreateDate: aws.Some(at(k.Created)),
+					UserName: aws.NonZero(ring.user), AccessKeyId: aws.Some(id), Status: aws.Some(form.Status(k.Inactive)), CreateDate: aws.Some(form.At(k.Created)),
 				})
 			}
 		}
-		out.IsTruncated, out.Marker = p.truncated(), p.marker()
+		out.IsTruncated, out.Marker = p.Truncated(), p.Marker()
 		return out, nil
 	})
 }
@@ -125,7 +119,7 @@ func (s *Service) ListAccessKeys(ctx context.Context, in *iamapi.ListAccessKeysI
 func (s *Service) UpdateAccessKey(ctx context.Context, in *iamapi.UpdateAccessKeyInput) (*iamapi.UpdateAccessKeyOutput, error) {
 	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.UpdateAccessKeyOutput, error) {
 		if in.Status != iamapi.StatusTypeActive && in.Status != iamapi.StatusTypeInactive {
-			return nil, invalid("1 validation error detected: Value at 'status' failed to satisfy constraint: Member must satisfy enum value set: [Active, Inactive]")
+			return nil, form.Invalid("1 validation error detected: Value at 'status' failed to satisfy constraint: Member must satisfy enum value set: [Active, Inactive]")
 		}
 		ring, err := s.keyring(ctx, tx, h, in.UserName)
 		if err != nil {
@@ -168,7 +162,7 @@ func (s *Service) GetAccessKeyLastUsed(ctx context.Context, in *iamapi.GetAccess
 		u, _ := s.tables.users.Get(tx, h.account, k.User)
 		out := &iamapi.GetAccessKeyLastUsedOutput{UserName: aws.NonZero(u.Name), AccessKeyLastUsed: &iamapi.AccessKeyLastUsed{ServiceName: "N/A", Region: "N/A"}}
 		if use, ok := s.tables.keyUses.Get(tx, in.AccessKeyId); ok {
-			out.AccessKeyLastUsed = &iamapi.AccessKeyLastUsed{LastUsedDate: aws.Some(at(use.Time)), ServiceName: use.Service, Region: use.Region}
+			out.AccessKeyLastUsed = &iamapi.AccessKeyLastUsed{LastUsedDate: aws.Some(form.At(use.Time)), ServiceName: use.Service, Region: use.Region}
 		}
 		return out, nil
 	})

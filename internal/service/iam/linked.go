@@ -7,6 +7,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/service/iam/managed"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -187,13 +188,13 @@ func (s *Service) DeleteServiceLinkedRole(ctx context.Context, in *iamapi.Delete
 			return nil, err
 		}
 		if r.Service == "" {
-			return nil, missing("role", in.RoleName)
+			return nil, form.Missing("role", in.RoleName)
 		}
 		if err := s.dropRole(ctx, tx, h, r); err != nil {
 			return nil, err
 		}
 		task := "task" + r.Path + r.Name + "/" + tx.NewID()
-		s.tables.deletions.Set(tx, deletionRecord{Role: r.ID, At: seconds(tx)}, h.account, task)
+		s.tables.deletions.Set(tx, deletionRecord{Role: r.ID, At: form.Seconds(tx)}, h.account, task)
 		return &iamapi.DeleteServiceLinkedRoleOutput{DeletionTaskId: task}, nil
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/service/iam/managed"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -56,11 +57,11 @@ func (p managedPolicy) arn(h home) string {
 func (s *Service) policyOf(tx *store.Tx, h home, arn string) (p managedPolicy, ok bool, err error) {
 	a, ok := aws.ParseARN(arn)
 	if !ok {
-		return p, false, invalid("Invalid ARN:  Could not be parsed!")
+		return p, false, form.Invalid("Invalid ARN:  Could not be parsed!")
 	}
 	path, isPolicy := strings.CutPrefix(a.Resource, "policy/")
 	if !isPolicy || a.Service != "iam" {
-		return p, false, invalid("ARN %s is not valid.", arn)
+		return p, false, form.Invalid("ARN %s is not valid.", arn)
 	}
 	path = "/" + path
 	if a.Account == "aws" {
@@ -123,11 +124,11 @@ func versionNumber(id string) (uint64, error) {
 	digits, ok := strings.CutPrefix(id, "v")
 	digits, suffix, dotted := strings.Cut(digits, ".")
 	for i := range len(suffix) {
-		ok = ok && (isWord(suffix[i]) && suffix[i] != '_' || suffix[i] == '-')
+		ok = ok && (form.IsWord(suffix[i]) && suffix[i] != '_' || suffix[i] == '-')
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
 	if !ok || digits == "" || digits[0] < '1' || digits[0] > '9' || strings.TrimLeft(digits, "0123456789") != "" {
-		return 0, invalid(`1 validation error detected: Value at 'versionId' failed to satisfy constraint: Member must satisfy regular expression pattern: v[1-9][0-9]*(\.[A-Za-z0-9-]*)?`)
+		return 0, form.Invalid(`1 validation error detected: Value at 'versionId' failed to satisfy constraint: Member must satisfy regular expression pattern: v[1-9][0-9]*(\.[A-Za-z0-9-]*)?`)
 	}
 	if err != nil || dotted {
 		return 0, nil
@@ -147,7 +148,7 @@ func (s *Service) policyOut(tx *store.Tx, h home, p managedPolicy) iamapi.Policy
 		out.CreateDate, out.UpdateDate = aws.Some(p.aws.Created), aws.Some(p.aws.Updated)
 	} else {
 		out.PolicyId, out.DefaultVersionId = aws.Some(p.own.ID), aws.Some(versionID(p.own.Default))
-		out.CreateDate, out.UpdateDate = aws.Some(at(p.own.Created)), aws.Some(at(p.own.Updated))
+		out.CreateDate, out.UpdateDate = aws.Some(form.At(p.own.Created)), aws.Some(form.At(p.own.Updated))
 	}
 	return out
 }
@@ -166,7 +167,7 @@ func (s *Service) CreatePolicy(ctx context.Context, in *iamapi.CreatePolicyInput
 		s.tables.policies.Set(tx, p, h.account, p.ID)
 		s.tables.versions.Set(tx, versionRecord{Document: in.PolicyDocument, Created: n.Created}, h.account, p.ID, uint64(1))
 		out := s.policyOut(tx, h, managedPolicy{ref: p.ID, own: p})
-		out.Tags = tagList(n.Tags)
+		out.Tags = form.Tags(n.Tags)
 		return &iamapi.CreatePolicyOutput{Policy: &out}, nil
 	})
 }
@@ -177,7 +178,7 @@ func checkDocument(document string) error {
 		return err
 	}
 	if weight(document) > maxPolicySize {
-		return overQuota("PolicySize", maxPolicySize)
+		return form.OverQuota("PolicySize", maxPolicySize)
 	}
 	return nil
 }
@@ -203,7 +204,7 @@ func (s *Service) GetPolicy(ctx context.Context, in *iamapi.GetPolicyInput) (*ia
 func (s *Service) ListPolicies(ctx context.Context, in *iamapi.ListPoliciesInput) (*iamapi.ListPoliciesOutput, error) {
 	scope := in.Scope.Or(iamapi.PolicyScopeTypeAll)
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListPoliciesOutput, error) {
-		pg, err := newPage(in.Marker, in.MaxItems)
+		pg, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
@@ -223,10 +224,10 @@ func (s *Service) ListPolicies(ctx context.Context, in *iamapi.ListPoliciesInput
 		out := &iamapi.ListPoliciesOutput{Policies: []iamapi.Policy{}}
 		// show reports whether there may be more to show.
 		show := func(key string, p managedPolicy) bool {
-			if key <= pg.after || !wanted(p) {
+			if key <= pg.After || !wanted(p) {
 				return true
 			}
-			if !pg.add(key) {
+			if !pg.Add(key) {
 				return false
 			}
 			out.Policies = append(out.Policies, s.policyOut(tx, h, p))
@@ -244,12 +245,12 @@ func (s *Service) ListPolicies(ctx context.Context, in *iamapi.ListPoliciesInput
 		}
 		if more && scope != iamapi.PolicyScopeTypeLocal {
 			for _, theirs := range managed.All() {
-				if !show("2"+fold(theirs.Name), managedPolicy{ref: byAWS + theirs.Path + theirs.Name, aws: theirs}) {
+				if !show("2"+form.Fold(theirs.Name), managedPolicy{ref: byAWS + theirs.Path + theirs.Name, aws: theirs}) {
 					break
 				}
 			}
 		}
-		out.IsTruncated, out.Marker = pg.truncated(), pg.marker()
+		out.IsTruncated, out.Marker = pg.Truncated(), pg.Marker()
 		return out, nil
 	})
 }
@@ -305,7 +306,7 @@ func (s *Service) CreatePolicyVersion(ctx context.Context, in *iamapi.CreatePoli
 			return nil, iamapi.LimitExceededException("A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxVersions)
 		}
 		p.Last++
-		p.Updated = seconds(tx)
+		p.Updated = form.Seconds(tx)
 		if in.SetAsDefault.V {
 			p.Default = p.Last
 		}
@@ -313,7 +314,7 @@ func (s *Service) CreatePolicyVersion(ctx context.Context, in *iamapi.CreatePoli
 		s.tables.policies.Set(tx, p, h.account, p.ID)
 		s.note(ctx, tx, h, aPolicy, resource.Updated, p.named)
 		return &iamapi.CreatePolicyVersionOutput{PolicyVersion: &iamapi.PolicyVersion{
-			VersionId: aws.Some(versionID(p.Last)), IsDefaultVersion: aws.Some(p.Default == p.Last), CreateDate: aws.Some(at(p.Updated)),
+			VersionId: aws.Some(versionID(p.Last)), IsDefaultVersion: aws.Some(p.Default == p.Last), CreateDate: aws.Some(form.At(p.Updated)),
 		}}, nil
 	})
 }
@@ -330,7 +331,7 @@ func (s *Service) policyVersions(tx *store.Tx, h home, p managedPolicy) (list []
 	}
 	for key, v := range s.tables.versions.Scan(tx, store.ScanOptions{Reverse: true}, h.account, p.ref) {
 		list = append(list, iamapi.PolicyVersion{
-			VersionId: aws.Some(versionID(key.Uint64(2))), IsDefaultVersion: aws.Some(key.Uint64(2) == p.own.Default), CreateDate: aws.Some(at(v.Created)),
+			VersionId: aws.Some(versionID(key.Uint64(2))), IsDefaultVersion: aws.Some(key.Uint64(2) == p.own.Default), CreateDate: aws.Some(form.At(v.Created)),
 		})
 	}
 	return list
@@ -392,7 +393,7 @@ func (s *Service) GetPolicyVersion(ctx context.Context, in *iamapi.GetPolicyVers
 // ListPolicyVersions is iam:ListPolicyVersions.
 func (s *Service) ListPolicyVersions(ctx context.Context, in *iamapi.ListPolicyVersionsInput) (*iamapi.ListPolicyVersionsOutput, error) {
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListPolicyVersionsOutput, error) {
-		pg, err := newPage(in.Marker, in.MaxItems)
+		pg, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
@@ -403,14 +404,14 @@ func (s *Service) ListPolicyVersions(ctx context.Context, in *iamapi.ListPolicyV
 		if !ok {
 			return nil, noPolicy(in.PolicyArn)
 		}
-		versions := slicePage(pg, s.policyVersions(tx, h, p), func(v iamapi.PolicyVersion) string {
+		versions := form.Slice(pg, s.policyVersions(tx, h, p), func(v iamapi.PolicyVersion) string {
 			n, _ := versionNumber(v.VersionId.V)
 			return fmt.Sprintf("%020d", ^n) // newest first
 		})
 		if versions == nil {
 			versions = []iamapi.PolicyVersion{}
 		}
-		return &iamapi.ListPolicyVersionsOutput{Versions: versions, IsTruncated: pg.truncated(), Marker: pg.marker()}, nil
+		return &iamapi.ListPolicyVersionsOutput{Versions: versions, IsTruncated: pg.Truncated(), Marker: pg.Marker()}, nil
 	})
 }
 
@@ -449,7 +450,7 @@ func (s *Service) SetDefaultPolicyVersion(ctx context.Context, in *iamapi.SetDef
 		if err != nil {
 			return nil, err
 		}
-		p.Default, p.Updated = number, seconds(tx)
+		p.Default, p.Updated = number, form.Seconds(tx)
 		s.tables.policies.Set(tx, p, h.account, p.ID)
 		s.note(ctx, tx, h, aPolicy, resource.Updated, p.named)
 		return nil, nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -18,7 +19,7 @@ func (s *Service) CreateInstanceProfile(ctx context.Context, in *iamapi.CreateIn
 		p := profileRecord{named: n.kept()}
 		s.tables.profiles.Set(tx, p, h.account, p.ID)
 		out := s.profileOut(tx, h, p)
-		out.Tags = tagList(n.Tags)
+		out.Tags = form.Tags(n.Tags)
 		return &iamapi.CreateInstanceProfileOutput{InstanceProfile: &out}, nil
 	})
 }
@@ -26,7 +27,7 @@ func (s *Service) CreateInstanceProfile(ctx context.Context, in *iamapi.CreateIn
 // profileOut is an instance profile as lists answer it; without its tags.
 func (s *Service) profileOut(tx *store.Tx, h home, p profileRecord) iamapi.InstanceProfile {
 	out := iamapi.InstanceProfile{
-		Path: p.Path, InstanceProfileName: p.Name, InstanceProfileId: p.ID, Arn: h.arnOf(aProfile, p.named), CreateDate: at(p.Created), Roles: []iamapi.Role{},
+		Path: p.Path, InstanceProfileName: p.Name, InstanceProfileId: p.ID, Arn: h.arnOf(aProfile, p.named), CreateDate: form.At(p.Created), Roles: []iamapi.Role{},
 	}
 	if r, ok := s.tables.roles.Get(tx, h.account, p.Role); ok {
 		role := roleOut(h, r)
@@ -55,13 +56,13 @@ func (s *Service) ListInstanceProfiles(ctx context.Context, in *iamapi.ListInsta
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListInstanceProfilesOutput{InstanceProfiles: profiles, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListInstanceProfilesOutput{InstanceProfiles: profiles, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // ListInstanceProfilesForRole is iam:ListInstanceProfilesForRole.
 func (s *Service) ListInstanceProfilesForRole(ctx context.Context, in *iamapi.ListInstanceProfilesForRoleInput) (*iamapi.ListInstanceProfilesForRoleOutput, error) {
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListInstanceProfilesForRoleOutput, error) {
-		pg, err := newPage(in.Marker, in.MaxItems)
+		pg, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
@@ -70,15 +71,15 @@ func (s *Service) ListInstanceProfilesForRole(ctx context.Context, in *iamapi.Li
 			return nil, err
 		}
 		out := &iamapi.ListInstanceProfilesForRoleOutput{InstanceProfiles: []iamapi.InstanceProfile{}}
-		for key, id := range s.tables.holders.Scan(tx, pg.options(), h.account, r.ID) {
-			if !pg.add(key.String(2)) {
+		for key, id := range s.tables.holders.Scan(tx, pg.Options(), h.account, r.ID) {
+			if !pg.Add(key.String(2)) {
 				break
 			}
 			if p, ok := s.tables.profiles.Get(tx, h.account, id); ok {
 				out.InstanceProfiles = append(out.InstanceProfiles, s.profileOut(tx, h, p))
 			}
 		}
-		out.IsTruncated, out.Marker = pg.truncated(), pg.marker()
+		out.IsTruncated, out.Marker = pg.Truncated(), pg.Marker()
 		return out, nil
 	})
 }
@@ -91,14 +92,14 @@ func (s *Service) AddRoleToInstanceProfile(ctx context.Context, in *iamapi.AddRo
 			return nil, err
 		}
 		if p.Role != "" {
-			return nil, overQuota("InstanceSessionsPerInstanceProfile", 1)
+			return nil, form.OverQuota("InstanceSessionsPerInstanceProfile", 1)
 		}
 		if r.Service != "" {
 			return nil, protected(r.Name)
 		}
 		p.Role = r.ID
 		s.tables.profiles.Set(tx, p, h.account, p.ID)
-		s.tables.holders.Set(tx, p.ID, h.account, r.ID, fold(p.Name))
+		s.tables.holders.Set(tx, p.ID, h.account, r.ID, form.Fold(p.Name))
 		s.note(ctx, tx, h, aProfile, resource.Updated, p.named)
 		return nil, nil
 	})
@@ -116,7 +117,7 @@ func (s *Service) RemoveRoleFromInstanceProfile(ctx context.Context, in *iamapi.
 		}
 		p.Role = ""
 		s.tables.profiles.Set(tx, p, h.account, p.ID)
-		s.tables.holders.Delete(tx, h.account, r.ID, fold(p.Name))
+		s.tables.holders.Delete(tx, h.account, r.ID, form.Fold(p.Name))
 		s.note(ctx, tx, h, aProfile, resource.Updated, p.named)
 		return nil, nil
 	})
@@ -137,7 +138,7 @@ func (s *Service) DeleteInstanceProfile(ctx context.Context, in *iamapi.DeleteIn
 			return nil, err
 		}
 		if p.Role != "" {
-			return nil, conflict("remove roles from instance profile")
+			return nil, form.Conflict("remove roles from instance profile")
 		}
 		s.tables.profiles.Delete(tx, h.account, p.ID)
 		return nil, s.release(ctx, tx, h, aProfile, p.named)

@@ -37,14 +37,14 @@ func reportTime(seconds int64) string {
 	if seconds == 0 {
 		return notAvailable
 	}
-	return at(seconds).Format("2006-01-02T15:04:05+00:00")
+	return form.At(seconds).Format("2006-01-02T15:04:05+00:00")
 }
 
 // GenerateCredentialReport makes a report of who has which credentials, unless there is a good one. It is made when this is answered.
 func (s *Service) GenerateCredentialReport(ctx context.Context, _ *iamapi.GenerateCredentialReportInput) (*iamapi.GenerateCredentialReportOutput, error) {
 	good := func(tx *store.Tx, h home) bool {
 		r, ok := s.tables.reports.Get(tx, h.account)
-		return ok && seconds(tx)-r.Made < int64(reportLasts/time.Second)
+		return ok && form.Seconds(tx)-r.Made < int64(reportLasts/time.Second)
 	}
 	complete := &iamapi.GenerateCredentialReportOutput{State: aws.Some(iamapi.ReportStateTypeCOMPLETE)}
 	text, err := view(ctx, s, func(tx *store.Tx, h home) ([]byte, error) {
@@ -61,7 +61,7 @@ func (s *Service) GenerateCredentialReport(ctx context.Context, _ *iamapi.Genera
 		if good(tx, h) { // somebody else has made one
 			return complete, nil
 		}
-		s.tables.reports.Set(tx, reportRecord{Content: packed, Made: seconds(tx)}, h.account)
+		s.tables.reports.Set(tx, reportRecord{Content: packed, Made: form.Seconds(tx)}, h.account)
 		return &iamapi.GenerateCredentialReportOutput{
 			State: aws.Some(iamapi.ReportStateTypeSTARTED), Description: aws.Some("No report exists. Starting a new report generation task"),
 		}, nil
@@ -75,14 +75,14 @@ func (s *Service) GetCredentialReport(ctx context.Context, _ *iamapi.GetCredenti
 		if !ok {
 			return nil, iamapi.CredentialReportNotPresentException("No report exists. Generate one first.")
 		}
-		if seconds(tx)-r.Made >= int64(reportLasts/time.Second) {
+		if form.Seconds(tx)-r.Made >= int64(reportLasts/time.Second) {
 			return nil, iamapi.CredentialReportExpiredException("The credential report has expired. Generate a new one.")
 		}
 		text, err := form.Unpack(r.Content)
 		if err != nil {
 			return nil, err
 		}
-		return &iamapi.GetCredentialReportOutput{Content: text, ReportFormat: aws.Some(iamapi.ReportFormatTypeTextCsv), GeneratedTime: aws.Some(at(r.Made))}, nil
+		return &iamapi.GetCredentialReportOutput{Content: text, ReportFormat: aws.Some(iamapi.ReportFormatTypeTextCsv), GeneratedTime: aws.Some(form.At(r.Made))}, nil
 	})
 }
 

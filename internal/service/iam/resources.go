@@ -8,6 +8,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/declared"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -73,7 +74,7 @@ func (s *Service) tagged(k kind) declared.Tagged {
 				}
 				var o store.ScanOptions
 				if a, ok := aws.ParseARN(after); ok {
-					o.After = []any{fold(a.Resource[strings.LastIndexByte(a.Resource, '/')+1:])}
+					o.After = []any{form.Fold(a.Resource[strings.LastIndexByte(a.Resource, '/')+1:])}
 				}
 				for _, id := range s.tables.names.Scan(tx, o, h.account, k.key()) {
 					if len(list) == limit {

@@ -7,6 +7,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -21,7 +22,7 @@ func (s *Service) CreateRole(ctx context.Context, in *iamapi.CreateRoleInput) (*
 		return nil, err
 	}
 	if path := in.Path.V; len(path) >= len(serviceRolePath) && path[:len(serviceRolePath)] == serviceRolePath {
-		return nil, invalid("Invalid path for a role: %s is kept for service-linked roles.", serviceRolePath)
+		return nil, form.Invalid("Invalid path for a role: %s is kept for service-linked roles.", serviceRolePath)
 	}
 	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateRoleOutput, error) {
 		n, err := s.claim(ctx, tx, h, aRole, in.RoleName, in.Path, in.Tags)
@@ -40,7 +41,7 @@ func (s *Service) CreateRole(ctx context.Context, in *iamapi.CreateRoleInput) (*
 		}
 		s.tables.roles.Set(tx, r, h.account, r.ID)
 		out := roleOut(h, r)
-		out.PermissionsBoundary, out.Tags = s.boundaryOut(tx, h, r.Boundary), tagList(n.Tags)
+		out.PermissionsBoundary, out.Tags = s.boundaryOut(tx, h, r.Boundary), form.Tags(n.Tags)
 		return &iamapi.CreateRoleOutput{Role: &out}, nil
 	})
 }
@@ -51,7 +52,7 @@ func checkTrust(document string) error {
 		return err
 	}
 	if weight(document) > maxTrustSize {
-		return overQuota("ACLSizePerRole", maxTrustSize)
+		return form.OverQuota("ACLSizePerRole", maxTrustSize)
 	}
 	return nil
 }
@@ -59,7 +60,7 @@ func checkTrust(document string) error {
 // roleOut is a role with what all answers say of it.
 func roleOut(h home, r roleRecord) iamapi.Role {
 	return iamapi.Role{
-		Path: r.Path, RoleName: r.Name, RoleId: r.ID, Arn: h.arnOf(aRole, r.named), CreateDate: at(r.Created),
+		Path: r.Path, RoleName: r.Name, RoleId: r.ID, Arn: h.arnOf(aRole, r.named), CreateDate: form.At(r.Created),
 		AssumeRolePolicyDocument: aws.Some(escaped(r.Trust)),
 	}
 }
@@ -78,7 +79,7 @@ func (r roleRecord) description() aws.Opt[string] {
 func (s *Service) lastUsed(tx *store.Tx, h home, role string) *iamapi.RoleLastUsed {
 	out := &iamapi.RoleLastUsed{}
 	if u, ok := s.tables.roleUses.Get(tx, h.account, role); ok {
-		out.LastUsedDate, out.Region = aws.Some(at(u.Time)), aws.Some(u.Region)
+		out.LastUsedDate, out.Region = aws.Some(form.At(u.Time)), aws.Some(u.Region)
 	}
 	return out
 }
@@ -92,7 +93,7 @@ func (s *Service) GetRole(ctx context.Context, in *iamapi.GetRoleInput) (*iamapi
 		}
 		out := roleOut(h, r)
 		r.describe(&out)
-		out.PermissionsBoundary, out.Tags, out.RoleLastUsed = s.boundaryOut(tx, h, r.Boundary), tagList(r.Tags), s.lastUsed(tx, h, r.ID)
+		out.PermissionsBoundary, out.Tags, out.RoleLastUsed = s.boundaryOut(tx, h, r.Boundary), form.Tags(r.Tags), s.lastUsed(tx, h, r.ID)
 		return &iamapi.GetRoleOutput{Role: &out}, nil
 	})
 }
@@ -107,7 +108,7 @@ func (s *Service) ListRoles(ctx context.Context, in *iamapi.ListRolesInput) (*ia
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListRolesOutput{Roles: roles, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListRolesOutput{Roles: roles, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // changeRole has change work on a role, and writes it.
@@ -180,13 +181,13 @@ func (s *Service) DeleteRole(ctx context.Context, in *iamapi.DeleteRoleInput) (*
 			return nil, protected(r.Name)
 		}
 		for range s.tables.holders.Keys(tx, store.ScanOptions{Limit: 1}, h.account, r.ID) {
-			return nil, conflict("remove roles from instance profile")
+			return nil, form.Conflict("remove roles from instance profile")
 		}
 		switch {
 		case len(r.Attached) > 0:
-			return nil, conflict("detach all policies")
+			return nil, form.Conflict("detach all policies")
 		case len(r.Inline) > 0:
-			return nil, conflict("delete policies")
+			return nil, form.Conflict("delete policies")
 		}
 		return nil, s.dropRole(ctx, tx, h, r)
 	})

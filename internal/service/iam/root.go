@@ -7,6 +7,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/auth"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -59,7 +60,7 @@ func (s *Service) GiveRootKey(ctx context.Context, k RootKey) error {
 }
 
 func (s *Service) setRootKey(tx *store.Tx, ring keyring, k RootKey) {
-	s.tables.keys.Set(tx, keyRecord{Account: k.Account, Secret: k.Secret, Created: seconds(tx)}, k.ID)
+	s.tables.keys.Set(tx, keyRecord{Account: k.Account, Secret: k.Secret, Created: form.Seconds(tx)}, k.ID)
 	if !slices.Contains(ring.keys, k.ID) {
 		ring.keys = append(ring.keys, k.ID)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -266,14 +267,14 @@ func behind(text string, p policy.Position) policy.Position {
 }
 
 // run asks for every action on every resource, as far as the page shows them.
-func (m *simulation) run(pg *page) []iamapi.EvaluationResult {
+func (m *simulation) run(pg *form.Page) []iamapi.EvaluationResult {
 	results := []iamapi.EvaluationResult{}
 	for i, action := range m.actions {
 		at := strconv.Itoa(1_000_000 + i)
-		if at <= pg.after {
+		if at <= pg.After {
 			continue
 		}
-		if !pg.add(at) {
+		if !pg.Add(at) {
 			break
 		}
 		results = append(results, m.result(action))
@@ -366,7 +367,7 @@ func boundedBy(allowed *bool) *iamapi.PermissionsBoundaryDecisionDetail {
 
 // SimulateCustomPolicy is iam:SimulateCustomPolicy.
 func (s *Service) SimulateCustomPolicy(ctx context.Context, in *iamapi.SimulateCustomPolicyInput) (*iamapi.SimulateCustomPolicyOutput, error) {
-	pg, err := newPage(in.Marker, in.MaxItems)
+	pg, err := form.NewPage(in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
@@ -385,12 +386,12 @@ func (s *Service) SimulateCustomPolicy(ctx context.Context, in *iamapi.SimulateC
 		return nil, err
 	}
 	results := m.run(pg)
-	return &iamapi.SimulateCustomPolicyOutput{EvaluationResults: results, IsTruncated: pg.truncated(), Marker: pg.marker()}, nil
+	return &iamapi.SimulateCustomPolicyOutput{EvaluationResults: results, IsTruncated: pg.Truncated(), Marker: pg.Marker()}, nil
 }
 
 // SimulatePrincipalPolicy is iam:SimulatePrincipalPolicy.
 func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iamapi.SimulatePrincipalPolicyInput) (*iamapi.SimulatePrincipalPolicyOutput, error) {
-	pg, err := newPage(in.Marker, in.MaxItems)
+	pg, err := form.NewPage(in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
@@ -426,5 +427,5 @@ func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *iamapi.Simula
 		return nil, err
 	}
 	results := m.run(pg)
-	return &iamapi.SimulatePrincipalPolicyOutput{EvaluationResults: results, IsTruncated: pg.truncated(), Marker: pg.marker()}, nil
+	return &iamapi.SimulatePrincipalPolicyOutput{EvaluationResults: results, IsTruncated: pg.Truncated(), Marker: pg.Marker()}, nil
 }

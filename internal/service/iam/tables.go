@@ -2,6 +2,7 @@ package iam
 
 import (
 	"github.com/obidos-cloud/obidos/internal/service/iam/declared"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -76,16 +77,11 @@ type accountRecord struct {
 
 // named is what everything with a name has.
 type named struct {
-	ID      string `cbor:"1,keyasint"`
-	Name    string `cbor:"2,keyasint"`
-	Path    string `cbor:"3,keyasint"`
-	Created int64  `cbor:"4,keyasint"`
-	Tags    []tag  `cbor:"5,keyasint,omitempty"` // in the order of their keys
-}
-
-type tag struct {
-	Key   string `cbor:"1,keyasint"`
-	Value string `cbor:"2,keyasint"`
+	ID      string     `cbor:"1,keyasint"`
+	Name    string     `cbor:"2,keyasint"`
+	Path    string     `cbor:"3,keyasint"`
+	Created int64      `cbor:"4,keyasint"`
+	Tags    []form.Tag `cbor:"5,keyasint,omitempty"` // in the order of their keys
 }
 
 // permits is what a user, group or role may do of itself.

@@ -6,6 +6,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -32,15 +33,15 @@ func (s *Service) taggedBy(ctx context.Context, tx *store.Tx, h home, k kind, na
 
 // tag adds tags to a thing.
 func (s *Service) tag(ctx context.Context, k kind, name, action string, tags []iamapi.Tag) error {
-	return s.retag(ctx, k, name, action, func(had []tag) ([]tag, error) { return addTags(had, tags, k == aUser || k == aRole) })
+	return s.retag(ctx, k, name, action, func(had []form.Tag) ([]form.Tag, error) { return form.AddTags(had, tags, k == aUser || k == aRole) })
 }
 
 // untag takes tags away.
 func (s *Service) untag(ctx context.Context, k kind, name, action string, keys []string) error {
-	return s.retag(ctx, k, name, action, func(had []tag) ([]tag, error) { return removeTags(had, keys, k == aUser || k == aRole) })
+	return s.retag(ctx, k, name, action, func(had []form.Tag) ([]form.Tag, error) { return form.RemoveTags(had, keys, k == aUser || k == aRole) })
 }
 
-func (s *Service) retag(ctx context.Context, k kind, name, action string, change func([]tag) ([]tag, error)) error {
+func (s *Service) retag(ctx context.Context, k kind, name, action string, change func([]form.Tag) ([]form.Tag, error)) error {
 	_, err := update(ctx, s, func(tx *store.Tx, h home) (struct{}, error) {
 		t, err := s.taggedBy(ctx, tx, h, k, name, action)
 		if err != nil {
@@ -58,16 +59,16 @@ func (s *Service) retag(ctx context.Context, k kind, name, action string, change
 }
 
 // listTags shows the tags of a thing, in the order of their keys.
-func (s *Service) listTags(ctx context.Context, k kind, name, action string, marker aws.Opt[string], items aws.Opt[int32]) (tags []iamapi.Tag, p *page, err error) {
+func (s *Service) listTags(ctx context.Context, k kind, name, action string, marker aws.Opt[string], items aws.Opt[int32]) (tags []iamapi.Tag, p *form.Page, err error) {
 	tags, err = view(ctx, s, func(tx *store.Tx, h home) (tags []iamapi.Tag, err error) {
-		if p, err = newPage(marker, items); err != nil {
+		if p, err = form.NewPage(marker, items); err != nil {
 			return nil, err
 		}
 		t, err := s.taggedBy(ctx, tx, h, k, name, action)
 		if err != nil {
 			return nil, err
 		}
-		return tagDetails(slicePage(p, t.Tags, func(t tag) string { return t.Key })), nil
+		return tagDetails(form.Slice(p, t.Tags, func(t form.Tag) string { return t.Key })), nil
 	})
 	return tags, p, err
 }
@@ -88,7 +89,7 @@ func (s *Service) ListUserTags(ctx context.Context, in *iamapi.ListUserTagsInput
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListUserTagsOutput{Tags: tags, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListUserTagsOutput{Tags: tags, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // TagRole is iam:TagRole.
@@ -107,7 +108,7 @@ func (s *Service) ListRoleTags(ctx context.Context, in *iamapi.ListRoleTagsInput
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListRoleTagsOutput{Tags: tags, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListRoleTagsOutput{Tags: tags, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // TagPolicy is iam:TagPolicy.
@@ -126,7 +127,7 @@ func (s *Service) ListPolicyTags(ctx context.Context, in *iamapi.ListPolicyTagsI
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListPolicyTagsOutput{Tags: tags, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListPolicyTagsOutput{Tags: tags, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // TagInstanceProfile is iam:TagInstanceProfile.
@@ -145,5 +146,5 @@ func (s *Service) ListInstanceProfileTags(ctx context.Context, in *iamapi.ListIn
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListInstanceProfileTagsOutput{Tags: tags, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListInstanceProfileTagsOutput{Tags: tags, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }

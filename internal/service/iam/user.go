@@ -7,6 +7,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -26,7 +27,7 @@ func (s *Service) CreateUser(ctx context.Context, in *iamapi.CreateUserInput) (*
 		}
 		s.tables.users.Set(tx, u, h.account, u.ID)
 		out := s.userOut(tx, h, u)
-		out.Tags = tagList(n.Tags)
+		out.Tags = form.Tags(n.Tags)
 		return &iamapi.CreateUserOutput{User: &out}, nil
 	})
 }
@@ -34,7 +35,7 @@ func (s *Service) CreateUser(ctx context.Context, in *iamapi.CreateUserInput) (*
 // userOut is a user as lists answer it; without its tags.
 func (s *Service) userOut(tx *store.Tx, h home, u userRecord) iamapi.User {
 	return iamapi.User{
-		Path: u.Path, UserName: u.Name, UserId: u.ID, Arn: h.arnOf(aUser, u.named), CreateDate: at(u.Created),
+		Path: u.Path, UserName: u.Name, UserId: u.ID, Arn: h.arnOf(aUser, u.named), CreateDate: form.At(u.Created),
 		PermissionsBoundary: s.boundaryOut(tx, h, u.Boundary),
 	}
 }
@@ -48,10 +49,10 @@ func (s *Service) GetUser(ctx context.Context, in *iamapi.GetUserInput) (*iamapi
 		}
 		if u.ID == "" {
 			a, _ := s.tables.accounts.Get(tx, h.account)
-			return &iamapi.GetUserOutput{User: &iamapi.User{UserId: h.account, Arn: h.arn("root"), CreateDate: at(a.Created)}}, nil
+			return &iamapi.GetUserOutput{User: &iamapi.User{UserId: h.account, Arn: h.arn("root"), CreateDate: form.At(a.Created)}}, nil
 		}
 		out := s.userOut(tx, h, u)
-		out.Tags = tagList(u.Tags)
+		out.Tags = form.Tags(u.Tags)
 		return &iamapi.GetUserOutput{User: &out}, nil
 	})
 }
@@ -61,14 +62,14 @@ func (s *Service) userOr(ctx context.Context, tx *store.Tx, h home, name aws.Opt
 	if name.Set {
 		return s.user(tx, h, name.V)
 	}
-	who, root := caller(ctx)
+	who, root := form.Caller(ctx)
 	switch {
 	case who != "":
 		return s.user(tx, h, who)
 	case root:
 		return userRecord{}, nil
 	}
-	return userRecord{}, invalid("Must specify userName when calling with non-User credentials")
+	return userRecord{}, form.Invalid("Must specify userName when calling with non-User credentials")
 }
 
 // ListUsers is iam:ListUsers.
@@ -81,7 +82,7 @@ func (s *Service) ListUsers(ctx context.Context, in *iamapi.ListUsersInput) (*ia
 	if err != nil {
 		return nil, err
 	}
-	return &iamapi.ListUsersOutput{Users: users, IsTruncated: p.truncated(), Marker: p.marker()}, nil
+	return &iamapi.ListUsersOutput{Users: users, IsTruncated: p.Truncated(), Marker: p.Marker()}, nil
 }
 
 // UpdateUser is iam:UpdateUser: a user under another name or path is the same user.
@@ -95,10 +96,10 @@ func (s *Service) UpdateUser(ctx context.Context, in *iamapi.UpdateUserInput) (*
 		if err := s.rename(tx, h, aUser, &u.named, in.NewUserName, in.NewPath); err != nil {
 			return nil, err
 		}
-		if fold(was) != fold(u.Name) {
+		if form.Fold(was) != form.Fold(u.Name) {
 			for _, g := range u.Groups {
-				s.tables.members.Delete(tx, h.account, g, fold(was))
-				s.tables.members.Set(tx, u.ID, h.account, g, fold(u.Name))
+				s.tables.members.Delete(tx, h.account, g, form.Fold(was))
+				s.tables.members.Set(tx, u.ID, h.account, g, form.Fold(u.Name))
 			}
 			s.reuse(tx, h, &entity{kind: aUser, named: &u.named, permits: &u.permits}, was)
 		}
@@ -117,13 +118,13 @@ func (s *Service) DeleteUser(ctx context.Context, in *iamapi.DeleteUserInput) (*
 		}
 		switch {
 		case len(u.Attached) > 0:
-			return nil, conflict("detach all policies")
+			return nil, form.Conflict("detach all policies")
 		case len(u.Inline) > 0:
-			return nil, conflict("delete policies")
+			return nil, form.Conflict("delete policies")
 		case len(u.Groups) > 0:
-			return nil, conflict("remove users from group")
+			return nil, form.Conflict("remove users from group")
 		case len(u.Keys) > 0:
-			return nil, conflict("delete access keys")
+			return nil, form.Conflict("delete access keys")
 		}
 		if err := s.Left(tx, h.account, u.ID); err != nil {
 			return nil, err
@@ -153,11 +154,11 @@ func (s *Service) AddUserToGroup(ctx context.Context, in *iamapi.AddUserToGroupI
 		}
 		const most = 10
 		if len(u.Groups) == most {
-			return nil, overQuota("GroupsPerUser", most)
+			return nil, form.OverQuota("GroupsPerUser", most)
 		}
 		u.Groups = append(u.Groups, g.ID)
 		s.tables.users.Set(tx, u, h.account, u.ID)
-		s.tables.members.Set(tx, u.ID, h.account, g.ID, fold(u.Name))
+		s.tables.members.Set(tx, u.ID, h.account, g.ID, form.Fold(u.Name))
 		return nil, nil
 	})
 }
@@ -175,7 +176,7 @@ func (s *Service) RemoveUserFromGroup(ctx context.Context, in *iamapi.RemoveUser
 		}
 		u.Groups = slices.DeleteFunc(u.Groups, func(id string) bool { return id == g.ID })
 		s.tables.users.Set(tx, u, h.account, u.ID)
-		s.tables.members.Delete(tx, h.account, g.ID, fold(u.Name))
+		s.tables.members.Delete(tx, h.account, g.ID, form.Fold(u.Name))
 		return nil, nil
 	})
 }
@@ -183,7 +184,7 @@ func (s *Service) RemoveUserFromGroup(ctx context.Context, in *iamapi.RemoveUser
 // ListGroupsForUser is iam:ListGroupsForUser.
 func (s *Service) ListGroupsForUser(ctx context.Context, in *iamapi.ListGroupsForUserInput) (*iamapi.ListGroupsForUserOutput, error) {
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListGroupsForUserOutput, error) {
-		p, err := newPage(in.Marker, in.MaxItems)
+		p, err := form.NewPage(in.Marker, in.MaxItems)
 		if err != nil {
 			return nil, err
 		}
@@ -192,8 +193,8 @@ func (s *Service) ListGroupsForUser(ctx context.Context, in *iamapi.ListGroupsFo
 			return nil, err
 		}
 		groups := s.groupsOf(tx, h, u)
-		groups = slicePage(p, groups, func(g groupRecord) string { return fold(g.Name) })
-		out := &iamapi.ListGroupsForUserOutput{Groups: []iamapi.Group{}, IsTruncated: p.truncated(), Marker: p.marker()}
+		groups = form.Slice(p, groups, func(g groupRecord) string { return form.Fold(g.Name) })
+		out := &iamapi.ListGroupsForUserOutput{Groups: []iamapi.Group{}, IsTruncated: p.Truncated(), Marker: p.Marker()}
 		for _, g := range groups {
 			out.Groups = append(out.Groups, groupOut(tx, h, g))
 		}

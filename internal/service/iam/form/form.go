@@ -75,14 +75,15 @@ func Fold(name string) string { return strings.ToLower(name) }
 // CheckName checks a name that is to be given; member is as AWS writes it ("userName").
 func CheckName(member, name string) error {
 	for i := range len(name) {
-		if c := name[i]; !isWord(c) && strings.IndexByte("+=,.@-", c) < 0 {
+		if c := name[i]; !IsWord(c) && strings.IndexByte("+=,.@-", c) < 0 {
 			return Invalid("The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-", member)
 		}
 	}
 	return nil
 }
 
-func isWord(c byte) bool {
+// IsWord reports whether c is a letter, a digit or an underscore.
+func IsWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
 }
 
