@@ -89,6 +89,9 @@ func recall[V any](ctx context.Context, d *Directory, in map[string]remembered[V
 // AccessKey implements auth.Directory.
 func (d *Directory) AccessKey(ctx context.Context, id string) (auth.AccessKey, bool, error) {
 	return recall(ctx, d, d.keys, id, func(tx *store.Tx) (k auth.AccessKey, account string, ok bool, err error) {
+		if len(id) > 128 { // it is whatever a caller has sent
+			return k, "", false, nil
+		}
 		r, ok := d.s.tables.keys.Get(tx, id)
 		if !ok || r.Inactive {
 			return k, "", false, nil
@@ -99,7 +102,7 @@ func (d *Directory) AccessKey(ctx context.Context, id string) (auth.AccessKey, b
 			if !ok {
 				return k, "", false, nil
 			}
-			k.ARN, k.UserID = home{r.Account, "aws"}.arnOf(aUser, u.named), u.ID
+			k.ARN, k.UserID = homeIn(r.Account, "aws").arnOf(aUser, u.named), u.ID
 		}
 		return k, r.Account, true, nil
 	})
@@ -109,10 +112,10 @@ func (d *Directory) AccessKey(ctx context.Context, id string) (auth.AccessKey, b
 func (d *Directory) Identity(ctx context.Context, arn string) (*auth.Identity, bool, error) {
 	return recall(ctx, d, d.identities, arn, func(tx *store.Tx) (i *auth.Identity, account string, ok bool, err error) {
 		a, ok := aws.ParseARN(arn)
-		if !ok || a.Service != "iam" || !aws.IsAccount(a.Account) {
+		if !ok || a.Service != "iam" || !aws.IsAccount(a.Account) || len(arn) > 2048 {
 			return nil, "", false, nil
 		}
-		h := home{a.Account, strings.Clone(a.Partition)}
+		h := homeIn(a.Account, strings.Clone(a.Partition))
 		h.account = strings.Clone(h.account)
 		what, path, _ := strings.Cut(a.Resource, "/")
 		name := path[strings.LastIndexByte(path, '/')+1:]
@@ -233,7 +236,7 @@ func (d *Directory) Policy(ctx context.Context, arn string) (policy.Source, bool
 		if !ok {
 			return s, "", false, nil
 		}
-		h := home{strings.Clone(a.Account), strings.Clone(a.Partition)}
+		h := homeIn(strings.Clone(a.Account), strings.Clone(a.Partition))
 		m, ok, err := d.s.policyOf(tx, h, arn)
 		if err != nil || !ok || m.arn(h) != arn {
 			return s, "", false, nil

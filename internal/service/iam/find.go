@@ -6,7 +6,6 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
-	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -57,6 +56,7 @@ func (s *Service) id(tx *store.Tx, h home, k kind, name string) string {
 // user is the user of that name.
 func (s *Service) user(tx *store.Tx, h home, name string) (userRecord, error) {
 	if u, ok := s.tables.users.Get(tx, h.account, s.id(tx, h, aUser, name)); ok {
+		s.look(tx, h, aUser, u.ID)
 		return u, nil
 	}
 	return userRecord{}, form.Missing("user", name)
@@ -65,6 +65,7 @@ func (s *Service) user(tx *store.Tx, h home, name string) (userRecord, error) {
 // group is the group of that name.
 func (s *Service) group(tx *store.Tx, h home, name string) (groupRecord, error) {
 	if g, ok := s.tables.groups.Get(tx, h.account, s.id(tx, h, aGroup, name)); ok {
+		s.look(tx, h, aGroup, g.ID)
 		return g, nil
 	}
 	return groupRecord{}, form.Missing("group", name)
@@ -73,6 +74,7 @@ func (s *Service) group(tx *store.Tx, h home, name string) (groupRecord, error) 
 // role is the role of that name.
 func (s *Service) role(tx *store.Tx, h home, name string) (roleRecord, error) {
 	if r, ok := s.tables.roles.Get(tx, h.account, s.id(tx, h, aRole, name)); ok {
+		s.look(tx, h, aRole, r.ID)
 		return r, nil
 	}
 	return roleRecord{}, form.Missing("role", name)
@@ -81,13 +83,14 @@ func (s *Service) role(tx *store.Tx, h home, name string) (roleRecord, error) {
 // profile is the instance profile of that name.
 func (s *Service) profile(tx *store.Tx, h home, name string) (profileRecord, error) {
 	if p, ok := s.tables.profiles.Get(tx, h.account, s.id(tx, h, aProfile, name)); ok {
+		s.look(tx, h, aProfile, p.ID)
 		return p, nil
 	}
 	return profileRecord{}, iamapi.NoSuchEntityException("Instance Profile %s cannot be found.", name)
 }
 
 // claim is what a new thing of that name begins with: an id of its own, by which the name finds it from then on.
-func (s *Service) claim(ctx context.Context, tx *store.Tx, h home, k kind, name string, path aws.Opt[string], tags []iamapi.Tag) (n named, err error) {
+func (s *Service) claim(tx *store.Tx, h home, k kind, name string, path aws.Opt[string], tags []iamapi.Tag) (n named, err error) {
 	if n.Path, err = form.CheckPath(path); err != nil {
 		return n, err
 	}
@@ -105,7 +108,7 @@ func (s *Service) claim(ctx context.Context, tx *store.Tx, h home, k kind, name 
 	}
 	n.ID, n.Name, n.Created = form.NewID(k.traits().prefix), name, form.Seconds(tx)
 	s.tables.names.Set(tx, n.ID, h.account, k.key(), form.Fold(name))
-	s.note(ctx, tx, h, k, resource.Created, n)
+	s.look(tx, h, k, n.ID)
 	return n, nil
 }
 
@@ -157,9 +160,8 @@ func (s *Service) rename(tx *store.Tx, h home, k kind, n *named, name, path aws.
 }
 
 // release takes a name away from what is deleted.
-func (s *Service) release(ctx context.Context, tx *store.Tx, h home, k kind, n named) error {
+func (s *Service) release(tx *store.Tx, h home, k kind, n named) error {
 	s.tables.names.Delete(tx, h.account, k.key(), form.Fold(n.Name))
-	s.note(ctx, tx, h, k, resource.Deleted, n)
 	return s.count(tx, h, k, -1)
 }
 
@@ -203,12 +205,4 @@ func list[R record, O any](ctx context.Context, s *Service, k kind, table store.
 		return out, nil
 	})
 	return out, p, err
-}
-
-// note tells the feed what happened to a thing.
-func (s *Service) note(ctx context.Context, tx *store.Tx, h home, k kind, action resource.Action, n named) {
-	t := k.traits()
-	if s.o.Changes.Watched(t.typ) {
-		s.o.Changes.Note(ctx, tx, resource.Change{Type: t.typ, ARN: h.arnOf(k, n), Action: action})
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
-	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -12,7 +11,7 @@ import (
 // CreateGroup is iam:CreateGroup.
 func (s *Service) CreateGroup(ctx context.Context, in *iamapi.CreateGroupInput) (*iamapi.CreateGroupOutput, error) {
 	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateGroupOutput, error) {
-		n, err := s.claim(ctx, tx, h, aGroup, in.GroupName, in.Path, nil)
+		n, err := s.claim(tx, h, aGroup, in.GroupName, in.Path, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +80,6 @@ func (s *Service) UpdateGroup(ctx context.Context, in *iamapi.UpdateGroupInput) 
 			s.reuse(tx, h, &entity{kind: aGroup, named: &g.named, permits: &g.permits}, was)
 		}
 		s.tables.groups.Set(tx, g, h.account, g.ID)
-		s.note(ctx, tx, h, aGroup, resource.Updated, g.named)
 		return nil, nil
 	})
 }
@@ -103,6 +101,6 @@ func (s *Service) DeleteGroup(ctx context.Context, in *iamapi.DeleteGroupInput) 
 			return nil, form.Conflict("delete policies")
 		}
 		s.tables.groups.Delete(tx, h.account, g.ID)
-		return nil, s.release(ctx, tx, h, aGroup, g.named)
+		return nil, s.release(tx, h, aGroup, g.named)
 	})
 }

@@ -131,7 +131,7 @@ func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
 		tags := slices.Concat(s.Credentials.TagsOf(tx, a.Account, a.Resource), s.Providers.TagsOf(tx, a.Account, a.Resource))
 		for _, k := range []kind{aUser, aRole, aPolicy, aProfile} {
 			if k.traits().arn == what {
-				n, _ := s.called(tx, home{a.Account, a.Partition}, k, name)
+				n, _ := s.called(tx, homeIn(a.Account, a.Partition), k, name)
 				for _, t := range n.Tags {
 					tags = append(tags, form.Tag(t))
 				}

@@ -97,7 +97,7 @@ type holders struct{ s *Service }
 
 // Holder implements credential.Users.
 func (u holders) Holder(ctx context.Context, tx *store.Tx, h form.Home, name aws.Opt[string]) (credential.User, error) {
-	r, err := u.s.userOr(ctx, tx, home{h.Account, h.Partition}, name)
+	r, err := u.s.userOr(ctx, tx, homeIn(h.Account, h.Partition), name)
 	return credential.User{ID: r.ID, Name: r.Name}, err
 }
 
@@ -108,7 +108,7 @@ func (u holders) Shown(tx *store.Tx, h form.Home, id string) (shown iamapi.User,
 	}
 	r, ok := u.s.tables.users.Get(tx, h.Account, id)
 	if ok {
-		shown = u.s.userOut(tx, home{h.Account, h.Partition}, r)
+		shown = u.s.userOut(tx, homeIn(h.Account, h.Partition), r)
 	}
 	return shown, ok
 }

@@ -160,7 +160,7 @@ func (s *Service) CreateServiceLinkedRole(ctx context.Context, in *iamapi.Create
 		if s.id(tx, h, aRole, name) != "" {
 			return nil, iamapi.InvalidInputException("Service role name %s has been taken in this account, please try a different suffix.", name)
 		}
-		n, err := s.claim(ctx, tx, h, aRole, name, aws.Some(serviceRolePath+service+"/"), nil)
+		n, err := s.claim(tx, h, aRole, name, aws.Some(serviceRolePath+service+"/"), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -190,7 +190,7 @@ func (s *Service) DeleteServiceLinkedRole(ctx context.Context, in *iamapi.Delete
 		if r.Service == "" {
 			return nil, form.Missing("role", in.RoleName)
 		}
-		if err := s.dropRole(ctx, tx, h, r); err != nil {
+		if err := s.dropRole(tx, h, r); err != nil {
 			return nil, err
 		}
 		task := "task" + r.Path + r.Name + "/" + tx.NewID()

@@ -10,7 +10,6 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
-	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/service/iam/managed"
 	"github.com/obidos-cloud/obidos/internal/store"
@@ -60,7 +59,7 @@ func (s *Service) policyOf(tx *store.Tx, h home, arn string) (p managedPolicy, o
 		return p, false, form.Invalid("Invalid ARN:  Could not be parsed!")
 	}
 	path, isPolicy := strings.CutPrefix(a.Resource, "policy/")
-	if !isPolicy || a.Service != "iam" {
+	if !isPolicy || a.Service != "iam" || len(path) > 640 {
 		return p, false, form.Invalid("ARN %s is not valid.", arn)
 	}
 	path = "/" + path
@@ -99,6 +98,7 @@ func (s *Service) ownPolicy(ctx context.Context, tx *store.Tx, h home, arn, acti
 	if p.aws != nil {
 		return p.own, denied(ctx, action, "policy "+arn)
 	}
+	s.look(tx, h, aPolicy, p.own.ID)
 	return p.own, nil
 }
 
@@ -159,7 +159,7 @@ func (s *Service) CreatePolicy(ctx context.Context, in *iamapi.CreatePolicyInput
 		return nil, err
 	}
 	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreatePolicyOutput, error) {
-		n, err := s.claim(ctx, tx, h, aPolicy, in.PolicyName, in.Path, in.Tags)
+		n, err := s.claim(tx, h, aPolicy, in.PolicyName, in.Path, in.Tags)
 		if err != nil {
 			return nil, err
 		}
@@ -280,7 +280,7 @@ func (s *Service) DeletePolicy(ctx context.Context, in *iamapi.DeletePolicyInput
 		s.tables.policies.Delete(tx, h.account, p.ID)
 		s.tables.versions.DeleteAll(tx, h.account, p.ID)
 		s.tables.counts.Delete(tx, h.account, p.ID)
-		return nil, s.release(ctx, tx, h, aPolicy, p.named)
+		return nil, s.release(tx, h, aPolicy, p.named)
 	})
 }
 
@@ -312,7 +312,6 @@ func (s *Service) CreatePolicyVersion(ctx context.Context, in *iamapi.CreatePoli
 		}
 		s.tables.versions.Set(tx, versionRecord{Document: in.PolicyDocument, Created: p.Updated}, h.account, p.ID, p.Last)
 		s.tables.policies.Set(tx, p, h.account, p.ID)
-		s.note(ctx, tx, h, aPolicy, resource.Updated, p.named)
 		return &iamapi.CreatePolicyVersionOutput{PolicyVersion: &iamapi.PolicyVersion{
 			VersionId: aws.Some(versionID(p.Last)), IsDefaultVersion: aws.Some(p.Default == p.Last), CreateDate: aws.Some(form.At(p.Updated)),
 		}}, nil
@@ -452,7 +451,6 @@ func (s *Service) SetDefaultPolicyVersion(ctx context.Context, in *iamapi.SetDef
 		}
 		p.Default, p.Updated = number, form.Seconds(tx)
 		s.tables.policies.Set(tx, p, h.account, p.ID)
-		s.note(ctx, tx, h, aPolicy, resource.Updated, p.named)
 		return nil, nil
 	})
 }

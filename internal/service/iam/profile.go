@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
-	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -12,7 +11,7 @@ import (
 // CreateInstanceProfile is iam:CreateInstanceProfile.
 func (s *Service) CreateInstanceProfile(ctx context.Context, in *iamapi.CreateInstanceProfileInput) (*iamapi.CreateInstanceProfileOutput, error) {
 	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateInstanceProfileOutput, error) {
-		n, err := s.claim(ctx, tx, h, aProfile, in.InstanceProfileName, in.Path, in.Tags)
+		n, err := s.claim(tx, h, aProfile, in.InstanceProfileName, in.Path, in.Tags)
 		if err != nil {
 			return nil, err
 		}
@@ -100,7 +99,6 @@ func (s *Service) AddRoleToInstanceProfile(ctx context.Context, in *iamapi.AddRo
 		p.Role = r.ID
 		s.tables.profiles.Set(tx, p, h.account, p.ID)
 		s.tables.holders.Set(tx, p.ID, h.account, r.ID, form.Fold(p.Name))
-		s.note(ctx, tx, h, aProfile, resource.Updated, p.named)
 		return nil, nil
 	})
 }
@@ -118,7 +116,6 @@ func (s *Service) RemoveRoleFromInstanceProfile(ctx context.Context, in *iamapi.
 		p.Role = ""
 		s.tables.profiles.Set(tx, p, h.account, p.ID)
 		s.tables.holders.Delete(tx, h.account, r.ID, form.Fold(p.Name))
-		s.note(ctx, tx, h, aProfile, resource.Updated, p.named)
 		return nil, nil
 	})
 }
@@ -141,6 +138,6 @@ func (s *Service) DeleteInstanceProfile(ctx context.Context, in *iamapi.DeleteIn
 			return nil, form.Conflict("remove roles from instance profile")
 		}
 		s.tables.profiles.Delete(tx, h.account, p.ID)
-		return nil, s.release(ctx, tx, h, aProfile, p.named)
+		return nil, s.release(tx, h, aProfile, p.named)
 	})
 }

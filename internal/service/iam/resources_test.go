@@ -2,11 +2,21 @@ package iam_test
 
 import (
 	"context"
+	"log/slog"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/clock"
+	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/resource/resourcetest"
+	"github.com/obidos-cloud/obidos/internal/service/iam"
+	"github.com/obidos-cloud/obidos/internal/store"
+	"github.com/obidos-cloud/obidos/internal/store/memory"
+	"github.com/obidos-cloud/obidos/internal/task"
 )
 
 func TestResources(t *testing.T) {
@@ -99,4 +109,55 @@ func TestResources(t *testing.T) {
 		c.Type, c.Context = types[i], func() context.Context { return ctx }
 		t.Run(c.Type.Name, func(t *testing.T) { resourcetest.Run(t, c) })
 	}
+}
+
+// TestChangesAreTold makes, changes and deletes, and finds what the feed was told, whoever did it.
+func TestChangesAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock.New()
+		st := &store.Store{Engine: memory.New(memory.Options{}), Clock: c}
+		tasks := task.NewRunner(st.Space("task"), c, task.RunnerOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		feed := resource.NewFeed(tasks)
+		var told []string
+		feed.Subscribe("test", func(_ context.Context, _ string, c resource.Change) error {
+			told = append(told, string(c.Action)+" "+strings.TrimPrefix(c.Type, "AWS::IAM::")+" "+c.ARN[strings.LastIndexByte(c.ARN, ':')+1:])
+			if (c.Before == "") != (c.Action == resource.Created) || (c.After == "") != (c.Action == resource.Deleted) {
+				t.Errorf("%s: before %q, after %q", c.Action, c.Before, c.After)
+			}
+			return nil
+		}, "AWS::IAM::User", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
+		n := &nodes{t: t}
+		n.services[0] = iam.New(st.Space("iam"), iam.Options{Changes: feed})
+		n.Invoker = n
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- tasks.Run(ctx) }()
+
+		do := must(t)
+		do(n.CreatePolicy(ctx, &iamapi.CreatePolicyInput{PolicyName: "queues", PolicyDocument: onlyQueues}))
+		do(n.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "alice"}))
+		do(n.CreateGroup(ctx, &iamapi.CreateGroupInput{GroupName: "readers"})) // nobody asked for groups
+		do(n.PutUserPolicy(ctx, &iamapi.PutUserPolicyInput{UserName: "alice", PolicyName: "own", PolicyDocument: everything}))
+		do(n.PutUserPolicy(ctx, &iamapi.PutUserPolicyInput{UserName: "alice", PolicyName: "own", PolicyDocument: everything})) // the same
+		do(n.AddUserToGroup(ctx, &iamapi.AddUserToGroupInput{UserName: "alice", GroupName: "readers"}))
+		do(n.CreateRole(ctx, &iamapi.CreateRoleInput{RoleName: "worker", AssumeRolePolicyDocument: byMachines}))
+		do(n.AttachRolePolicy(ctx, &iamapi.AttachRolePolicyInput{RoleName: "worker", PolicyArn: queuesARN}))
+		do(n.CreatePolicyVersion(ctx, &iamapi.CreatePolicyVersionInput{PolicyArn: queuesARN, PolicyDocument: everything, SetAsDefault: aws.Some(true)}))
+		do(n.DetachRolePolicy(ctx, &iamapi.DetachRolePolicyInput{RoleName: "worker", PolicyArn: queuesARN}))
+		do(n.DeleteRole(ctx, &iamapi.DeleteRoleInput{RoleName: "worker"}))
+		if _, err := n.DeleteUser(ctx, &iamapi.DeleteUserInput{UserName: "alice"}); err == nil {
+			t.Error("she has policies, and is deleted")
+		}
+		synctest.Wait()
+		cancel()
+		<-done
+		slices.Sort(told) // there is no order between resources
+		want := []string{
+			"created ManagedPolicy policy/queues", "created Role role/worker", "created User user/alice", "deleted Role role/worker",
+			"updated ManagedPolicy policy/queues", "updated Role role/worker", "updated Role role/worker", "updated User user/alice", "updated User user/alice",
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
-	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -25,7 +24,7 @@ func (s *Service) CreateRole(ctx context.Context, in *iamapi.CreateRoleInput) (*
 		return nil, form.Invalid("Invalid path for a role: %s is kept for service-linked roles.", serviceRolePath)
 	}
 	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateRoleOutput, error) {
-		n, err := s.claim(ctx, tx, h, aRole, in.RoleName, in.Path, in.Tags)
+		n, err := s.claim(tx, h, aRole, in.RoleName, in.Path, in.Tags)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +121,6 @@ func (s *Service) changeRole(ctx context.Context, name string, change func(r *ro
 			return iamapi.Role{}, err
 		}
 		s.tables.roles.Set(tx, r, h.account, r.ID)
-		s.note(ctx, tx, h, aRole, resource.Updated, r.named)
 		out := roleOut(h, r)
 		out.Description = r.description()
 		return out, nil
@@ -189,12 +187,12 @@ func (s *Service) DeleteRole(ctx context.Context, in *iamapi.DeleteRoleInput) (*
 		case len(r.Inline) > 0:
 			return nil, form.Conflict("delete policies")
 		}
-		return nil, s.dropRole(ctx, tx, h, r)
+		return nil, s.dropRole(tx, h, r)
 	})
 }
 
 // dropRole deletes a role that nothing hangs on any more but what goes with it.
-func (s *Service) dropRole(ctx context.Context, tx *store.Tx, h home, r roleRecord) error {
+func (s *Service) dropRole(tx *store.Tx, h home, r roleRecord) error {
 	for _, ref := range r.Attached {
 		s.unuse(tx, h, ref, asPermission, aRole, r.Name)
 	}
@@ -204,5 +202,5 @@ func (s *Service) dropRole(ctx context.Context, tx *store.Tx, h home, r roleReco
 	s.tables.roles.Delete(tx, h.account, r.ID)
 	s.tables.roleUses.Delete(tx, h.account, r.ID)
 	s.tables.accesses.DeleteAll(tx, h.account, r.ID)
-	return s.release(ctx, tx, h, aRole, r.named)
+	return s.release(tx, h, aRole, r.named)
 }

@@ -69,11 +69,16 @@ func New(space store.Space, o Options) *Service {
 }
 
 // home is the account a request is about, in the partition of its region.
-type home struct{ account, partition string }
+type home struct {
+	account, partition string
+	changes            *changes // of the transaction; nil where it changes nothing that the feed is told of
+}
+
+func homeIn(account, partition string) home { return home{account: account, partition: partition} }
 
 func homeOf(ctx context.Context) home {
 	r := aws.RequestOf(ctx)
-	return home{r.Account, aws.Partition(r.Region)}
+	return homeIn(r.Account, aws.Partition(r.Region))
 }
 
 // arn names what the account has: "user/path/alice".
@@ -86,9 +91,13 @@ func (h home) arn(what string) string {
 func update[T any](ctx context.Context, s *Service, fn func(tx *store.Tx, h home) (T, error)) (T, error) {
 	h := homeOf(ctx)
 	return store.Update(ctx, s.space, func(tx *store.Tx) (T, error) {
+		if s.o.Changes != nil {
+			h.changes = &changes{}
+		}
 		out, err := fn(tx, h)
 		if err == nil {
 			s.changed(tx, h.account)
+			s.tell(ctx, tx, h)
 		}
 		return out, err
 	})

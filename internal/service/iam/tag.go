@@ -5,7 +5,6 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
-	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -52,7 +51,6 @@ func (s *Service) retag(ctx context.Context, k kind, name, action string, change
 		}
 		*t.named = t.kept()
 		t.save(tx)
-		s.note(ctx, tx, h, k, resource.Updated, *t.named)
 		return struct{}{}, nil
 	})
 	return err

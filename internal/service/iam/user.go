@@ -6,7 +6,6 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
-	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -14,7 +13,7 @@ import (
 // CreateUser is iam:CreateUser.
 func (s *Service) CreateUser(ctx context.Context, in *iamapi.CreateUserInput) (*iamapi.CreateUserOutput, error) {
 	return update(ctx, s, func(tx *store.Tx, h home) (*iamapi.CreateUserOutput, error) {
-		n, err := s.claim(ctx, tx, h, aUser, in.UserName, in.Path, in.Tags)
+		n, err := s.claim(tx, h, aUser, in.UserName, in.Path, in.Tags)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +103,6 @@ func (s *Service) UpdateUser(ctx context.Context, in *iamapi.UpdateUserInput) (*
 			s.reuse(tx, h, &entity{kind: aUser, named: &u.named, permits: &u.permits}, was)
 		}
 		s.tables.users.Set(tx, u, h.account, u.ID)
-		s.note(ctx, tx, h, aUser, resource.Updated, u.named)
 		return nil, nil
 	})
 }
@@ -134,7 +132,7 @@ func (s *Service) DeleteUser(ctx context.Context, in *iamapi.DeleteUserInput) (*
 		}
 		s.tables.users.Delete(tx, h.account, u.ID)
 		s.tables.accesses.DeleteAll(tx, h.account, u.ID)
-		return nil, s.release(ctx, tx, h, aUser, u.named)
+		return nil, s.release(tx, h, aUser, u.named)
 	})
 }
 
