@@ -45,6 +45,9 @@ type GuardOptions struct {
 	Clock      Clock                                // the platform's
 	Guardrails func(account string) []policy.Source // what bounds all of an account; may be nil
 	Usage      *Usage                               // is told of what is done and denied; may be nil
+
+	// Seal makes what a denial was for into a message that callers of an account can have decoded; may be nil.
+	Seal func(ctx context.Context, account string, text []byte) (string, error)
 }
 
 // Guard decides by IAM's policies whether calls may be made. Make it with NewGuard.
@@ -283,7 +286,7 @@ func (g *Guard) decide(x *question, arn string) error {
 	if g.o.Usage != nil {
 		g.o.Usage.denied(x, d, reason)
 	}
-	return Denied(x.call.Operation, x.action.Name, x.q.Principal, []string{arn}, reason)
+	return g.explain(x, d, Denied(x.call.Operation, x.action.Name, x.q.Principal, []string{arn}, reason))
 }
 
 // accountOf is the account that an ARN names; empty where it names none.

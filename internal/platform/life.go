@@ -132,7 +132,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	l.users, l.usage = iam.New(st.Space("iam"), iam.Options{Changes: changes}), auth.NewUsage(l.used)
 	sessions := auth.NewSessions(st.Space("auth"))
 	l.door.Register(iamapi.API(), l.users)
-	guard := auth.NewGuard(auth.GuardOptions{Directory: l.users.Directory(), Clock: l.clock, Guardrails: p.o.Identity.guardrails(), Usage: l.usage})
+	guard := auth.NewGuard(auth.GuardOptions{Directory: l.users.Directory(), Clock: l.clock, Guardrails: p.o.Identity.guardrails(), Usage: l.usage, Seal: sessions.Seal})
 	l.door.Guard(guard)
 	l.door.Register(stsapi.API(), newTokens(p.o.Identity, guard, l.users, sessions, l.clock))
 	if err := p.giveRoot(ctx, l.users); err != nil {

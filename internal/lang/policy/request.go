@@ -69,6 +69,14 @@ func Many(v []string) Value { return Value{many: v, form: multi} }
 // Present tells whether the key is there.
 func (v Value) Present() bool { return v.form != absent }
 
+// All are the key's values; none of one that is not there. They are not to be changed.
+func (v Value) All() []string {
+	if v.form == single {
+		return []string{v.one}
+	}
+	return v.many
+}
+
 // Source is a policy with where it comes from.
 type Source struct {
 	Name   string // of an inline or managed policy
