@@ -156,7 +156,7 @@ func (s *Service) listAttached(ctx context.Context, k kind, name string, prefix,
 func (s *Service) bound(tx *store.Tx, h home, e *entity, arn string) error {
 	p, ok, err := s.policyOf(tx, h, arn)
 	if err != nil {
-		return err
+		return iamapi.InvalidInputException("ARN %s is not valid.", arn)
 	}
 	if !ok {
 		return iamapi.NoSuchEntityException("Scope ARN: %s does not exist or is not attachable.", arn)

@@ -117,11 +117,15 @@ func (s *Service) userDetail(tx *store.Tx, h home, u userRecord) iamapi.UserDeta
 	for _, g := range s.groupsOf(tx, h, u) {
 		groups = append(groups, g.Name)
 	}
-	return iamapi.UserDetail{
+	d := iamapi.UserDetail{
 		Path: aws.Some(u.Path), UserName: aws.Some(u.Name), UserId: aws.Some(u.ID), Arn: aws.Some(h.arnOf(aUser, u.named)), CreateDate: aws.Some(form.At(u.Created)),
 		UserPolicyList: inlineDetails(u.permits), GroupList: groups, AttachedManagedPolicies: s.attachedDetails(tx, h, u.permits),
 		PermissionsBoundary: s.boundaryOut(tx, h, u.Boundary), Tags: tagDetails(u.Tags),
 	}
+	if len(u.Inline) == 0 {
+		d.UserPolicyList = nil // so AWS leaves it out, of users only
+	}
+	return d
 }
 
 func (s *Service) roleDetail(tx *store.Tx, h home, r roleRecord) iamapi.RoleDetail {

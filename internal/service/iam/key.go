@@ -152,9 +152,10 @@ func (s *Service) DeleteAccessKey(ctx context.Context, in *iamapi.DeleteAccessKe
 	})
 }
 
-// GetAccessKeyLastUsed is iam:GetAccessKeyLastUsed.
+// GetAccessKeyLastUsed is iam:GetAccessKeyLastUsed. It reads in an update, which sees what Used has written before that is synced.
 func (s *Service) GetAccessKeyLastUsed(ctx context.Context, in *iamapi.GetAccessKeyLastUsedInput) (*iamapi.GetAccessKeyLastUsedOutput, error) {
-	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.GetAccessKeyLastUsedOutput, error) {
+	h := homeOf(ctx)
+	return store.Update(ctx, s.space, func(tx *store.Tx) (*iamapi.GetAccessKeyLastUsedOutput, error) {
 		k, ok := s.tables.keys.Get(tx, in.AccessKeyId)
 		if !ok || k.Account != h.account {
 			return nil, denied(ctx, "GetAccessKeyLastUsed", "access key "+in.AccessKeyId)
