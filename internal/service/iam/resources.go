@@ -2,6 +2,8 @@ package iam
 
 import (
 	"context"
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
@@ -14,7 +16,7 @@ import (
 
 // Types are the service's types of resource. What is done to one is done through api, as whoever asks for it.
 func (s *Service) Types(api iamapi.Client) []resource.Type {
-	return declared.Types(api, memory{s}, s.tagged(aUser), s.tagged(aRole))
+	return declared.Types(api, memory{s}, s.tagged(aUser), s.tagged(aRole), s.taggedParts)
 }
 
 // memory is the service as what declared resources are remembered in.
@@ -107,4 +109,56 @@ func (s *Service) tagsBy(tx *store.Tx, h home, k kind, id string) (named, map[st
 		tags[t.Key] = t.Value
 	}
 	return n, tags
+}
+
+// taggedParts is how the tags of providers and certificates are found, whose ARNs begin so.
+func (s *Service) taggedParts(what, typeName string) declared.Tagged {
+	each := func(tx *store.Tx, h home, yield func(arn string, tags []form.Tag) bool) {
+		for _, all := range []iter.Seq2[string, []form.Tag]{s.Providers.Tagged(tx, h.account), s.Credentials.Tagged(tx, h.account)} {
+			for resource, tags := range all {
+				if strings.HasPrefix(resource, what) && !yield(h.arn(resource), tags) {
+					return
+				}
+			}
+		}
+	}
+	asMap := func(tags []form.Tag) map[string]string {
+		m := make(map[string]string, len(tags))
+		for _, t := range tags {
+			m[t.Key] = t.Value
+		}
+		return m
+	}
+	return declared.Tagged{
+		List: func(ctx context.Context, after string, limit int) ([]resource.Tagged, error) {
+			return view(ctx, s, func(tx *store.Tx, h home) (list []resource.Tagged, err error) {
+				if !homeRegion(tx.Scope().Region) {
+					return nil, nil
+				}
+				each(tx, h, func(arn string, tags []form.Tag) bool {
+					if len(tags) > 0 {
+						list = append(list, resource.Tagged{ARN: arn, Tags: asMap(tags)})
+					}
+					return true
+				})
+				slices.SortFunc(list, func(a, b resource.Tagged) int { return strings.Compare(a.ARN, b.ARN) })
+				list = slices.DeleteFunc(list, func(t resource.Tagged) bool { return t.ARN <= after })
+				return list[:min(limit, len(list))], nil
+			})
+		},
+		Get: func(ctx context.Context, arn aws.ARN) (map[string]string, error) {
+			return view(ctx, s, func(tx *store.Tx, h home) (found map[string]string, err error) {
+				each(tx, h, func(other string, tags []form.Tag) bool {
+					if other == arn.String() {
+						found = asMap(tags)
+					}
+					return found == nil
+				})
+				if found == nil {
+					return nil, resource.Missing(typeName, arn.String())
+				}
+				return found, nil
+			})
+		},
+	}
 }

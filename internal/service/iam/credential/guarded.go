@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
@@ -25,4 +26,15 @@ func (s *Credentials) TagsOf(tx *store.Tx, account, resource string) []form.Tag 
 		return c.Tags
 	}
 	return nil
+}
+
+// Tagged are all server certificates of an account with their tags, by what ARNs call them.
+func (s *Credentials) Tagged(tx *store.Tx, account string) iter.Seq2[string, []form.Tag] {
+	return func(yield func(string, []form.Tag) bool) {
+		for _, c := range s.tables.servers.Scan(tx, store.ScanOptions{}, account) {
+			if !yield("server-certificate"+c.Path+c.Name, c.Tags) {
+				return
+			}
+		}
+	}
 }

@@ -39,13 +39,15 @@ type Tagged struct {
 	Get  func(ctx context.Context, arn aws.ARN) (map[string]string, error)
 }
 
-// Types are the types.
-func Types(api iamapi.Client, memory Memory, users, roles Tagged) []resource.Type {
+// Types are the types. others is how the tags of what is no user or role are found, by how its ARNs begin.
+func Types(api iamapi.Client, memory Memory, users, roles Tagged, others func(what, typeName string) Tagged) []resource.Type {
 	return []resource.Type{
 		userTypes{api, usersOf(api)}.kind(users), groupTypes{api, groupsOf(api)}.kind(), roleTypes{api, rolesOf(api)}.kind(roles),
 		managedPolicies{api}.kind(), policies{api, memory}.kind(),
 		inlineKind("User", usersOf(api)), inlineKind("Group", groupsOf(api)), inlineKind("Role", rolesOf(api)),
 		profiles{api}.kind(), accessKeys{api, memory}.kind(), additions{api, memory}.kind(), linkedRoles{api}.kind(),
+		oidcProviders{api}.kind(others("oidc-provider/", oidcType)), samlProviders{api}.kind(others("saml-provider/", samlType)),
+		serverCertificates{api}.kind(others("server-certificate/", serverType)),
 	}
 }
 
