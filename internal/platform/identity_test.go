@@ -16,6 +16,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/platform"
 	"github.com/obidos-cloud/obidos/internal/scenario"
 	"github.com/obidos-cloud/obidos/internal/service/iam"
+	"github.com/obidos-cloud/obidos/internal/sigv4"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
 	"github.com/obidos-cloud/obidos/internal/wire"
 )
@@ -27,7 +28,7 @@ var (
 
 // asked is how a node is asked by the holder of a key.
 func asked(n *node, protocol model.Protocol, id, secret string) model.Invoker {
-	return scenario.HTTP(wire.New(api.All()...), protocol, signedAs(id, secret, ""), n.url, here)
+	return scenario.HTTP(wire.New(api.All()...), protocol, scenario.Signed(sigv4.Credentials{AccessKey: id, Secret: secret}), n.url, here)
 }
 
 func codeOf(err error) string {

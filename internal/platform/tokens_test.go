@@ -19,6 +19,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/platform"
 	"github.com/obidos-cloud/obidos/internal/scenario"
 	"github.com/obidos-cloud/obidos/internal/service/iam/totp"
+	"github.com/obidos-cloud/obidos/internal/sigv4"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
 	"github.com/obidos-cloud/obidos/internal/wire"
 )
@@ -36,7 +37,7 @@ func (unsigned) RoundTrip(r *http.Request) (*http.Response, error) {
 func bearing(n *node, protocol model.Protocol, c *stsapi.Credentials) model.Invoker {
 	client := &http.Client{Transport: unsigned{}}
 	if c != nil {
-		client = signedAs(c.AccessKeyId, c.SecretAccessKey, c.SessionToken)
+		client = scenario.Signed(sigv4.Credentials{AccessKey: c.AccessKeyId, Secret: c.SecretAccessKey, Token: c.SessionToken})
 	}
 	return scenario.HTTP(wire.New(api.All()...), protocol, client, n.url, here)
 }
