@@ -35,7 +35,8 @@ func awslocalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			environ := hookEnviron(os.Environ(), url)
+			root := config{rootKey: os.Getenv("OBIDOS_ROOT_ACCESS_KEY"), rootSecret: os.Getenv("OBIDOS_ROOT_SECRET")}
+			environ := root.hookEnviron(os.Environ(), url)
 			if path, err := exec.LookPath("aws"); err == nil && !isSelf(path) {
 				args = withEndpoint(url, append([]string{path}, args...))
 				cmd := exec.CommandContext(c.Context(), args[0], args[1:]...)

@@ -18,6 +18,7 @@ const lastHooks = 5 * time.Second
 // initHooks are the scripts that run while we start and stop.
 type initHooks struct {
 	*localstack.Hooks // nil where no folder of them was named
+	cfg               *config
 }
 
 // findHooks looks for init hooks. What they write goes where we write.
@@ -30,14 +31,14 @@ func (c *config) findHooks(log *slog.Logger, out *os.File) (initHooks, error) {
 		return initHooks{}, err
 	}
 	h.Log, h.Stdout, h.Stderr = log, out, os.Stderr
-	h.Environ = hookEnviron(os.Environ(), (&running{config: config{listen: c.listen}}).url())
-	return initHooks{h}, nil
+	h.Environ = c.hookEnviron(os.Environ(), (&running{config: config{listen: c.listen}}).url())
+	return initHooks{h, c}, nil
 }
 
 // serveAt tells the hooks where we listen, now that it is known.
 func (h initHooks) serveAt(a net.Addr) {
 	if h.Hooks != nil {
-		h.Environ = hookEnviron(os.Environ(), (&running{config: config{listen: a.String()}}).url())
+		h.Environ = h.cfg.hookEnviron(os.Environ(), (&running{config: config{listen: a.String()}}).url())
 	}
 }
 
@@ -48,8 +49,12 @@ func (h initHooks) last(ctx context.Context) {
 	h.Run(ctx, localstack.Shutdown)
 }
 
-// hookEnviron is an environment in which AWS clients talk to us, as far as it does not have them do something else.
-func hookEnviron(environ []string, url string) []string {
+// hookEnviron is an environment in which AWS clients talk to us, as far as it does not have them do something else: as root.
+func (c *config) hookEnviron(environ []string, url string) []string {
+	key, secret := "test", "test"
+	if c.rootKey != "" {
+		key, secret = c.rootKey, c.rootSecret
+	}
 	region := "us-east-1"
 	for _, name := range []string{"DEFAULT_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"} {
 		if v := os.Getenv(name); v != "" {
@@ -57,7 +62,7 @@ func hookEnviron(environ []string, url string) []string {
 		}
 	}
 	for _, v := range [][2]string{
-		{"AWS_ENDPOINT_URL", url}, {"AWS_ACCESS_KEY_ID", "test"}, {"AWS_SECRET_ACCESS_KEY", "test"}, {"AWS_DEFAULT_REGION", region}, {"AWS_REGION", region},
+		{"AWS_ENDPOINT_URL", url}, {"AWS_ACCESS_KEY_ID", key}, {"AWS_SECRET_ACCESS_KEY", secret}, {"AWS_DEFAULT_REGION", region}, {"AWS_REGION", region},
 	} {
 		named := func(have string) bool { return strings.HasPrefix(have, v[0]+"=") && len(have) > len(v[0])+1 }
 		if !slices.ContainsFunc(environ, named) {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -95,11 +94,29 @@ func (h *home) must(args ...string) string {
 	return out
 }
 
+// output is what a process has written so far.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 // process is an obidos that runs in the foreground.
 type process struct {
 	*exec.Cmd
 	t   *testing.T
-	out bytes.Buffer
+	out output
 	end chan struct{} // closed when it has ended
 	err error         // how
 }
