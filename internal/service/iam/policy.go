@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -421,7 +422,7 @@ func (s *Service) ownVersion(ctx context.Context, tx *store.Tx, h home, arn, id,
 		return policyRecord{}, 0, err
 	}
 	p, err := s.ownPolicy(ctx, tx, h, arn, action)
-	if e, ok := err.(*aws.Error); ok && e.ErrorShape == iamapi.ErrNoSuchEntityException || err == nil && !s.tables.versions.Has(tx, h.account, p.ID, number) {
+	if e, ok := errors.AsType[*aws.Error](err); ok && e.ErrorShape == iamapi.ErrNoSuchEntityException || err == nil && !s.tables.versions.Has(tx, h.account, p.ID, number) {
 		return p, 0, noVersion(arn, id)
 	}
 	return p, number, err

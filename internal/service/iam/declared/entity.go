@@ -159,9 +159,9 @@ func (t userTypes) update(ctx context.Context, r resource.Request, before, desir
 			return user{}, missing(err, userType, name)
 		}
 	}
-	switch had := boundaryARN(out.User.PermissionsBoundary); {
-	case desired.PermissionsBoundary == had:
-	case desired.PermissionsBoundary == "":
+	switch desired.PermissionsBoundary {
+	case boundaryARN(out.User.PermissionsBoundary):
+	case "":
 		_, err = t.api.DeleteUserPermissionsBoundary(ctx, &iamapi.DeleteUserPermissionsBoundaryInput{UserName: name})
 	default:
 		_, err = t.api.PutUserPermissionsBoundary(ctx, &iamapi.PutUserPermissionsBoundaryInput{UserName: name, PermissionsBoundary: desired.PermissionsBoundary})

@@ -127,9 +127,11 @@ type rolePolicy struct {
 func (p *userPolicy) parts() (*string, *string, *any) {
 	return &p.UserName, &p.PolicyName, &p.PolicyDocument
 }
+
 func (p *groupPolicy) parts() (*string, *string, *any) {
 	return &p.GroupName, &p.PolicyName, &p.PolicyDocument
 }
+
 func (p *rolePolicy) parts() (*string, *string, *any) {
 	return &p.RoleName, &p.PolicyName, &p.PolicyDocument
 }
