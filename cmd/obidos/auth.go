@@ -105,7 +105,7 @@ func explain(w io.Writer, all []auth.Denial, count int) {
 			fmt.Fprint(w, "  That deny stands, whatever else allows it: the statement has to be changed.\n\n")
 			continue
 		}
-		fmt.Fprintf(w, "  This would allow it, in a policy of %s:\n\n%s\n\n", d.Identity, d.Statement)
+		fmt.Fprintf(w, "  This would allow it, in %s:\n\n%s\n\n", d.In, d.Statement)
 	}
 }
 

@@ -71,6 +71,7 @@ type Denial struct {
 	Reason    string    `json:"reason"`
 	Explicit  bool      `json:"explicit"`            // a statement denies it: another that allows it does not help
 	Statement string    `json:"statement,omitempty"` // that would allow it
+	In        string    `json:"in,omitempty"`        // which policy: "the trust policy of arn:…"
 }
 
 func (u *Usage) allowed(x *question) {
@@ -143,7 +144,7 @@ func (u *Usage) denied(x *question, d policy.Decision, reason string) {
 		Action: x.action.Name, Resource: strings.Clone(x.request.Resource), Reason: reason, Explicit: d.Effect == policy.ExplicitDeny,
 	}
 	if !one.Explicit {
-		one.Statement = statementOf([]string{one.Action}, []string{one.Resource})
+		one.remedy(d.Layer, x.q.Principal.Service)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -153,6 +154,40 @@ func (u *Usage) denied(x *question, d policy.Decision, reason string) {
 	}
 	u.denials[u.next] = one
 	u.next = (u.next + 1) % keptDenials
+}
+
+// remedy says what would allow it, where the kind of policy that lacks it is found.
+func (d *Denial) remedy(lacking policy.Layer, service string) {
+	d.Statement = statementOf([]string{d.Action}, []string{d.Resource})
+	who := map[string]string{"AWS": d.Identity}
+	if service != "" {
+		who = map[string]string{"Service": service}
+	}
+	switch lacking {
+	case policy.TrustLayer:
+		d.In = "the trust policy of " + d.Resource
+		d.Statement = indented(struct {
+			Effect    string
+			Principal map[string]string
+			Action    []string
+		}{"Allow", who, []string{d.Action}})
+	case policy.ResourceLayer:
+		d.In = "the policy of " + d.Resource
+		d.Statement = indented(struct {
+			Effect    string
+			Principal map[string]string
+			Action    []string
+			Resource  string
+		}{"Allow", who, []string{d.Action}, d.Resource})
+	case policy.BoundaryLayer:
+		d.In = "the permissions boundary of " + d.Identity
+	case policy.SessionLayer:
+		d.In = "the policies that the session " + d.Principal + " was made with"
+	case policy.GuardrailLayer:
+		d.In = "the guardrails of the account"
+	default:
+		d.In = "a policy of " + d.Identity
+	}
 }
 
 // Denials are the last ones, the newest first.
@@ -213,11 +248,15 @@ func (u *Usage) Policy(principal string, since time.Time) string {
 }
 
 func statementOf(actions, resources []string) string {
-	text, err := json.MarshalIndent(struct {
+	return indented(struct {
 		Effect   string
 		Action   []string
 		Resource []string
-	}{"Allow", actions, resources}, "", "  ")
+	}{"Allow", actions, resources})
+}
+
+func indented(v any) string {
+	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		panic(err) // strings
 	}
