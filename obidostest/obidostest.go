@@ -23,7 +23,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/platform"
+	"github.com/obidos-cloud/obidos/internal/service/iam"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -47,6 +49,18 @@ type Option func(*platform.Options)
 
 // EnforceLimits has AWS's throttling and waits hold.
 func EnforceLimits() Option { return func(o *platform.Options) { o.EnforceLimits = true } }
+
+// IAM has every request verified and authorized, as AWS does. Config has the access key of the root of the usual account, who may do
+// everything; keys and sessions that are made with IAM and STS work in copies of it. [Platform.Account] makes other accounts.
+func IAM() Option {
+	return func(o *platform.Options) {
+		o.Identity.Mode = auth.IAM
+		o.Identity.RootKey = iam.RootKey{Account: "000000000000", ID: rootKey, Secret: rootSecret}
+	}
+}
+
+// The access key of the root of platforms of tests.
+const rootKey, rootSecret = "AKIAOBIDOSTESTOBIDOS", "a secret of tests"
 
 // Data keeps the platform's state in a directory: one started later over the same directory finds it there.
 func Data(dir string) Option { return func(o *platform.Options) { o.Data = dir } }
@@ -95,7 +109,10 @@ func start(t testing.TB, options []Option) (*Platform, error) {
 		Region:       "us-east-1",
 		BaseEndpoint: aws.String(URL),
 		HTTPClient:   p.Client,
-		Credentials:  key("test"),
+		Credentials:  key("test", "test"),
+	}
+	if o.Identity.Mode == auth.IAM {
+		p.Config.Credentials = key(rootKey, rootSecret)
 	}
 	p.stop = sync.OnceValue(func() error {
 		end()
@@ -110,10 +127,9 @@ func start(t testing.TB, options []Option) (*Platform, error) {
 	return p, nil
 }
 
-// key is an access key that is let in as whoever it names.
-func key(id string) aws.CredentialsProviderFunc {
+func key(id, secret string) aws.CredentialsProviderFunc {
 	return func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: id, SecretAccessKey: "test"}, nil
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}, nil
 	}
 }
 
@@ -134,15 +150,28 @@ func (p *Platform) Advance(t testing.TB, d time.Duration) {
 	}
 }
 
-// As is the configuration of another caller: another account (12 digits, or empty for the usual one) or region.
+// As is the configuration of another caller: another account (12 digits, or empty for the usual one) or region. With IAM accounts are
+// made by Account.
 func (p *Platform) As(account, region string) aws.Config {
 	c := p.Config.Copy()
 	if region != "" {
 		c.Region = region
 	}
 	if account != "" {
-		c.Credentials = key(account)
+		c.Credentials = key(account, "test")
 	}
+	return c
+}
+
+// Account makes an account of 12 digits, and is the configuration of its root.
+func (p *Platform) Account(t testing.TB, account string) aws.Config {
+	t.Helper()
+	k, err := p.platform.CreateAccount(t.Context(), account)
+	if err != nil {
+		t.Fatalf("make account %s: %v", account, err)
+	}
+	c := p.Config.Copy()
+	c.Credentials = key(k.ID, k.Secret)
 	return c
 }
 

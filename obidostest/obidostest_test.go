@@ -298,3 +298,18 @@ func TestHostileStore(t *testing.T) {
 		}
 	})
 }
+
+func TestIAM(t *testing.T) {
+	t.Parallel()
+	p := obidostest.Start(t, obidostest.IAM())
+	made, err := sqs.NewFromConfig(p.Config).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("orders")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]aws.Config{"another account's root": p.Account(t, "123456789012"), "a key that was not made here": p.As("123456789012", "")} {
+		_, err := sqs.NewFromConfig(c).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: made.QueueUrl, MessageBody: aws.String("x")})
+		if err == nil || !strings.Contains(err.Error(), map[string]string{"another account's root": "AccessDenied", "a key that was not made here": "InvalidClientTokenId"}[name]) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
