@@ -3,8 +3,11 @@ package platform_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/obidos-cloud/obidos/internal/api"
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
@@ -168,5 +171,70 @@ func TestGuardrails(t *testing.T) {
 	_, err = queues.DeleteQueue(t.Context(), &sqsapi.DeleteQueueInput{QueueUrl: url.QueueUrl.V})
 	if codeOf(err) != "AccessDeniedException" || !strings.Contains(err.Error(), "explicit deny in a service control policy") {
 		t.Errorf("the guardrail denies: %v", err)
+	}
+}
+
+// What is not signed as it should be is refused in AWS's words, and does nothing.
+func TestSignaturesAreHeldTo(t *testing.T) {
+	t.Parallel()
+	n := serve(t, open(t, platform.Options{Identity: platform.Identity{Mode: auth.IAM, RootKey: rootKey}}))
+	root := sigv4.Credentials{AccessKey: rootKey.ID, Secret: rootKey.Secret}
+	body := `{"QueueName":"q"}`
+	for _, c := range []struct {
+		name string
+		sign func(r *http.Request)
+		want string
+	}{
+		{"nothing", func(*http.Request) {}, "MissingAuthenticationToken"},
+		{"an emulator's key", func(r *http.Request) {
+			sigv4.Sign(r, sigv4.Credentials{AccessKey: "test", Secret: "test"}, "sqs", "us-east-1", time.Now(), sigv4.Hash([]byte(body)))
+		}, "obidos runs with --auth=iam"},
+		{"a wrong secret", func(r *http.Request) {
+			sigv4.Sign(r, sigv4.Credentials{AccessKey: rootKey.ID, Secret: "guess"}, "sqs", "us-east-1", time.Now(), sigv4.Hash([]byte(body)))
+		}, "SignatureDoesNotMatch"},
+		{"another body", func(r *http.Request) {
+			sigv4.Sign(r, root, "sqs", "us-east-1", time.Now(), sigv4.Hash([]byte("{}")))
+		}, "SignatureDoesNotMatch"},
+		{"long ago", func(r *http.Request) {
+			sigv4.Sign(r, root, "sqs", "us-east-1", time.Now().Add(-20*time.Minute), sigv4.Hash([]byte(body)))
+		}, "SignatureDoesNotMatch"},
+		{"sent again at another time", func(r *http.Request) {
+			sigv4.Sign(r, root, "sqs", "us-east-1", time.Now().Add(-time.Minute), sigv4.Hash([]byte(body)))
+			r.Header.Set("X-Amz-Date", time.Now().UTC().Format("20060102T150405Z"))
+		}, "SignatureDoesNotMatch"},
+		{"another service", func(r *http.Request) {
+			sigv4.Sign(r, root, "sns", "us-east-1", time.Now(), sigv4.Hash([]byte(body)))
+		}, "SignatureDoesNotMatch"},
+		{"another region than signed", func(r *http.Request) {
+			sigv4.Sign(r, root, "sqs", "us-east-1", time.Now(), sigv4.Hash([]byte(body)))
+			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "us-east-1", "eu-west-1", 1))
+		}, "SignatureDoesNotMatch"},
+		{"a token nobody gave", func(r *http.Request) {
+			k := root
+			k.Token = "token"
+			sigv4.Sign(r, k, "sqs", "us-east-1", time.Now(), sigv4.Hash([]byte(body)))
+		}, "InvalidClientTokenId"},
+	} {
+		r, err := http.NewRequest(http.MethodPost, n.url+"/", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Amz-Target", "AmazonSQS.CreateQueue")
+		r.Header.Set("Content-Type", "application/x-amz-json-1.0")
+		c.sign(r)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		told := resp.Header.Get("X-Amzn-Query-Error") + " " + string(text)
+		if err != nil || resp.StatusCode/100 != 4 || !strings.Contains(told, c.want) {
+			t.Errorf("%s: %s %s, want %s", c.name, resp.Status, told, c.want)
+		}
+	}
+	queues, err := sqsapi.Client{Invoker: asked(n, model.JSON10, rootKey.ID, rootKey.Secret)}.ListQueues(t.Context(), &sqsapi.ListQueuesInput{})
+	if err != nil || len(queues.QueueUrls) > 0 {
+		t.Errorf("there are %v, %v", queues.QueueUrls, err)
 	}
 }
