@@ -85,7 +85,7 @@ func must(t testing.TB) func(_ any, err error) {
 // refused checks that an error is the one that AWS answers.
 func refused(t testing.TB, err error, code, message string) {
 	t.Helper()
-	e, ok := err.(*aws.Error) //nolint:errorlint // what an operation answers is one
+	e, ok := err.(*aws.Error)
 	if !ok || e.WireCode() != code || !strings.Contains(e.Message, message) {
 		t.Errorf("it is %v, not %s: %s", err, code, message)
 	}
@@ -314,8 +314,10 @@ func TestProviders(t *testing.T) {
 		t.Errorf("STS sees one that is not there: %v", err)
 	}
 
-	for url, want := range map[string]string{"https://token.example.com/": "", "ftp://token.example.com": "ValidationError", "token.example.com": "ValidationError",
-		"https://user@token.example.com": "ValidationError", "https://token.example.com?a=b": "ValidationError", "http://localhost:9000/realms/one": ""} {
+	for url, want := range map[string]string{
+		"https://token.example.com/": "", "ftp://token.example.com": "ValidationError", "token.example.com": "ValidationError",
+		"https://user@token.example.com": "ValidationError", "https://token.example.com?a=b": "ValidationError", "http://localhost:9000/realms/one": "",
+	} {
 		_, err := a.CreateOpenIDConnectProvider(ctx, &iamapi.CreateOpenIDConnectProviderInput{Url: url, ClientIDList: []string{"sts.amazonaws.com"}})
 		if want == "" {
 			must(t)(nil, err)
@@ -323,8 +325,10 @@ func TestProviders(t *testing.T) {
 			refused(t, err, want, "")
 		}
 	}
-	for issuer, want := range map[string]bool{"https://token.example.com/": true, "https://token.example.com": false, "http://token.example.com/": false,
-		"http://localhost:9000/realms/one": true, "": false} {
+	for issuer, want := range map[string]bool{
+		"https://token.example.com/": true, "https://token.example.com": false, "http://token.example.com/": false,
+		"http://localhost:9000/realms/one": true, "": false,
+	} {
 		p, ok, err := a.service.OIDCProvider(ctx, number, issuer)
 		if ok != want || err != nil || ok && (p.Issuer != issuer || len(p.ClientIDs) != 1) {
 			t.Errorf("for %q STS sees %+v, %v, %v", issuer, p, ok, err)
@@ -397,7 +401,8 @@ func TestLastAccessed(t *testing.T) {
 	report := func(arn string) *iamapi.GetServiceLastAccessedDetailsOutput {
 		t.Helper()
 		job, err := a.GenerateServiceLastAccessedDetails(ctx, &iamapi.GenerateServiceLastAccessedDetailsInput{
-			Arn: arn, Granularity: aws.Some(iamapi.AccessAdvisorUsageGranularityTypeACTIONLEVEL)})
+			Arn: arn, Granularity: aws.Some(iamapi.AccessAdvisorUsageGranularityTypeACTIONLEVEL),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,7 +411,8 @@ func TestLastAccessed(t *testing.T) {
 			t.Fatal(err)
 		}
 		with, err := a.GetServiceLastAccessedDetailsWithEntities(ctx, &iamapi.GetServiceLastAccessedDetailsWithEntitiesInput{
-			JobId: job.JobId.V, ServiceNamespace: "sqs"})
+			JobId: job.JobId.V, ServiceNamespace: "sqs",
+		})
 		if err != nil || len(with.EntityDetailsList) != 1 || with.EntityDetailsList[0].EntityInfo.Arn != alice ||
 			with.EntityDetailsList[0].LastAuthenticated.V.Unix() != a.now.Load() {
 			t.Errorf("those of %s are %+v, %v", arn, with, err)

@@ -20,8 +20,10 @@ const reportLasts = 4 * time.Hour
 
 // reportColumns are the columns of a credential report.
 func reportColumns() []string {
-	columns := []string{"user", "arn", "user_creation_time", "password_enabled", "password_last_used", "password_last_changed",
-		"password_next_rotation", "mfa_active"}
+	columns := []string{
+		"user", "arn", "user_creation_time", "password_enabled", "password_last_used", "password_last_changed",
+		"password_next_rotation", "mfa_active",
+	}
 	for _, n := range []string{"1", "2"} {
 		for _, c := range []string{"_active", "_last_rotated", "_last_used_date", "_last_used_region", "_last_used_service"} {
 			columns = append(columns, "access_key_"+n+c)

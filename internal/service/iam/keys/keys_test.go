@@ -26,8 +26,10 @@ const (
 
 func TestParseSSH(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "ssh-rsa", "ssh-rsa AAAA", "ssh-rsa !", "ssh-ed25519 " + ssh[8:], ssh + "\n" + ssh,
-		"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", strings.Replace(ssh, "AAAAB3", "AAAAB4", 1)} {
+	for _, text := range []string{
+		"", "ssh-rsa", "ssh-rsa AAAA", "ssh-rsa !", "ssh-ed25519 " + ssh[8:], ssh + "\n" + ssh,
+		"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", strings.Replace(ssh, "AAAAB3", "AAAAB4", 1),
+	} {
 		if _, err := keys.ParseSSH(text); !errors.Is(err, keys.ErrSSH) {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -124,8 +126,10 @@ func TestCertificates(t *testing.T) {
 	if err := keys.Pair(leaf, key); err != nil {
 		t.Error(err)
 	}
-	for text, want := range map[string]error{"": keys.ErrKey, leafText: keys.ErrKey, write("PRIVATE KEY", nil): keys.ErrKey,
-		write("ENCRYPTED PRIVATE KEY", der): keys.ErrEncrypted} {
+	for text, want := range map[string]error{
+		"": keys.ErrKey, leafText: keys.ErrKey, write("PRIVATE KEY", nil): keys.ErrKey,
+		write("ENCRYPTED PRIVATE KEY", der): keys.ErrEncrypted,
+	} {
 		if _, err := keys.PrivateKey(text); !errors.Is(err, want) {
 			t.Errorf("%.50q: %v", text, err)
 		}
