@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/xml"
@@ -30,6 +31,10 @@ type Provider struct {
 	Entity       string // its entityID
 	Certificates []*x509.Certificate
 	Until        time.Time // when what it says ends; zero where it does not say
+
+	// What the metadata does not say:
+	Keys      []*rsa.PrivateKey // to decrypt assertions with
+	Encrypted bool              // assertions must be
 }
 
 // ReadProvider reads the metadata of a SAML provider. The error is ErrMalformed.
@@ -129,9 +134,9 @@ func (p *Provider) Verify(response string, now time.Time) (*Assertion, error) {
 // signedAssertion is the one assertion of a response, as it was signed: parsed from the very bytes that the signature covers.
 func (p *Provider) signedAssertion(root *etree.Element, now time.Time) (*etree.Element, error) {
 	if signed, err := p.verified(root, now); err == nil {
-		return only(signed)
+		return p.only(signed)
 	}
-	assertion, err := only(root)
+	assertion, err := p.only(root)
 	if err != nil {
 		return nil, err
 	}
@@ -153,27 +158,21 @@ func (p *Provider) signedAssertion(root *etree.Element, now time.Time) (*etree.E
 	return signed, nil
 }
 
-// only is the assertion of a response: there must be one and no other.
-func only(response *etree.Element) (*etree.Element, error) {
+// only is the assertion of a response, decrypted where it is not plain: there must be one and no other.
+func (p *Provider) only(response *etree.Element) (*etree.Element, error) {
 	if !is(response, protocolSpace, "Response") {
 		return nil, ErrSignature
 	}
-	var found *etree.Element
-	for _, e := range response.ChildElements() {
-		switch {
-		case is(e, assertionSpace, "EncryptedAssertion"):
-			return nil, fmt.Errorf("%w: encrypted assertions are not read", ErrMalformed)
-		case is(e, assertionSpace, "Assertion"):
-			if found != nil {
-				return nil, fmt.Errorf("%w: more than one assertion", ErrMalformed)
-			}
-			found = e
-		}
+	plain, sealed := children(response, assertionSpace, "Assertion"), children(response, assertionSpace, "EncryptedAssertion")
+	switch {
+	case len(plain)+len(sealed) != 1:
+		return nil, fmt.Errorf("%w: %d assertions", ErrMalformed, len(plain)+len(sealed))
+	case len(sealed) == 1:
+		return p.decrypt(sealed[0])
+	case p.Encrypted:
+		return nil, fmt.Errorf("%w: its assertion is not encrypted", ErrMalformed)
 	}
-	if found == nil {
-		return nil, fmt.Errorf("%w: no assertion", ErrMalformed)
-	}
-	return found, nil
+	return plain[0], nil
 }
 
 // verified is e as one of p's certificates signed it. What the signature says of its key is not asked: only p's keys count.

@@ -1,6 +1,7 @@
 package federation_test
 
 import (
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -168,9 +169,12 @@ func TestAssertion(t *testing.T) {
 
 func FuzzVerifyAssertion(f *testing.F) {
 	signing, p := provider(f)
-	good := signing.Sign(federationtest.Response{})
-	text, _ := base64.StdEncoding.DecodeString(good)
-	f.Add(text)
+	key := rsaKey(f)
+	p.Keys = []*rsa.PrivateKey{key}
+	for _, r := range []federationtest.Response{{}, {For: &key.PublicKey}} {
+		text, _ := base64.StdEncoding.DecodeString(signing.Sign(r))
+		f.Add(text)
+	}
 	f.Add([]byte(`<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"><ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"/></samlp:Response>`))
 	at := time.Now()
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -35,5 +35,5 @@ func (p providers) SAMLProvider(ctx context.Context, arn string) (sts.SAMLProvid
 	if err != nil || !ok {
 		return sts.SAMLProvider{}, false, err
 	}
-	return sts.SAMLProvider{Metadata: o.Metadata, Encrypted: o.Encrypted}, true, nil
+	return sts.SAMLProvider{Metadata: o.Metadata, Encrypted: o.Encrypted, Keys: o.Keys}, true, nil
 }

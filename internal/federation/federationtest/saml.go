@@ -1,9 +1,14 @@
 package federationtest
 
 import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -69,6 +74,8 @@ type Response struct {
 	Attributes map[string][]string
 	Whole      bool // the response is signed, not the assertion
 	Unsigned   bool
+	For        *rsa.PublicKey                           // the assertion is encrypted for it
+	Cipher     string                                   // "aes256-gcm" where empty, or "aes128-cbc"
 	Edit       func(assertion *etree.Element)           // before it is signed
 	Wrap       func(response, assertion *etree.Element) // after it was signed
 }
@@ -120,18 +127,26 @@ func (p *Provider) Sign(r Response) string {
 	if r.Edit != nil {
 		r.Edit(assertion)
 	}
+	if r.For != nil && r.Whole {
+		p.encrypt(r, response, assertion)
+	}
 	switch {
 	case r.Unsigned:
 	case r.Whole:
 		response = p.sign(response)
 		doc.SetRoot(response)
-		assertion = response.FindElement("./saml:Assertion")
+		if r.For == nil {
+			assertion = response.FindElement("./saml:Assertion")
+		}
 	default:
 		at := assertion.Index()
 		response.RemoveChildAt(at)
 		assertion.CreateAttr("xmlns:saml", "urn:oasis:names:tc:SAML:2.0:assertion")
 		assertion = p.sign(assertion)
 		response.InsertChildAt(at, assertion)
+	}
+	if r.For != nil && !r.Whole {
+		p.encrypt(r, response, assertion)
 	}
 	if r.Wrap != nil {
 		r.Wrap(response, assertion)
@@ -157,4 +172,53 @@ func (p *Provider) sign(e *etree.Element) *etree.Element {
 		p.t.Fatal(err)
 	}
 	return signed
+}
+
+// encrypt puts the assertion's encrypted form in its place.
+func (p *Provider) encrypt(r Response, response, assertion *etree.Element) {
+	doc := etree.NewDocument()
+	alone := assertion.Copy()
+	alone.CreateAttr("xmlns:saml", "urn:oasis:names:tc:SAML:2.0:assertion")
+	doc.SetRoot(alone)
+	plain, err := doc.WriteToBytes()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	method, key, text := "http://www.w3.org/2009/xmlenc11#aes256-gcm", make([]byte, 32), make([]byte, 12)
+	if r.Cipher == "aes128-cbc" {
+		method, key, text = "http://www.w3.org/2001/04/xmlenc#aes128-cbc", key[:16], make([]byte, 16)
+	}
+	rand.Read(key)
+	rand.Read(text)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if r.Cipher == "aes128-cbc" {
+		n := 16 - len(plain)%16
+		plain = append(plain, bytes.Repeat([]byte{byte(n)}, n)...)
+		sealed := make([]byte, len(plain))
+		cipher.NewCBCEncrypter(block, text).CryptBlocks(sealed, plain)
+		text = append(text, sealed...)
+	} else {
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		text = aead.Seal(text, text, plain, nil)
+	}
+	wrapped, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, r.For, key, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	encoded := base64.StdEncoding.EncodeToString
+	doc = etree.NewDocument()
+	if err := doc.ReadFromString(`<saml:EncryptedAssertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"><xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" Type="http://www.w3.org/2001/04/xmlenc#Element"><xenc:EncryptionMethod Algorithm="` + method + `"/>` +
+		`<ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><xenc:EncryptedKey><xenc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"/><xenc:CipherData><xenc:CipherValue>` + encoded(wrapped) +
+		`</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo><xenc:CipherData><xenc:CipherValue>` + encoded(text) + `</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData></saml:EncryptedAssertion>`); err != nil {
+		p.t.Fatal(err)
+	}
+	at := assertion.Index()
+	response.RemoveChildAt(at)
+	response.InsertChildAt(at, doc.Root())
 }

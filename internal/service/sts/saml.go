@@ -82,15 +82,20 @@ func (s *Service) verifyAssertion(ctx context.Context, arn, response string) (*f
 			return nil, err
 		}
 	}
-	switch {
-	case !ok:
+	if !ok {
 		return nil, stsapi.InvalidIdentityTokenException("Specified provider doesn't exist.")
-	case provider.Encrypted:
-		return nil, stsapi.InvalidIdentityTokenException("The specified provider requires encrypted assertions, which obidos does not read.")
 	}
 	p, err := federation.ReadProvider(provider.Metadata)
 	if err != nil {
 		return nil, stsapi.InvalidIdentityTokenException("The metadata of the specified provider cannot be read.").Because(err)
+	}
+	p.Encrypted = provider.Encrypted
+	for _, text := range provider.Keys {
+		k, err := federation.ReadPrivateKey(text)
+		if err != nil {
+			return nil, stsapi.InvalidIdentityTokenException("A private key of the specified provider cannot be read.").Because(err)
+		}
+		p.Keys = append(p.Keys, k)
 	}
 	said, err := p.Verify(response, s.o.World())
 	switch {

@@ -21,7 +21,7 @@
 //
 //   - How much room policies and tags take packed is our own measure: AWS does not tell its own.
 //   - GetDelegatedAccessToken and GetWebIdentityToken are not served; AssumeRoot is denied, as there are no organizations; access tokens
-//     of OAuth 2.0 (ProviderId), context assertions (ProvidedContexts) and encrypted SAML assertions are not taken.
+//     of OAuth 2.0 (ProviderId) and context assertions (ProvidedContexts) are not taken.
 package sts
 
 import (
@@ -67,7 +67,8 @@ type OpenIDProvider struct {
 // SAMLProvider is a SAML provider of an account.
 type SAMLProvider struct {
 	Metadata  string
-	Encrypted bool // nothing is taken of it that is not
+	Encrypted bool     // nothing is taken of it that is not
+	Keys      []string // to decrypt with; PEM
 }
 
 // Devices knows the second factors of users.

@@ -1,6 +1,10 @@
 package sts_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"strings"
 	"testing"
 	"time"
@@ -162,8 +166,8 @@ func TestAssertionsThatAreRefused(t *testing.T) {
 	ctx := as(t.Context(), aws.Principal{})
 	role := h.role(account, "staff", trust(`{"Federated":"`+arn+`"}`, `"StringEquals":{"saml:aud":"https://signin.aws.amazon.com/saml"}`, "sts:AssumeRoleWithSAML"))
 	pair := role + "," + arn
-	broken, sealed := arn+"-broken", arn+"-sealed"
-	h.saml[broken], h.saml[sealed] = sts.SAMLProvider{Metadata: "<a/>"}, sts.SAMLProvider{Metadata: p.Metadata, Encrypted: true}
+	broken, sealed, keyless := arn+"-broken", arn+"-sealed", arn+"-keyless"
+	h.saml[broken], h.saml[sealed], h.saml[keyless] = sts.SAMLProvider{Metadata: "<a/>"}, sts.SAMLProvider{Metadata: p.Metadata, Encrypted: true}, sts.SAMLProvider{Metadata: p.Metadata, Keys: []string{"x"}}
 	denied := "AccessDenied: Not authorized to perform sts:AssumeRoleWithSAML"
 	for _, c := range []struct {
 		name     string
@@ -174,7 +178,8 @@ func TestAssertionsThatAreRefused(t *testing.T) {
 		{"of no provider", "not-an-arn-of-anything", federationtest.Response{}, "ValidationError: not-an-arn-of-anything is invalid"},
 		{"of a provider that is not there", arn + "x", federationtest.Response{}, "InvalidIdentityToken: Specified provider doesn't exist."},
 		{"of a provider whose metadata is none", broken, federationtest.Response{}, "InvalidIdentityToken: The metadata…"},
-		{"not encrypted", sealed, federationtest.Response{}, "InvalidIdentityToken: …"},
+		{"not encrypted", sealed, federationtest.Response{}, "InvalidIdentityToken: Your request included an invalid SAML response."},
+		{"of a provider whose key is none", keyless, federationtest.Response{}, "InvalidIdentityToken: A private key…"},
 		{"unsigned", arn, federationtest.Response{Unsigned: true}, "InvalidIdentityToken: Response signature invalid"},
 		{"of another", arn, federationtest.Response{Issuer: "https://other.example"}, "InvalidIdentityToken: Issuer not present in specified provider"},
 		{"old", arn, federationtest.Response{Issued: time.Now().Add(-6 * time.Minute)}, "ExpiredTokenException: Token must be redeemed within 5 minutes of issuance"},
@@ -222,6 +227,17 @@ func TestAssumeRoleWithSAML(t *testing.T) {
 	if s.Name != "alice@example.com" || s.Tags["Team"] != "a" || s.Tags["Cost"] != "7" || len(s.TransitiveTags) != 1 || s.Provider != arn || s.Claims["saml:sub"] != "alice" {
 		t.Errorf("%+v", s)
 	}
+	// Encrypted, where the provider has the key.
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.saml[arn] = sts.SAMLProvider{Metadata: p.Metadata, Encrypted: true, Keys: []string{string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))}}
+	response = p.Sign(federationtest.Response{For: &key.PublicKey, Attributes: asserted("Role", role+","+arn, "RoleSessionName", "alice", "PrincipalTag:Team", "a", "urn:oid:1.3.6.1.4.1.5923.1.1.1.1", "staff")})
+	if _, err = h.AssumeRoleWithSAML(ctx, &stsapi.AssumeRoleWithSAMLInput{RoleArn: role, PrincipalArn: arn, SAMLAssertion: response}); err != nil {
+		t.Error(err)
+	}
+	h.saml[arn] = sts.SAMLProvider{Metadata: p.Metadata}
 	// No longer than the provider's own session.
 	response = p.Sign(federationtest.Response{Ends: time.Now().Add(30 * time.Minute), Attributes: asserted("Role", role+","+arn, "RoleSessionName", "alice", "PrincipalTag:Team", "a", "urn:oid:1.3.6.1.4.1.5923.1.1.1.1", "staff")})
 	out, err = h.AssumeRoleWithSAML(ctx, &stsapi.AssumeRoleWithSAMLInput{RoleArn: role, PrincipalArn: arn, SAMLAssertion: response})
