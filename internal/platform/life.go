@@ -125,11 +125,9 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	// The services.
 	changes := resource.NewFeed(l.tasks)
 	queues := sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, URLs: sqs.URLShape(p.o.QueueURLs), Self: l.door, Changes: changes})
-	identities := iam.New(st.Space("iam"), iam.Options{Changes: changes})
 	l.door.Register(sqsapi.API(), queues)
-	l.door.Register(iamapi.API(), identities)
 
-	l.users, l.usage = iam.New(st.Space("iam"), iam.Options{Changes: changes}), auth.NewUsage(l.used)
+	l.users, l.usage = iam.New(st.Space("iam"), iam.Options{Changes: changes, Alone: !l.shared && others == nil}), auth.NewUsage(l.used)
 	sessions := auth.NewSessions(st.Space("auth"))
 	l.door.Register(iamapi.API(), l.users)
 	guard := auth.NewGuard(auth.GuardOptions{Directory: l.users.Directory(), Clock: l.clock, Guardrails: p.o.Identity.guardrails(), Usage: l.usage, Seal: sessions.Seal})

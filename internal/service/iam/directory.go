@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/auth"
@@ -17,10 +18,12 @@ import (
 // Directory answers who there is and what they may do, for requests on their way in: [auth.Directory].
 //
 // What it has made of an account's records it keeps, with the generation the account had. A look-up reads the generation,
-// and nothing else where that is still the same: so it costs one small read, and sees every change that was answered.
+// and nothing else where that is still the same: so it costs one small read, and sees every change that was answered. A node that
+// is alone knows when there was no change at all, and reads nothing.
 type Directory struct {
 	s        *Service
 	compiled *policy.Cache
+	outdated atomic.Uint64 // rises with every change that is made here, before it is answered
 
 	mu         sync.RWMutex
 	keys       map[string]remembered[auth.AccessKey] // by id
@@ -34,8 +37,12 @@ var _ auth.Directory = (*Directory)(nil)
 type remembered[V any] struct {
 	account    string
 	generation uint64
+	outdated   uint64 // the directory's, before the generation was read
 	value      V
 }
+
+// outdate says that something has changed.
+func (d *Directory) outdate() { d.outdated.Add(1) }
 
 // maxRemembered is how many of each the directory remembers: beyond, it begins anew.
 const maxRemembered = 20_000
@@ -55,27 +62,31 @@ func (s *Service) Directory() *Directory { return s.directory }
 func recall[V any](ctx context.Context, d *Directory, in map[string]remembered[V], key string, build func(tx *store.Tx) (v V, account string, ok bool, err error)) (V, bool, error) {
 	type answer struct {
 		remembered[V]
-		ok, made bool
+		ok bool
 	}
+	now := d.outdated.Load()
 	d.mu.RLock()
 	known, has := in[key]
 	d.mu.RUnlock()
+	if has && d.s.o.Alone && known.outdated == now {
+		return known.value, true, nil
+	}
 	a, err := store.View(ctx, d.s.space, func(tx *store.Tx) (a answer, err error) {
 		if has {
 			if n, _ := d.s.tables.generations.Get(tx, known.account); n == known.generation {
-				return answer{known, true, false}, nil
+				return answer{known, true}, nil
 			}
 		}
 		a.value, a.account, a.ok, err = build(tx)
 		a.generation, _ = d.s.tables.generations.Get(tx, a.account)
-		a.made = true
 		return a, err
 	})
 	if err != nil || !a.ok {
 		var zero V
 		return zero, false, err
 	}
-	if a.made {
+	if !has || a.generation != known.generation || d.s.o.Alone {
+		a.outdated = now
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if len(in) >= maxRemembered {

@@ -37,6 +37,22 @@ func newNodes(t testing.TB) *nodes {
 	return n
 }
 
+// newAlone is one node that knows that it is the only one.
+func newAlone(t testing.TB) *nodes {
+	n := &nodes{t: t}
+	s := iam.New((&store.Store{Engine: memory.New(memory.Options{}), Clock: wall{}}).Space("iam"), iam.Options{Alone: true})
+	n.services = [2]*iam.Service{s, s}
+	n.Invoker = n
+	return n
+}
+
+// both runs a test on two nodes, and on one that is alone.
+func both(t *testing.T, test func(t *testing.T, n *nodes)) {
+	t.Parallel()
+	t.Run("two nodes", func(t *testing.T) { test(t, newNodes(t)) })
+	t.Run("alone", func(t *testing.T) { test(t, newAlone(t)) })
+}
+
 // Invoke has the first node serve.
 func (n *nodes) Invoke(ctx context.Context, op *model.Operation, in any) (any, error) {
 	r := &aws.Request{Scope: aws.Scope{Account: number, Region: "us-east-1"}, Principal: aws.Principal{Account: number, ARN: root, UserID: number}}
@@ -94,8 +110,11 @@ func TestWhoThereIsNot(t *testing.T) {
 }
 
 func TestDirectorySeesEveryChange(t *testing.T) {
-	t.Parallel()
-	n, ctx := newNodes(t), t.Context()
+	both(t, directorySeesEveryChange)
+}
+
+func directorySeesEveryChange(t *testing.T, n *nodes) {
+	ctx := t.Context()
 	do := must(t)
 	do(n.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "alice", Tags: []iamapi.Tag{{Key: "Team", Value: "blue"}}}))
 	i := n.identity(alice)
@@ -174,8 +193,11 @@ func TestRoleOfTheDirectory(t *testing.T) {
 }
 
 func TestDeletedKeyFailsAtOnce(t *testing.T) {
-	t.Parallel()
-	n, ctx := newNodes(t), t.Context()
+	both(t, deletedKeyFailsAtOnce)
+}
+
+func deletedKeyFailsAtOnce(t *testing.T, n *nodes) {
+	ctx := t.Context()
 	do := must(t)
 	d := n.services[1].Directory()
 	has := func(id string) (auth.AccessKey, bool) {
@@ -214,7 +236,12 @@ func TestDeletedKeyFailsAtOnce(t *testing.T) {
 
 // A look-up is made with every request.
 func BenchmarkAccessKey(b *testing.B) {
-	n, ctx := newNodes(b), b.Context()
+	b.Run("two nodes", func(b *testing.B) { benchmarkAccessKey(b, newNodes(b)) })
+	b.Run("alone", func(b *testing.B) { benchmarkAccessKey(b, newAlone(b)) })
+}
+
+func benchmarkAccessKey(b *testing.B, n *nodes) {
+	ctx := b.Context()
 	made, err := n.CreateAccessKey(ctx, &iamapi.CreateAccessKeyInput{})
 	if err != nil {
 		b.Fatal(err)

@@ -35,6 +35,9 @@ import (
 type Options struct {
 	// Changes is told of every user, role and the like made, changed and deleted. It may be nil.
 	Changes *resource.Feed
+
+	// Alone says that no other node works over the same store: then this one knows of every change without looking.
+	Alone bool
 }
 
 // Service is the API.
@@ -114,4 +117,6 @@ func view[T any](ctx context.Context, s *Service, fn func(tx *store.Tx, h home) 
 func (s *Service) changed(tx *store.Tx, account string) {
 	n, _ := s.tables.generations.Get(tx, account)
 	s.tables.generations.Set(tx, n+1, account)
+	tx.OnCommit(s.directory.outdate)
+	tx.OnUnknown(s.directory.outdate)
 }
