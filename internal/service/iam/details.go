@@ -143,10 +143,12 @@ func (s *Service) roleDetail(tx *store.Tx, h home, r roleRecord) iamapi.RoleDeta
 	}
 }
 
-// addPolicyDetail adds a managed policy with all its versions.
+// addPolicyDetail adds a managed policy with its versions: of AWS's, which may have a hundred, the newest five, as many as
+// others can have.
 func (s *Service) addPolicyDetail(tx *store.Tx, h home, p managedPolicy, out *iamapi.GetAccountAuthorizationDetailsOutput) error {
 	o := s.policyOut(tx, h, p)
 	versions := s.policyVersions(tx, h, p)
+	versions = versions[:min(len(versions), maxVersions)]
 	for i := range versions {
 		n, _ := versionNumber(versions[i].VersionId.V)
 		text, _, err := s.document(tx, h, p, n)
