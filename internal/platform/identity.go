@@ -38,6 +38,22 @@ func (p *Platform) giveRoot(ctx context.Context, users *iam.Service) error {
 	if p.o.Identity.Mode != auth.IAM {
 		return nil
 	}
+	p.mu.Lock()
+	left, again := p.rootKeys, p.lived
+	p.lived = true
+	p.mu.Unlock()
+	if again { // after a reset whoever runs obidos logs in as before: a key made now would be told to nobody
+		has, err := users.RootKeys(ctx, aws.DefaultAccount)
+		if err != nil || len(has) > 0 {
+			return err
+		}
+		for _, k := range left {
+			if err := users.GiveRootKey(ctx, k); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	k, made, err := users.MakeRootKey(ctx, aws.DefaultAccount)
 	if made {
 		p.mu.Lock()
@@ -45,6 +61,17 @@ func (p *Platform) giveRoot(ctx context.Context, users *iam.Service) error {
 		p.rootKey = k
 	}
 	return err
+}
+
+// keepRoot remembers with what the root of the default account logs in, before what is kept may be forgotten.
+func (p *Platform) keepRoot(ctx context.Context, l *life) {
+	keys, err := l.users.RootKeys(ctx, aws.DefaultAccount)
+	if err != nil {
+		p.log.Warn("root's access keys could not be read; where they are forgotten now, the next start of obidos makes another", "error", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rootKeys = keys
 }
 
 // RootKey is the key that was made for the root of the default account when this platform began; ok is false where it has one

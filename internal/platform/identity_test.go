@@ -122,6 +122,12 @@ func TestRootKeys(t *testing.T) {
 	if _, err := first.CreateAccount(t.Context(), "12345"); err == nil {
 		t.Error("an account of five digits")
 	}
+	if err := first.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if other, err = first.CreateAccount(t.Context(), "123456789012"); err != nil {
+		t.Errorf("after a reset an account is there: %v", err)
+	}
 	first.stop()
 	again := serve(t, open(t, platform.Options{Data: dir, Identity: platform.Identity{Mode: auth.IAM}}))
 	if k, made := again.RootKey(); made {

@@ -77,7 +77,10 @@ type Platform struct {
 	begun   chan struct{} // closed when a life begins, and replaced when it ends
 	url     string        // where it listens
 	rootKey iam.RootKey   // made when it began
-	waiting []io.Closer   // connections of those who wait for the end
+	lived   bool          // a life has begun before
+
+	rootKeys []iam.RootKey // of the root of the default account, when the last life ended
+	waiting  []io.Closer   // connections of those who wait for the end
 }
 
 // ErrBroken ends Run when nothing can be written any more. What was answered is kept; a transaction may be stuck, so that
@@ -245,6 +248,7 @@ func (p *Platform) live(ctx context.Context) error {
 		if asked == nil {
 			return err
 		}
+		p.keepRoot(context.WithoutCancel(ctx), l)
 		if err == nil {
 			err = asked.do(context.WithoutCancel(ctx))
 		}

@@ -59,6 +59,18 @@ func (s *Service) GiveRootKey(ctx context.Context, k RootKey) error {
 	return err
 }
 
+// RootKeys are the active access keys of an account's root.
+func (s *Service) RootKeys(ctx context.Context, account string) ([]RootKey, error) {
+	return store.View(ctx, s.space, func(tx *store.Tx) (all []RootKey, err error) {
+		for _, id := range s.rootKeys(tx, account).keys {
+			if k, ok := s.tables.keys.Get(tx, id); ok && !k.Inactive {
+				all = append(all, RootKey{Account: account, ID: id, Secret: k.Secret})
+			}
+		}
+		return all, nil
+	})
+}
+
 func (s *Service) setRootKey(tx *store.Tx, ring keyring, k RootKey) {
 	s.tables.keys.Set(tx, keyRecord{Account: k.Account, Secret: k.Secret, Created: form.Seconds(tx)}, k.ID)
 	if !slices.Contains(ring.keys, k.ID) {
