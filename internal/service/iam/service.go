@@ -67,7 +67,7 @@ var _ iamapi.Service = (*Service)(nil)
 func New(space store.Space, o Options) *Service {
 	s := &Service{space: space, tables: newTables(space), o: o, used: map[string]useRecord{}}
 	s.directory = newDirectory(s)
-	s.Credentials, s.Providers = credential.New(space, holders{s}), provider.New(space)
+	s.Credentials, s.Providers = credential.New(space, holders{s}, o.Changes), provider.New(space, o.Changes)
 	return s
 }
 

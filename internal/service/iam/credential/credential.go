@@ -23,6 +23,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -42,14 +43,15 @@ type Users interface {
 
 // Credentials are the operations of credentials.
 type Credentials struct {
-	space  store.Space
-	tables tables
-	users  Users
+	space   store.Space
+	tables  tables
+	users   Users
+	changes *resource.Feed
 }
 
-// New is the operations over IAM's space.
-func New(space store.Space, users Users) *Credentials {
-	return &Credentials{space, newTables(space), users}
+// New is the operations over IAM's space. changes, which may be nil, is told of every server certificate uploaded, changed and deleted.
+func New(space store.Space, users Users, changes *resource.Feed) *Credentials {
+	return &Credentials{space, newTables(space), users, changes}
 }
 
 // user is the user of that name.

@@ -1,12 +1,14 @@
 package credential
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/service/iam/keys"
 	"github.com/obidos-cloud/obidos/internal/store"
@@ -55,10 +57,43 @@ func (s *Credentials) UploadServerCertificate(ctx context.Context, in *iamapi.Up
 			return nil, form.OverQuota("ServerCertificatesPerAccount", MaxServers)
 		}
 		c.Created = form.Seconds(tx)
-		s.tables.servers.Set(tx, c, h.Account, form.Fold(c.Name))
+		s.setServer(ctx, tx, h, nil, &c)
 		shape := serverShape(h, &c)
 		return &iamapi.UploadServerCertificateOutput{ServerCertificateMetadata: &shape, Tags: form.Tags(c.Tags)}, nil
 	})
+}
+
+// setServer has a certificate become another: nil where it was not, or is not to be there any more. It tells of it.
+func (s *Credentials) setServer(ctx context.Context, tx *store.Tx, h form.Home, was, is *serverRecord) {
+	if s.changes.Watched(serverType) {
+		if was != nil && is != nil && was.arn(h) != is.arn(h) { // under another name or path it is another
+			s.changes.Became(ctx, tx, serverType, was.arn(h), was.properties(h), "")
+			s.changes.Became(ctx, tx, serverType, is.arn(h), "", is.properties(h))
+		} else {
+			s.changes.Became(ctx, tx, serverType, cmp.Or(is, was).arn(h), was.properties(h), is.properties(h))
+		}
+	}
+	if was != nil {
+		s.tables.servers.Delete(tx, h.Account, form.Fold(was.Name))
+	}
+	if is != nil {
+		s.tables.servers.Set(tx, *is, h.Account, form.Fold(is.Name))
+	}
+}
+
+const serverType = "AWS::IAM::ServerCertificate"
+
+func (c *serverRecord) arn(h form.Home) string { return h.ARN("server-certificate" + c.Path + c.Name) }
+
+// properties are a certificate's as a declared resource's, as JSON, without what must not be told; empty where there is none.
+func (c *serverRecord) properties(h form.Home) string {
+	if c == nil {
+		return ""
+	}
+	return resource.Text(struct {
+		Arn, ServerCertificateName, Path string
+		Tags                             []form.Tag `json:",omitempty"`
+	}{c.arn(h), c.Name, c.Path, c.Tags})
 }
 
 // check checks that certificate, key and chain belong together, and takes note of when the certificate expires.
@@ -92,7 +127,7 @@ func (c *serverRecord) check() error {
 
 func serverShape(h form.Home, c *serverRecord) iamapi.ServerCertificateMetadata {
 	return iamapi.ServerCertificateMetadata{
-		Path: c.Path, ServerCertificateName: c.Name, ServerCertificateId: c.ID, Arn: h.ARN("server-certificate" + c.Path + c.Name),
+		Path: c.Path, ServerCertificateName: c.Name, ServerCertificateId: c.ID, Arn: c.arn(h),
 		UploadDate: aws.Some(form.At(c.Created)), Expiration: aws.Some(form.At(c.Expires)),
 	}
 }
@@ -143,20 +178,19 @@ func (s *Credentials) UpdateServerCertificate(ctx context.Context, in *iamapi.Up
 		if err != nil {
 			return nil, err
 		}
+		was := c
 		if in.NewPath.Set {
 			if c.Path, err = form.CheckPath(in.NewPath); err != nil {
 				return nil, err
 			}
 		}
-		was := form.Fold(c.Name)
 		c.Name = in.NewServerCertificateName.Or(c.Name)
-		if form.Fold(c.Name) != was {
+		if form.Fold(c.Name) != form.Fold(was.Name) {
 			if s.tables.servers.Has(tx, h.Account, form.Fold(c.Name)) {
 				return nil, iamapi.EntityAlreadyExistsException("The Server Certificate with name %s already exists.", c.Name)
 			}
-			s.tables.servers.Delete(tx, h.Account, was)
 		}
-		s.tables.servers.Set(tx, c, h.Account, form.Fold(c.Name))
+		s.setServer(ctx, tx, h, &was, &c)
 		return &iamapi.UpdateServerCertificateOutput{}, nil
 	})
 }
@@ -164,35 +198,37 @@ func (s *Credentials) UpdateServerCertificate(ctx context.Context, in *iamapi.Up
 // DeleteServerCertificate deletes the account's.
 func (s *Credentials) DeleteServerCertificate(ctx context.Context, in *iamapi.DeleteServerCertificateInput) (*iamapi.DeleteServerCertificateOutput, error) {
 	return form.Update(ctx, s.space, func(tx *store.Tx, h form.Home) (*iamapi.DeleteServerCertificateOutput, error) {
-		if _, err := s.server(tx, h, in.ServerCertificateName); err != nil {
+		c, err := s.server(tx, h, in.ServerCertificateName)
+		if err != nil {
 			return nil, err
 		}
-		s.tables.servers.Delete(tx, h.Account, form.Fold(in.ServerCertificateName))
+		s.setServer(ctx, tx, h, &c, nil)
 		return &iamapi.DeleteServerCertificateOutput{}, nil
 	})
 }
 
 // serverTags are the tags of the server certificate of that name.
-func (s *Credentials) serverTags(name string) form.Find {
+func (s *Credentials) serverTags(ctx context.Context, name string) form.Find {
 	return func(tx *store.Tx, h form.Home) (form.Tagged, error) {
 		c, err := s.server(tx, h, name)
-		return form.Tagged{Tags: c.Tags, Save: func(tags []form.Tag) { c.Tags = tags; s.tables.servers.Set(tx, c, h.Account, form.Fold(c.Name)) }}, err
+		had := c
+		return form.Tagged{Tags: c.Tags, Save: func(tags []form.Tag) { c.Tags = tags; s.setServer(ctx, tx, h, &had, &c) }}, err
 	}
 }
 
 // TagServerCertificate tags a server certificate.
 func (s *Credentials) TagServerCertificate(ctx context.Context, in *iamapi.TagServerCertificateInput) (*iamapi.TagServerCertificateOutput, error) {
-	return &iamapi.TagServerCertificateOutput{}, s.serverTags(in.ServerCertificateName).Add(ctx, s.space, in.Tags)
+	return &iamapi.TagServerCertificateOutput{}, s.serverTags(ctx, in.ServerCertificateName).Add(ctx, s.space, in.Tags)
 }
 
 // UntagServerCertificate takes tags from a server certificate.
 func (s *Credentials) UntagServerCertificate(ctx context.Context, in *iamapi.UntagServerCertificateInput) (*iamapi.UntagServerCertificateOutput, error) {
-	return &iamapi.UntagServerCertificateOutput{}, s.serverTags(in.ServerCertificateName).Remove(ctx, s.space, in.TagKeys)
+	return &iamapi.UntagServerCertificateOutput{}, s.serverTags(ctx, in.ServerCertificateName).Remove(ctx, s.space, in.TagKeys)
 }
 
 // ListServerCertificateTags lists the tags of a server certificate.
 func (s *Credentials) ListServerCertificateTags(ctx context.Context, in *iamapi.ListServerCertificateTagsInput) (*iamapi.ListServerCertificateTagsOutput, error) {
-	tags, p, err := s.serverTags(in.ServerCertificateName).List(ctx, s.space, in.Marker, in.MaxItems)
+	tags, p, err := s.serverTags(ctx, in.ServerCertificateName).List(ctx, s.space, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -64,6 +65,37 @@ func (s *Providers) oidcProvider(tx *store.Tx, h form.Home, arn string) (oidcRec
 		}
 	}
 	return oidcRecord{}, "", noOIDC(arn)
+}
+
+// setOIDC makes r the provider of that name, nil to delete it, and tells of it.
+func (s *Providers) setOIDC(ctx context.Context, tx *store.Tx, h form.Home, name string, r *oidcRecord) {
+	arn := h.ARN("oidc-provider/" + name)
+	if s.changes.Watched(oidcType) {
+		before := ""
+		if was, ok := s.tables.oidc.Get(tx, h.Account, name); ok {
+			before = was.properties(arn, name)
+		}
+		s.changes.Became(ctx, tx, oidcType, arn, before, r.properties(arn, name))
+	}
+	if r == nil {
+		s.tables.oidc.Delete(tx, h.Account, name)
+	} else {
+		s.tables.oidc.Set(tx, *r, h.Account, name)
+	}
+}
+
+const oidcType = "AWS::IAM::OIDCProvider"
+
+// properties are a provider's as a declared resource's, as JSON; empty where there is none.
+func (r *oidcRecord) properties(arn, name string) string {
+	if r == nil {
+		return ""
+	}
+	return resource.Text(struct {
+		Arn, Url                     string
+		ClientIdList, ThumbprintList []string   `json:",omitempty"`
+		Tags                         []form.Tag `json:",omitempty"`
+	}{arn, r.scheme() + "://" + name, r.Clients, r.Prints, r.Tags})
 }
 
 // checkPrints checks thumbprints that are to be given.
@@ -125,7 +157,7 @@ func (s *Providers) CreateOpenIDConnectProvider(ctx context.Context, in *iamapi.
 			return nil, form.OverQuota("OpenIdConnectProvidersPerAccount", maxOIDC)
 		}
 		r := oidcRecord{Plain: strings.HasPrefix(in.Url, "http:"), Clients: unique(in.ClientIDList), Prints: in.ThumbprintList, Created: form.Seconds(tx), Tags: tags}
-		s.tables.oidc.Set(tx, r, h.Account, name)
+		s.setOIDC(ctx, tx, h, name, &r)
 		return &iamapi.CreateOpenIDConnectProviderOutput{OpenIDConnectProviderArn: aws.Some(h.ARN("oidc-provider/" + name)), Tags: form.Tags(tags)}, nil
 	})
 }
@@ -172,7 +204,7 @@ func (s *Providers) DeleteOpenIDConnectProvider(ctx context.Context, in *iamapi.
 		if e, ok := err.(*aws.Error); ok && e.ErrorShape != iamapi.ErrNoSuchEntityException { //nolint:errorlint // made right here
 			return nil, err
 		} else if err == nil {
-			s.tables.oidc.Delete(tx, h.Account, name)
+			s.setOIDC(ctx, tx, h, name, nil)
 		}
 		return &iamapi.DeleteOpenIDConnectProviderOutput{}, nil
 	})
@@ -188,7 +220,7 @@ func (s *Providers) changeOIDC(ctx context.Context, arn string, change func(r *o
 		if err := change(&r); err != nil {
 			return struct{}{}, err
 		}
-		s.tables.oidc.Set(tx, r, h.Account, name)
+		s.setOIDC(ctx, tx, h, name, &r)
 		return struct{}{}, nil
 	})
 	return err
@@ -219,26 +251,26 @@ func (s *Providers) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, i
 }
 
 // oidcTags are the tags of the provider of an ARN.
-func (s *Providers) oidcTags(arn string) form.Find {
+func (s *Providers) oidcTags(ctx context.Context, arn string) form.Find {
 	return func(tx *store.Tx, h form.Home) (form.Tagged, error) {
 		r, name, err := s.oidcProvider(tx, h, arn)
-		return form.Tagged{Tags: r.Tags, Save: func(tags []form.Tag) { r.Tags = tags; s.tables.oidc.Set(tx, r, h.Account, name) }}, err
+		return form.Tagged{Tags: r.Tags, Save: func(tags []form.Tag) { r.Tags = tags; s.setOIDC(ctx, tx, h, name, &r) }}, err
 	}
 }
 
 // TagOpenIDConnectProvider tags a provider.
 func (s *Providers) TagOpenIDConnectProvider(ctx context.Context, in *iamapi.TagOpenIDConnectProviderInput) (*iamapi.TagOpenIDConnectProviderOutput, error) {
-	return &iamapi.TagOpenIDConnectProviderOutput{}, s.oidcTags(in.OpenIDConnectProviderArn).Add(ctx, s.space, in.Tags)
+	return &iamapi.TagOpenIDConnectProviderOutput{}, s.oidcTags(ctx, in.OpenIDConnectProviderArn).Add(ctx, s.space, in.Tags)
 }
 
 // UntagOpenIDConnectProvider takes tags from a provider.
 func (s *Providers) UntagOpenIDConnectProvider(ctx context.Context, in *iamapi.UntagOpenIDConnectProviderInput) (*iamapi.UntagOpenIDConnectProviderOutput, error) {
-	return &iamapi.UntagOpenIDConnectProviderOutput{}, s.oidcTags(in.OpenIDConnectProviderArn).Remove(ctx, s.space, in.TagKeys)
+	return &iamapi.UntagOpenIDConnectProviderOutput{}, s.oidcTags(ctx, in.OpenIDConnectProviderArn).Remove(ctx, s.space, in.TagKeys)
 }
 
 // ListOpenIDConnectProviderTags lists the tags of a provider.
 func (s *Providers) ListOpenIDConnectProviderTags(ctx context.Context, in *iamapi.ListOpenIDConnectProviderTagsInput) (*iamapi.ListOpenIDConnectProviderTagsOutput, error) {
-	tags, p, err := s.oidcTags(in.OpenIDConnectProviderArn).List(ctx, s.space, in.Marker, in.MaxItems)
+	tags, p, err := s.oidcTags(ctx, in.OpenIDConnectProviderArn).List(ctx, s.space, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}

@@ -11,18 +11,22 @@
 package provider
 
 import (
+	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
 // Providers are the operations of providers.
 type Providers struct {
-	space  store.Space
-	tables tables
+	space   store.Space
+	tables  tables
+	changes *resource.Feed
 }
 
-// New is the operations over IAM's space.
-func New(space store.Space) *Providers { return &Providers{space, newTables(space)} }
+// New is the operations over IAM's space. changes, which may be nil, is told of every provider made, changed and deleted.
+func New(space store.Space, changes *resource.Feed) *Providers {
+	return &Providers{space, newTables(space), changes}
+}
 
 // tables are the records of providers. They share IAM's space, and so its numbers.
 type tables struct {

@@ -8,6 +8,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/federation"
+	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/iam/form"
 	"github.com/obidos-cloud/obidos/internal/service/iam/keys"
 	"github.com/obidos-cloud/obidos/internal/store"
@@ -65,6 +66,40 @@ func (s *Providers) samlProvider(tx *store.Tx, h form.Home, arn string) (samlRec
 }
 
 func (r *samlRecord) arn(h form.Home) string { return h.ARN("saml-provider/" + r.Name) }
+
+// setSAML makes r the provider of that name, nil to delete it, and tells of it.
+func (s *Providers) setSAML(ctx context.Context, tx *store.Tx, h form.Home, name string, r *samlRecord) {
+	if s.changes.Watched(samlType) {
+		before := ""
+		if was, ok := s.tables.saml.Get(tx, h.Account, form.Fold(name)); ok {
+			before = was.properties(h)
+		}
+		s.changes.Became(ctx, tx, samlType, h.ARN("saml-provider/"+name), before, r.properties(h))
+	}
+	if r == nil {
+		s.tables.saml.Delete(tx, h.Account, form.Fold(name))
+	} else {
+		s.tables.saml.Set(tx, *r, h.Account, form.Fold(name))
+	}
+}
+
+const samlType = "AWS::IAM::SAMLProvider"
+
+// properties are a provider's as a declared resource's, as JSON; empty where there is none.
+func (r *samlRecord) properties(h form.Home) string {
+	if r == nil {
+		return ""
+	}
+	text, err := form.Unpack(r.Metadata)
+	if err != nil {
+		text = nil // whoever reads the provider is told
+	}
+	return resource.Text(struct {
+		Arn, Name, SamlMetadataDocument, SamlProviderUUID string
+		AssertionEncryptionMode                           string     `json:",omitempty"`
+		Tags                                              []form.Tag `json:",omitempty"`
+	}{r.arn(h), r.Name, string(text), r.ID, r.Mode, r.Tags})
+}
 
 // describe takes in a metadata document, where there is one, and a private key.
 func (r *samlRecord) describe(document aws.Opt[string], mode aws.Opt[iamapi.AssertionEncryptionModeType], key aws.Opt[string], now time.Time) error {
@@ -128,7 +163,7 @@ func (s *Providers) CreateSAMLProvider(ctx context.Context, in *iamapi.CreateSAM
 		if has >= maxSAML {
 			return nil, form.OverQuota("SAMLProvidersPerAccount", maxSAML)
 		}
-		s.tables.saml.Set(tx, r, h.Account, form.Fold(r.Name))
+		s.setSAML(ctx, tx, h, r.Name, &r)
 		return &iamapi.CreateSAMLProviderOutput{SAMLProviderArn: aws.Some(r.arn(h)), Tags: form.Tags(tags)}, nil
 	})
 }
@@ -155,7 +190,7 @@ func (s *Providers) UpdateSAMLProvider(ctx context.Context, in *iamapi.UpdateSAM
 		if err := r.describe(in.SAMLMetadataDocument, in.AssertionEncryptionMode, in.AddPrivateKey, tx.Now()); err != nil {
 			return nil, err
 		}
-		s.tables.saml.Set(tx, r, h.Account, form.Fold(r.Name))
+		s.setSAML(ctx, tx, h, r.Name, &r)
 		return &iamapi.UpdateSAMLProviderOutput{SAMLProviderArn: aws.Some(in.SAMLProviderArn)}, nil
 	})
 }
@@ -202,32 +237,32 @@ func (s *Providers) DeleteSAMLProvider(ctx context.Context, in *iamapi.DeleteSAM
 		if err != nil {
 			return nil, err
 		}
-		s.tables.saml.Delete(tx, h.Account, form.Fold(r.Name))
+		s.setSAML(ctx, tx, h, r.Name, nil)
 		return &iamapi.DeleteSAMLProviderOutput{}, nil
 	})
 }
 
 // samlTags are the tags of the provider of an ARN.
-func (s *Providers) samlTags(arn string) form.Find {
+func (s *Providers) samlTags(ctx context.Context, arn string) form.Find {
 	return func(tx *store.Tx, h form.Home) (form.Tagged, error) {
 		r, err := s.samlProvider(tx, h, arn)
-		return form.Tagged{Tags: r.Tags, Save: func(tags []form.Tag) { r.Tags = tags; s.tables.saml.Set(tx, r, h.Account, form.Fold(r.Name)) }}, err
+		return form.Tagged{Tags: r.Tags, Save: func(tags []form.Tag) { r.Tags = tags; s.setSAML(ctx, tx, h, r.Name, &r) }}, err
 	}
 }
 
 // TagSAMLProvider tags a provider.
 func (s *Providers) TagSAMLProvider(ctx context.Context, in *iamapi.TagSAMLProviderInput) (*iamapi.TagSAMLProviderOutput, error) {
-	return &iamapi.TagSAMLProviderOutput{}, s.samlTags(in.SAMLProviderArn).Add(ctx, s.space, in.Tags)
+	return &iamapi.TagSAMLProviderOutput{}, s.samlTags(ctx, in.SAMLProviderArn).Add(ctx, s.space, in.Tags)
 }
 
 // UntagSAMLProvider takes tags from a provider.
 func (s *Providers) UntagSAMLProvider(ctx context.Context, in *iamapi.UntagSAMLProviderInput) (*iamapi.UntagSAMLProviderOutput, error) {
-	return &iamapi.UntagSAMLProviderOutput{}, s.samlTags(in.SAMLProviderArn).Remove(ctx, s.space, in.TagKeys)
+	return &iamapi.UntagSAMLProviderOutput{}, s.samlTags(ctx, in.SAMLProviderArn).Remove(ctx, s.space, in.TagKeys)
 }
 
 // ListSAMLProviderTags lists the tags of a provider.
 func (s *Providers) ListSAMLProviderTags(ctx context.Context, in *iamapi.ListSAMLProviderTagsInput) (*iamapi.ListSAMLProviderTagsOutput, error) {
-	tags, p, err := s.samlTags(in.SAMLProviderArn).List(ctx, s.space, in.Marker, in.MaxItems)
+	tags, p, err := s.samlTags(ctx, in.SAMLProviderArn).List(ctx, s.space, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
