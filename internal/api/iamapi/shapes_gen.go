@@ -1980,11 +1980,11 @@ type UploadSigningCertificateOutput struct {
 }
 
 type User struct {
-	Path                string    `v:"req,min=1,max=512,pat=4"`
-	UserName            string    `v:"req,min=1,max=64,pat=0"`
-	UserId              string    `v:"req,min=16,max=128,pat=2"`
-	Arn                 string    `v:"req,min=20,max=2048"`
-	CreateDate          time.Time `v:"req"`
+	Path                aws.Opt[string] `v:"min=1,max=512,pat=4"`
+	UserName            aws.Opt[string] `v:"min=1,max=64,pat=0"`
+	UserId              string          `v:"req,min=16,max=128,pat=2"`
+	Arn                 string          `v:"req,min=20,max=2048"`
+	CreateDate          time.Time       `v:"req"`
 	PasswordLastUsed    aws.Opt[time.Time]
 	PermissionsBoundary *AttachedPermissionsBoundary
 	Tags                []Tag `v:"max=50"`

@@ -191,7 +191,7 @@ func TestMFA(t *testing.T) {
 		t.Errorf("another's code holds: %v, %v", ok, err)
 	}
 	list, err := a.ListVirtualMFADevices(ctx, &iamapi.ListVirtualMFADevicesInput{AssignmentStatus: aws.Some(iamapi.AssignmentStatusTypeAssigned)})
-	if err != nil || len(list.VirtualMFADevices) != 1 || list.VirtualMFADevices[0].User.UserName != "alice" || list.VirtualMFADevices[0].Base32StringSeed != nil {
+	if err != nil || len(list.VirtualMFADevices) != 1 || list.VirtualMFADevices[0].User.UserName.V != "alice" || list.VirtualMFADevices[0].Base32StringSeed != nil {
 		t.Errorf("assigned are %+v, %v", list, err)
 	}
 	_, err = a.DeleteVirtualMFADevice(ctx, &iamapi.DeleteVirtualMFADeviceInput{SerialNumber: serial})
@@ -455,5 +455,29 @@ func TestUsersMayChangeTheirPassword(t *testing.T) {
 		if allowed != may {
 			t.Errorf("where they may is %v, alice may: %v", may, allowed)
 		}
+	}
+}
+
+// TestAccessOfWhoIsGone finds that what somebody did goes with them, and that nothing is noted of them afterwards.
+func TestAccessOfWhoIsGone(t *testing.T) {
+	t.Parallel()
+	a, ctx := newAccount(t), t.Context()
+	user, err := a.GetUser(ctx, &iamapi.GetUserInput{UserName: aws.Some("alice")})
+	must(t)(nil, err)
+	access := func(action string) {
+		must(t)(nil, a.service.Accessed(ctx, auth.Access{
+			Principal: aws.Principal{Account: number, ARN: alice, UserID: user.User.UserId}, Action: action, Region: "us-east-1", Time: time.Unix(a.now.Load(), 0),
+		}))
+	}
+	access("sqs:SendMessage")
+	must(t)(a.DeleteUser(ctx, &iamapi.DeleteUserInput{UserName: "alice"}))
+	access("sqs:ReceiveMessage")
+	must(t)(a.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "alice"}))
+	must(t)(a.AttachUserPolicy(ctx, &iamapi.AttachUserPolicyInput{UserName: "alice", PolicyArn: "arn:aws:iam::aws:policy/AmazonSQSFullAccess"}))
+	job, err := a.GenerateServiceLastAccessedDetails(ctx, &iamapi.GenerateServiceLastAccessedDetailsInput{Arn: alice})
+	must(t)(nil, err)
+	out, err := a.GetServiceLastAccessedDetails(ctx, &iamapi.GetServiceLastAccessedDetailsInput{JobId: job.JobId.V})
+	if err != nil || len(out.ServicesLastAccessed) != 1 || out.ServicesLastAccessed[0].LastAuthenticated.Set {
+		t.Errorf("another alice has %+v, %v", out, err)
 	}
 }

@@ -34,7 +34,7 @@ func (s *Service) CreateUser(ctx context.Context, in *iamapi.CreateUserInput) (*
 // userOut is a user as lists answer it; without its tags.
 func (s *Service) userOut(tx *store.Tx, h home, u userRecord) iamapi.User {
 	return iamapi.User{
-		Path: u.Path, UserName: u.Name, UserId: u.ID, Arn: h.arnOf(aUser, u.named), CreateDate: form.At(u.Created),
+		Path: aws.Some(u.Path), UserName: aws.Some(u.Name), UserId: u.ID, Arn: h.arnOf(aUser, u.named), CreateDate: form.At(u.Created),
 		PermissionsBoundary: s.boundaryOut(tx, h, u.Boundary),
 	}
 }
@@ -47,7 +47,10 @@ func (s *Service) GetUser(ctx context.Context, in *iamapi.GetUserInput) (*iamapi
 			return nil, err
 		}
 		if u.ID == "" {
-			a, _ := s.tables.accounts.Get(tx, h.account)
+			a, ok := s.tables.accounts.Get(tx, h.account)
+			if !ok { // nothing was ever made in it
+				a.Created = form.Seconds(tx)
+			}
 			return &iamapi.GetUserOutput{User: &iamapi.User{UserId: h.account, Arn: h.arn("root"), CreateDate: form.At(a.Created)}}, nil
 		}
 		out := s.userOut(tx, h, u)

@@ -159,7 +159,7 @@ func (s *Credentials) ListServiceSpecificCredentials(ctx context.Context, in *ia
 			}
 			if user != u.ID {
 				shown, _ := s.users.Shown(tx, h, user)
-				u = User{user, shown.UserName}
+				u = User{user, shown.UserName.V}
 			}
 			out.ServiceSpecificCredentials = append(out.ServiceSpecificCredentials, loginMetadata(&u, id, &l))
 		}

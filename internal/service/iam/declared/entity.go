@@ -129,7 +129,7 @@ func (t userTypes) read(ctx context.Context, id user) (user, error) {
 	if err != nil {
 		return user{}, missing(err, userType, id.UserName)
 	}
-	u := user{UserName: out.User.UserName, Arn: out.User.Arn, Path: out.User.Path, Tags: fromTags(out.User.Tags), PermissionsBoundary: boundaryARN(out.User.PermissionsBoundary)}
+	u := user{UserName: out.User.UserName.V, Arn: out.User.Arn, Path: out.User.Path.V, Tags: fromTags(out.User.Tags), PermissionsBoundary: boundaryARN(out.User.PermissionsBoundary)}
 	if u.Policies, u.ManagedPolicyArns, err = t.has(ctx, id.UserName); err == nil {
 		u.Groups, err = t.groups(ctx, id.UserName)
 	}
@@ -154,7 +154,7 @@ func (t userTypes) update(ctx context.Context, r resource.Request, before, desir
 	if path == "" {
 		path = "/"
 	}
-	if path != out.User.Path {
+	if path != out.User.Path.V {
 		if _, err := t.api.UpdateUser(ctx, &iamapi.UpdateUserInput{UserName: name, NewPath: aws.Some(path)}); err != nil {
 			return user{}, missing(err, userType, name)
 		}
@@ -197,7 +197,7 @@ func (t userTypes) list(ctx context.Context, _ user, page resource.Page) (list [
 		return nil, "", err
 	}
 	for _, u := range out.Users {
-		list = append(list, user{UserName: u.UserName})
+		list = append(list, user{UserName: u.UserName.V})
 	}
 	return list, out.Marker.V, nil
 }
