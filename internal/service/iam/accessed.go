@@ -64,13 +64,22 @@ func (s *Service) Accessed(ctx context.Context, a auth.Access) error {
 		return nil
 	}
 	_, err := store.UpdateWith(ctx, s.space, store.UpdateOptions{Lazy: true}, func(tx *store.Tx) (struct{}, error) {
-		r, _ := s.tables.accesses.Get(tx, a.Principal.Account, id, service)
+		account := a.Principal.Account
+		if id != account && !s.tables.users.Has(tx, account, id) && !s.tables.roles.Has(tx, account, id) {
+			return struct{}{}, nil // it is deleted, and what it did with it
+		}
+		r, _ := s.tables.accesses.Get(tx, account, id, service)
 		if r.Actions == nil {
 			r.Actions = map[string]lastTime{}
 		}
-		r.Time, r.Region = a.Time.Unix(), a.Region
-		r.Actions[action] = lastTime{r.Time, r.Region}
-		s.tables.accesses.Set(tx, r, a.Principal.Account, id, service)
+		now := lastTime{a.Time.Unix(), a.Region}
+		if now.Time >= r.Time { // another node may have told of a later one
+			r.Time, r.Region = now.Time, now.Region
+		}
+		if now.Time >= r.Actions[action].Time {
+			r.Actions[action] = now
+		}
+		s.tables.accesses.Set(tx, r, account, id, service)
 		return struct{}{}, nil
 	})
 	return err
