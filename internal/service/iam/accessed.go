@@ -63,6 +63,11 @@ func (s *Service) Accessed(ctx context.Context, a auth.Access) error {
 	if !ok || id == "" || a.Principal.Service != "" || !s.accessed.fresh(accessKey{id, a.Action, a.Region}, a.Time.Unix()) {
 		return nil
 	}
+	return s.noteAccess(ctx, a, id, service, action)
+}
+
+// noteAccess is apart from Accessed so that what it keeps costs nothing where it is not called.
+func (s *Service) noteAccess(ctx context.Context, a auth.Access, id, service, action string) error {
 	_, err := store.UpdateWith(ctx, s.space, store.UpdateOptions{Lazy: true}, func(tx *store.Tx) (struct{}, error) {
 		account := a.Principal.Account
 		if id != account && !s.tables.users.Has(tx, account, id) && !s.tables.roles.Has(tx, account, id) {
