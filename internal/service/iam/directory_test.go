@@ -12,6 +12,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/service/iam"
+	"github.com/obidos-cloud/obidos/internal/service/iam/managed"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
 )
@@ -251,6 +252,17 @@ func benchmarkAccessKey(b *testing.B, n *nodes) {
 	for b.Loop() {
 		if _, ok, err := d.AccessKey(ctx, made.AccessKey.AccessKeyId); !ok || err != nil {
 			b.Fatal(ok, err)
+		}
+	}
+}
+
+// TestAllOfAWSsPoliciesCompile finds one that nobody could attach without being locked out.
+func TestAllOfAWSsPoliciesCompile(t *testing.T) {
+	t.Parallel()
+	d := newAlone(t).services[0].Directory()
+	for _, p := range managed.All() {
+		if s, ok, err := d.Policy(t.Context(), p.ARN("aws")); !ok || err != nil || len(s.Policy.Statements()) == 0 {
+			t.Errorf("%s: %v, %v", p.Name, ok, err)
 		}
 	}
 }
