@@ -15,6 +15,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/federation"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
 	"github.com/obidos-cloud/obidos/internal/platform"
 	"github.com/obidos-cloud/obidos/internal/service/iam"
@@ -45,6 +46,24 @@ func (c *config) identity() (i platform.Identity, err error) {
 			i.Guardrails = map[string][]policy.Source{}
 		}
 		i.Guardrails[account] = append(i.Guardrails[account], policy.Source{Name: path, Policy: p})
+	}
+	i.PlainIssuers = c.oidcHTTP
+	for _, value := range c.oidcKeys {
+		issuer, path, ok := strings.Cut(value, "=")
+		if !ok {
+			return i, fmt.Errorf("oidc-keys %q (from %s) is not ISSUER=FILE", value, c.from("oidc-keys"))
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return i, fmt.Errorf("oidc-keys (from %s): %w", c.from("oidc-keys"), err)
+		}
+		if err := federation.CheckKeys(text); err != nil {
+			return i, fmt.Errorf("oidc-keys %s: %w", path, err)
+		}
+		if i.IssuerKeys == nil {
+			i.IssuerKeys = map[string][]byte{}
+		}
+		i.IssuerKeys[issuer] = text
 	}
 	return i, nil
 }

@@ -116,6 +116,9 @@ func TestAuthSettings(t *testing.T) {
 		{[]string{"--root-access-key=AKIAROOTROOTROOTROOT"}, "go together"},
 		{[]string{"--root-access-key=short", "--root-secret=long enough to be one"}, "16 to 128"},
 		{[]string{"--guardrail=/nowhere"}, "guardrail"},
+		{[]string{"--oidc-keys=https://issuer.example"}, "ISSUER=FILE"},
+		{[]string{"--oidc-keys=https://issuer.example=/nowhere"}, "oidc-keys"},
+		{[]string{"--oidc-keys=https://issuer.example=" + h.dir}, "oidc-keys"},
 		{[]string{"--auth=log", "--listen=0.0.0.0:0"}, "--auth=iam"},
 	} {
 		if out, code := h.run(append([]string{"start"}, c.args...)...); code == 0 || !strings.Contains(out, c.want) {

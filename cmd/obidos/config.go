@@ -37,6 +37,8 @@ type config struct {
 	rootKey    string
 	rootSecret string
 	guardrails []string
+	oidcKeys   []string
+	oidcHTTP   bool
 	limits     string
 	publicURL  string
 	hosts      []string
@@ -90,6 +92,8 @@ func (c *config) settings(command *cobra.Command) {
 	flags.StringVar(&c.rootKey, "root-access-key", "", "access key `id` for the root of account 000000000000; with --auth=iam one is made and printed where none is given")
 	flags.StringVar(&c.rootSecret, "root-secret", "", "its secret; better given as OBIDOS_ROOT_SECRET")
 	flags.StringArrayVar(&c.guardrails, "guardrail", nil, "`file` with a policy that must allow what anybody does in any account, or ACCOUNT=file: in one")
+	flags.StringArrayVar(&c.oidcKeys, "oidc-keys", nil, "`ISSUER=FILE`: the key set (JWKS) of an OpenID Connect issuer, which is then not asked for it")
+	flags.BoolVar(&c.oidcHTTP, "oidc-http", false, "ask OpenID Connect issuers at http:// for their keys with --auth=iam too")
 	flags.StringVar(&c.limits, "limits", "off", "`enforce`: AWS's throttling and its waits (a deleted queue's name, one purge a minute)")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` that clients reach us under; all URLs handed out begin with it")
 	flags.StringArrayVar(&c.hosts, "host", nil, "further host `name` to answer (also *.example.com)")

@@ -203,6 +203,15 @@ func trusted(shown []*x509.Certificate, host string, thumbprints []string, now t
 	return fmt.Errorf("%w: %w", ErrCertificate, err)
 }
 
+// CheckKeys reports what is wrong with a key set that is to be pinned: it must have a key that verifies signatures.
+func CheckKeys(text []byte) error {
+	keys, err := readKeys(text)
+	if err == nil && len(keys) == 0 {
+		err = errors.New("no public key of a kind that is known")
+	}
+	return err
+}
+
 // readKeys reads a key set. Keys of kinds that are not known, or not for signatures, are passed over.
 func readKeys(text []byte) ([]jose.JSONWebKey, error) {
 	var set struct {

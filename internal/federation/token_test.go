@@ -178,6 +178,14 @@ func TestPinnedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := federation.CheckKeys(set); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{"", "{}", `{"keys":[{"kty":"oct","k":"AAAA"}]}`} {
+		if federation.CheckKeys([]byte(bad)) == nil {
+			t.Errorf("%s is taken for keys", bad)
+		}
+	}
 	issuers := federation.NewIssuers(federation.Options{Pinned: map[string][]byte{"https://issuer.invalid": set}})
 	now := time.Now().Unix()
 	token := federationtest.Sign(t, jose.ES256, key, "any", map[string]any{"iss": "https://issuer.invalid", "sub": "s", "aud": "a", "iat": now, "exp": now + 60})
