@@ -51,7 +51,7 @@ func (g *Guard) Assume(ctx context.Context, a *Assumption) error {
 	}
 	d := policy.Decision{Layer: policy.TrustLayer}
 	x.set.ResourceAccount, x.set.ResourceMust = accountOf(a.ARN), true
-	if a.Role != nil {
+	if a.Role != nil && x.reaches(a.ARN) {
 		x.held.Tags = a.Role.Tags
 		x.resource = policy.Source{ARN: a.ARN, Type: "resource", Policy: a.Role.Trust}
 		x.set.Resource = &x.resource

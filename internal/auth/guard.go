@@ -23,7 +23,7 @@ type Call struct {
 
 // Holder is a service whose resources have policies or tags of their own.
 type Holder interface {
-	// Hold is what is known of a resource by its ARN; the zero Held where there is none of that name.
+	// Hold is what is known of a resource by its ARN; the zero Held where there is none of that name, or it is another service's.
 	Hold(ctx context.Context, arn string) (Held, error)
 }
 
@@ -111,7 +111,8 @@ func (g *Guard) Authorize(ctx context.Context, c *Call) error {
 	return nil
 }
 
-// Permit decides whether the principal of ctx's request may do something that is no operation of AWS's: "obidos:ReadClock".
+// Permit decides whether the principal of ctx's request may do something that is no operation of AWS's: "obidos:ReadClock". What
+// there is to do so is all accounts' at once, and the default account's to allow: no other's root may.
 func (g *Guard) Permit(ctx context.Context, action string) error {
 	service, name, _ := strings.Cut(action, ":")
 	x := g.begin(ctx, &Call{Operation: &model.Operation{Name: name, Service: &model.Service{Name: service, SigningName: service}}})
@@ -121,7 +122,7 @@ func (g *Guard) Permit(ctx context.Context, action string) error {
 	}
 	x.action = &model.Action{Name: action}
 	x.request.Action, x.request.Keys = action, x
-	return g.decide(x, "*")
+	return g.decide(x, "*", aws.DefaultAccount)
 }
 
 func (g *Guard) begin(ctx context.Context, c *Call) *question {
@@ -167,7 +168,7 @@ func (g *Guard) know(x *question) error {
 	if !ok || i.ID != id { // it was deleted, and perhaps made again
 		return Answer(x.call.Operation.Service, &sigv4.Error{Reason: sigv4.UnknownKey})
 	}
-	x.identity = i
+	x.identity, r.ID = i, id
 	x.set.Identity, x.set.Boundary = i.Policies, i.Boundary
 	switch {
 	case x.session != nil && x.session.Kind == aws.FederatedUser:
@@ -247,21 +248,22 @@ func (g *Guard) ask(x *question, a *model.Action) error {
 		}
 	}
 	for _, arn := range arns {
-		if err := g.decide(x, arn); err != nil {
+		owner := accountOf(arn)
+		if owner == "" {
+			owner = x.q.Account
+		}
+		if err := g.decide(x, arn, owner); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// decide decides about one action on one resource.
-func (g *Guard) decide(x *question, arn string) error {
+// decide decides about one action on one resource of an account.
+func (g *Guard) decide(x *question, arn, owner string) error {
 	x.request.Resource, x.set.Resource, x.held = arn, nil, Held{}
-	x.set.ResourceAccount = accountOf(arn)
-	if x.set.ResourceAccount == "" {
-		x.set.ResourceAccount = x.q.Account
-	}
-	if x.call.Holder != nil && arn != "*" && !x.action.Besides {
+	x.set.ResourceAccount = owner
+	if x.call.Holder != nil && arn != "*" {
 		var err error
 		if x.held, err = x.call.Holder.Hold(x.ctx, arn); err != nil {
 			return err
@@ -275,7 +277,10 @@ func (g *Guard) decide(x *question, arn string) error {
 			x.set.Resource = &x.resource
 		}
 	}
-	d := policy.Decide(&x.request, &x.set)
+	d := policy.Decision{Layer: policy.ResourceLayer}
+	if x.reaches(arn) {
+		d = policy.Decide(&x.request, &x.set)
+	}
 	if d.Effect == policy.Allowed {
 		if g.o.Usage != nil {
 			g.o.Usage.allowed(x)
@@ -287,6 +292,14 @@ func (g *Guard) decide(x *question, arn string) error {
 		g.o.Usage.denied(x, d, reason)
 	}
 	return g.explain(x, d, Denied(x.call.Operation, x.action.Name, x.q.Principal, []string{arn}, reason))
+}
+
+// reaches reports whether an ARN is of the partition that the request came in at. What another partition's names is not the same
+// thing by another name: a policy that denies the one would not deny the other.
+func (x *question) reaches(arn string) bool {
+	rest, ok := strings.CutPrefix(arn, "arn:")
+	partition, _, _ := strings.Cut(rest, ":")
+	return !ok || partition == aws.Partition(x.q.Region)
 }
 
 // accountOf is the account that an ARN names; empty where it names none.

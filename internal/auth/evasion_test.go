@@ -1,0 +1,68 @@
+package auth_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
+	"github.com/obidos-cloud/obidos/internal/auth"
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/lang/policy"
+)
+
+// What a policy denies is denied by whatever name it is asked for.
+func TestGuardIsNotEvaded(t *testing.T) {
+	user := &auth.Identity{
+		Kind: auth.User, Account: account, ARN: alice.ARN, ID: "AIDAALICEALICEALICE1", Name: "alice",
+		Policies: []policy.Source{
+			source(t, statement("Allow", "*", "*", "")),
+			source(t, statement("Deny", "*", queue, "")),
+			source(t, statement("Deny", "sqs:TagQueue", "*", `,"Condition":{"StringEquals":{"aws:ResourceTag/team":"b"}}`)),
+		},
+	}
+	held := shelf{
+		"arn:aws:sqs:us-east-1:111111111111:tagged": {Tags: map[string]string{"Team": "b"}},
+		"arn:aws:sqs:us-east-1:111111111111:by-id":  {Policy: `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"AIDAALICEALICEALICE1"},"Action":"sqs:*","Resource":"*"}]}`},
+	}
+	move, send, create := sqsapi.API().Operation("StartMessageMoveTask"), sqsapi.API().Operation("SendMessage"), sqsapi.API().Operation("CreateQueue")
+	for name, c := range map[string]struct {
+		call auth.Call
+		want string // part of the error; allowed where empty
+	}{
+		"by its name":                    {auth.Call{Operation: move, Input: &sqsapi.StartMessageMoveTaskInput{SourceArn: queue}}, "explicit deny"},
+		"as if in another partition":     {auth.Call{Operation: move, Input: &sqsapi.StartMessageMoveTaskInput{SourceArn: strings.Replace(queue, "aws", "aws-cn", 1)}}, "is not authorized"},
+		"by the principal's unique id":   {auth.Call{Operation: send, Resources: []string{"arn:aws:sqs:us-east-1:111111111111:by-id"}}, "explicit deny in a resource-based policy"},
+		"by a tag, as another action":    {auth.Call{Operation: create, Input: &sqsapi.CreateQueueInput{QueueName: "tagged", Tags: map[string]string{"a": "b"}}}, "perform: sqs:tagqueue"},
+		"another queue, without the tag": {auth.Call{Operation: create, Input: &sqsapi.CreateQueueInput{QueueName: "another", Tags: map[string]string{"a": "b"}}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := auth.NewGuard(auth.GuardOptions{Directory: people{user.ARN: user}, Clock: stopped{}})
+			c.call.Holder = held
+			if c.call.Input == nil {
+				c.call.Input = c.call.Operation.New()
+			}
+			ctx := aws.WithRequest(t.Context(), &aws.Request{Scope: aws.Scope{Account: account, Region: "us-east-1"}, Principal: aws.Principal{Account: account, ARN: user.ARN, UserID: user.ID}})
+			if err := g.Authorize(ctx, &c.call); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// Our own endpoints are about all accounts: one account's root may not use them because it may do everything in its own.
+func TestPermitIsTheDefaultAccounts(t *testing.T) {
+	directory := people{}
+	for _, a := range []string{aws.DefaultAccount, account} {
+		arn := "arn:aws:iam::" + a + ":root"
+		directory[arn] = &auth.Identity{Kind: auth.Root, Account: a, ARN: arn, ID: a}
+	}
+	g := auth.NewGuard(auth.GuardOptions{Directory: directory, Clock: stopped{}})
+	for a, want := range map[string]bool{aws.DefaultAccount: true, account: false} {
+		ctx := aws.WithRequest(t.Context(), &aws.Request{
+			Scope: aws.Scope{Account: a, Region: "us-east-1"}, Principal: aws.Principal{Account: a, ARN: "arn:aws:iam::" + a + ":root", UserID: a},
+		})
+		if err := g.Permit(ctx, "obidos:ChangeState"); (err == nil) != want {
+			t.Errorf("root of %s: %v", a, err)
+		}
+	}
+}
