@@ -24,19 +24,72 @@ func (s *Service) Resources(ctx context.Context, op *model.Operation, in any) []
 	if len(arns) == 1 && arns[0] == "*" {
 		return nil
 	}
-	if exact {
-		return arns
-	}
 	whole, err := view(ctx, s, func(tx *store.Tx, h home) ([]string, error) {
 		for i := range arns {
+			if exact {
+				arns[i] = s.found(tx, h, arns[i])
+				continue
+			}
 			arns[i] = s.whole(ctx, tx, h, in, arns[i])
 		}
-		return arns, nil
+		return s.renamed(tx, h, in, arns), nil
 	})
 	if err != nil {
 		return arns
 	}
 	return whole
+}
+
+// found is the ARN of what operations find by arn, where that is something with a name: they look at the name alone, and letters of
+// either case are the same in it.
+func (s *Service) found(tx *store.Tx, h home, arn string) string {
+	a, _ := aws.ParseARN(arn)
+	what, path, _ := strings.Cut(a.Resource, "/")
+	if a.Service != "iam" || a.Account != h.account || a.Partition != h.partition {
+		return arn
+	}
+	for _, k := range []kind{aUser, aGroup, aRole, aPolicy, aProfile} {
+		if k.traits().arn != what {
+			continue
+		}
+		if n, ok := s.called(tx, h, k, path[strings.LastIndexByte(path, '/')+1:]); ok {
+			return h.arnOf(k, n)
+		}
+	}
+	return arn
+}
+
+// renamed adds what a thing is to be called from now on: who may not make one of that name and path may not move one there.
+func (s *Service) renamed(tx *store.Tx, h home, in any, arns []string) []string {
+	var (
+		k          kind
+		n          named
+		name, path aws.Opt[string]
+	)
+	switch in := in.(type) {
+	case *iamapi.UpdateUserInput:
+		k, name, path = aUser, in.NewUserName, in.NewPath
+		n, _ = s.called(tx, h, k, in.UserName)
+	case *iamapi.UpdateGroupInput:
+		k, name, path = aGroup, in.NewGroupName, in.NewPath
+		n, _ = s.called(tx, h, k, in.GroupName)
+	case *iamapi.UpdateServerCertificateInput:
+		if was, ok := s.ServerPath(tx, form.Home{Account: h.account, Partition: h.partition}, in.ServerCertificateName); ok {
+			at := strings.LastIndexByte(was, '/') + 1
+			if to := h.arn("server-certificate" + in.NewPath.Or(was[:at]) + in.NewServerCertificateName.Or(was[at:])); !slices.Contains(arns, to) {
+				arns = append(arns, to)
+			}
+		}
+		return arns
+	}
+	if n.ID == "" {
+		return arns
+	}
+	n.Name, n.Path = name.Or(n.Name), path.Or(n.Path)
+	if to := h.arnOf(k, n); !slices.Contains(arns, to) {
+		arns = append(arns, to)
+	}
+	return arns
 }
 
 // Named implements auth.Namer.

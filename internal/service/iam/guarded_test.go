@@ -3,6 +3,7 @@ package iam_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
@@ -50,6 +51,9 @@ func TestWhatACallIsAbout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := s.CreatePolicy(root, &iamapi.CreatePolicyInput{PolicyName: "Bound", Path: path, PolicyDocument: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`}); err != nil {
+		t.Fatal(err)
+	}
 	key, err := s.CreateAccessKey(root, &iamapi.CreateAccessKeyInput{UserName: aws.Some("ann")})
 	if err != nil {
 		t.Fatal(err)
@@ -82,10 +86,16 @@ func TestWhatACallIsAbout(t *testing.T) {
 		},
 		{"root", "CreateOpenIDConnectProvider", &iamapi.CreateOpenIDConnectProviderInput{Url: "https://example.com/id"}, own + "oidc-provider/example.com/id"},
 		{"root", "ListUsers", &iamapi.ListUsersInput{}, ""},
+		{"root", "CreatePolicyVersion", &iamapi.CreatePolicyVersionInput{PolicyArn: own + "policy/team/BOUND"}, own + "policy/team/Bound"},
+		{"root", "CreatePolicyVersion", &iamapi.CreatePolicyVersionInput{PolicyArn: "arn:aws:iam::aws:policy/A"}, "arn:aws:iam::aws:policy/A"},
+		{"root", "SimulatePrincipalPolicy", &iamapi.SimulatePrincipalPolicyInput{PolicySourceArn: own + "user/other/ann"}, own + "user/team/Ann"},
+		{"root", "UpdateUser", &iamapi.UpdateUserInput{UserName: "ann", NewUserName: aws.Some("Zoe"), NewPath: aws.Some("/x/")}, own + "user/team/Ann " + own + "user/x/Zoe"},
+		{"root", "UpdateUser", &iamapi.UpdateUserInput{UserName: "ann"}, own + "user/team/Ann"},
+		{"root", "UpdateGroup", &iamapi.UpdateGroupInput{GroupName: "g", NewPath: aws.Some("/")}, own + "group/team/g " + own + "group/g"},
 	} {
-		var want []string
-		if test.want != "" {
-			want = []string{test.want}
+		want := strings.Fields(test.want)
+		if len(want) == 0 {
+			want = nil
 		}
 		if got := s.Resources(as(test.who), iamapi.API().Operation(test.op), test.in); !slices.Equal(got, want) {
 			t.Errorf("%s by %s is about %v, want %v", test.op, test.who, got, want)
