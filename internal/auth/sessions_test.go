@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,6 +183,36 @@ func TestManySessions(t *testing.T) {
 		for _, c := range all {
 			if _, secret, err := sessions.Open(ctx, c.AccessKey, c.Token); err != nil || secret != c.Secret {
 				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// The key is one, whichever node makes it first and however often its commit goes wrong.
+func TestNodesShareTheKey(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		e := memory.New(memory.Options{Hostile: memory.Hostile{Seed: seed + 1, Unknown: 0.3}})
+		t.Cleanup(func() { e.Close() })
+		st := &store.Store{Engine: e, Clock: noon{}}
+		var nodes [4]*auth.Sessions
+		var issued [4]auth.Credentials
+		var all sync.WaitGroup
+		for i := range nodes {
+			nodes[i] = auth.NewSessions(st.Space("auth"))
+			all.Go(func() {
+				var err error
+				if issued[i], err = nodes[i].Issue(t.Context(), ofRole(), 0); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		for i, c := range issued {
+			for j, n := range nodes {
+				if _, secret, err := n.Open(t.Context(), c.AccessKey, c.Token); err != nil || secret != c.Secret {
+					t.Errorf("seed %d: node %d does not open what node %d issued: %v", seed, j, i, err)
+				}
 			}
 		}
 	}
