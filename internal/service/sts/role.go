@@ -63,6 +63,23 @@ func (r *role) supposed() *auth.Identity {
 	}
 }
 
+// Resources implements call.Resourcer: what is assumed is a role.
+func (s *Service) Resources(_ context.Context, _ *model.Operation, in any) []string {
+	var arn string
+	switch in := in.(type) {
+	case *stsapi.AssumeRoleInput:
+		arn = in.RoleArn
+	case *stsapi.AssumeRoleWithSAMLInput:
+		arn = in.RoleArn
+	case *stsapi.AssumeRoleWithWebIdentityInput:
+		arn = in.RoleArn
+	}
+	if _, ok := aws.ParseARN(arn); !ok {
+		return nil
+	}
+	return []string{strings.Clone(arn)}
+}
+
 // assumption is what is asked of a role by whoever wants to be it.
 type assumption struct {
 	operation *model.Operation

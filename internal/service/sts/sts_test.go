@@ -556,3 +556,26 @@ func TestWhatIsAskedOfKeysAndMessages(t *testing.T) {
 	_, err = h.GetCallerIdentity(as(ctx, aws.Principal{}), &stsapi.GetCallerIdentityInput{})
 	fails(t, "nobody", err, "MissingAuthenticationToken: …")
 }
+
+// The door finds the role in the call, for traces and the audit trail, and leaves the question whether it may be assumed to the service.
+func TestWhatTheDoorIsTold(t *testing.T) {
+	t.Parallel()
+	h, ctx := start(t, auth.Open), t.Context()
+	role := "arn:aws:iam::" + account + ":role/any"
+	for _, in := range []any{assume(role), &stsapi.AssumeRoleWithSAMLInput{RoleArn: role}, web(role, "")} {
+		if got := h.service.Resources(ctx, nil, in); !slices.Equal(got, []string{role}) {
+			t.Errorf("%T is about %v", in, got)
+		}
+	}
+	for _, in := range []any{assume("nothing"), &stsapi.GetSessionTokenInput{}} {
+		if got := h.service.Resources(ctx, nil, in); got != nil {
+			t.Errorf("%T is about %v", in, got)
+		}
+	}
+	for i := range stsapi.API().Operations {
+		op := &stsapi.API().Operations[i]
+		if asks := strings.HasPrefix(op.Name, "AssumeRole"); h.service.Asks(op) != asks {
+			t.Errorf("the service asks for %s: %v", op.Name, !asks)
+		}
+	}
+}
