@@ -3,6 +3,8 @@ package auth_test
 import (
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/auth"
@@ -64,5 +66,35 @@ func TestPermitIsTheDefaultAccounts(t *testing.T) {
 		if err := g.Permit(ctx, "obidos:ChangeState"); (err == nil) != want {
 			t.Errorf("root of %s: %v", a, err)
 		}
+	}
+}
+
+// Callers may ask for whatever they like, and nobody may ask, too: neither fills the memory nor becomes somebody's policy.
+func TestUsageIsBounded(t *testing.T) {
+	user := &auth.Identity{Kind: auth.User, Account: account, ARN: alice.ARN, ID: alice.UserID, Name: "alice"}
+	usage := auth.NewUsage(nil)
+	g := auth.NewGuard(auth.GuardOptions{Directory: people{user.ARN: user}, Clock: stopped{}, Usage: usage})
+	op := sqsapi.API().Operation("SendMessage")
+	for _, c := range []struct {
+		who      aws.Principal
+		resource string
+	}{
+		{aws.Principal{}, "arn:aws:sqs:us-east-1:111111111111:anybodys"},
+		{aws.Principal{Account: account, ARN: user.ARN, UserID: user.ID}, "arn:aws:sqs:us-east-1:111111111111:" + strings.Repeat("é", 1<<20)},
+	} {
+		ctx := aws.WithRequest(t.Context(), &aws.Request{Scope: aws.Scope{Account: account, Region: "us-east-1"}, Principal: c.who})
+		if err := g.Authorize(ctx, &auth.Call{Operation: op, Input: op.New(), Resources: []string{c.resource}}); err == nil {
+			t.Error("nothing allows it, and it is allowed")
+		}
+	}
+	if got := usage.Policy("", time.Time{}); got != "" {
+		t.Errorf("the policy is %.1000s", got)
+	}
+	denials := usage.Denials()
+	if len(denials) != 2 || denials[1].Resource != "arn:aws:sqs:us-east-1:111111111111:anybodys" {
+		t.Fatalf("%d denials: %.1000v", len(denials), denials)
+	}
+	if n := len(denials[0].Resource) + len(denials[0].Statement) + len(denials[0].In); n > 10_000 || !utf8.ValidString(denials[0].Resource) {
+		t.Errorf("a denial has %d bytes", n)
 	}
 }

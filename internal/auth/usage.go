@@ -40,8 +40,9 @@ type lastUse struct {
 }
 
 const (
-	keptUses    = 4096 // of a shard
-	keptDenials = 1000
+	keptUses     = 4096 // of a shard
+	keptDenials  = 1000
+	keptResource = 2048 // bytes of an ARN, which is more than any resource's has: callers may ask for whatever they like
 )
 
 // Access is that a principal used an action.
@@ -88,9 +89,12 @@ func (u *Usage) allowed(x *question) {
 	u.tell(x.ctx, a)
 }
 
-// entry is what is remembered of an action of a principal on a resource.
+// entry is what is remembered of an action of a principal on a resource. Of nobody nothing is, nor of what cannot be there.
 func (u *Usage) entry(x *question) *lastUse {
 	k := usageKey{x.source(), x.action.Name, x.request.Resource}
+	if k.principal == "" || len(k.resource) > keptResource {
+		return new(lastUse)
+	}
 	s := &u.shards[maphash.Comparable(u.seed, k)%uint64(len(u.shards))]
 	s.mu.RLock()
 	e := s.all[k]
@@ -141,7 +145,7 @@ func (u *Usage) denied(x *question, d policy.Decision, reason string) {
 	u.entry(x).at.Store(x.now.UnixNano()) // with --auth=log it is done all the same
 	one := Denial{
 		Time: x.now.UTC(), Request: x.q.ID, Principal: strings.Clone(x.q.Principal.ARN), Identity: strings.Clone(x.source()),
-		Action: x.action.Name, Resource: strings.Clone(x.request.Resource), Reason: reason, Explicit: d.Effect == policy.ExplicitDeny,
+		Action: x.action.Name, Resource: shortened(x.request.Resource), Reason: reason, Explicit: d.Effect == policy.ExplicitDeny,
 	}
 	if !one.Explicit {
 		one.remedy(d.Layer, x.q.Principal.Service)
@@ -154,6 +158,14 @@ func (u *Usage) denied(x *question, d policy.Decision, reason string) {
 	}
 	u.denials[u.next] = one
 	u.next = (u.next + 1) % keptDenials
+}
+
+// shortened is a copy of s, cut where it is longer than any ARN.
+func shortened(s string) string {
+	if len(s) > keptResource {
+		return strings.ToValidUTF8(s[:keptResource], "") + "…"
+	}
+	return strings.Clone(s)
 }
 
 // remedy says what would allow it, where the kind of policy that lacks it is found.
