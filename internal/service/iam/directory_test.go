@@ -3,6 +3,7 @@ package iam_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -232,6 +233,40 @@ func deletedKeyFailsAtOnce(t *testing.T, n *nodes) {
 	do(n.DeleteAccessKey(ctx, &iamapi.DeleteAccessKeyInput{UserName: aws.Some("zoe"), AccessKeyId: id}))
 	if _, ok := has(id); ok {
 		t.Error("a deleted key is known")
+	}
+}
+
+// Whoever has the name of one who was deleted is not who was trusted.
+func TestTrustIsOfWhoItWas(t *testing.T) {
+	both(t, trustIsOfWhoItWas)
+}
+
+func trustIsOfWhoItWas(t *testing.T, n *nodes) {
+	ctx, do := t.Context(), must(t)
+	trusts := func(arn string) bool {
+		i := n.identity("arn:aws:iam::111111111111:role/worker")
+		p := policy.Principal{Kind: policy.User, Account: number, ARN: arn}
+		set := &policy.Set{Resource: &policy.Source{Type: "resource", Policy: i.Trust}, ResourceMust: true}
+		return policy.Decide(&policy.Request{Action: "sts:AssumeRole", Resource: i.ARN, Principal: p}, set).Effect == policy.Allowed
+	}
+	do(n.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "alice"}))
+	document := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + strings.ReplaceAll(alice, "/", `\/`) + `"},"Action":"sts:AssumeRole"}}`
+	do(n.CreateRole(ctx, &iamapi.CreateRoleInput{RoleName: "worker", AssumeRolePolicyDocument: document}))
+	if !trusts(alice) {
+		t.Error("she is trusted, and is not")
+	}
+	do(n.UpdateUser(ctx, &iamapi.UpdateUserInput{UserName: "alice", NewUserName: aws.Some("zoe")}))
+	if !trusts("arn:aws:iam::111111111111:user/zoe") || trusts(alice) {
+		t.Error("she was renamed, and is not trusted as who she was")
+	}
+	do(n.DeleteUser(ctx, &iamapi.DeleteUserInput{UserName: "zoe"}))
+	do(n.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "alice"}))
+	if trusts(alice) {
+		t.Error("another of her name is trusted")
+	}
+	do(n.UpdateAssumeRolePolicy(ctx, &iamapi.UpdateAssumeRolePolicyInput{RoleName: "worker", PolicyDocument: document}))
+	if !trusts(alice) {
+		t.Error("the policy was written again, and means nobody")
 	}
 }
 

@@ -174,7 +174,7 @@ func (s *Service) CreateServiceLinkedRole(ctx context.Context, in *iamapi.Create
 			s.use(tx, h, ref, asPermission, &entity{kind: aRole, named: &r.named, permits: &r.permits})
 		}
 		s.tables.roles.Set(tx, r, h.account, r.ID)
-		out := roleOut(h, r)
+		out := s.roleOut(tx, h, r)
 		return &iamapi.CreateServiceLinkedRoleOutput{Role: &out}, nil
 	})
 }

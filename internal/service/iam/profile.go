@@ -29,7 +29,7 @@ func (s *Service) profileOut(tx *store.Tx, h home, p profileRecord) iamapi.Insta
 		Path: p.Path, InstanceProfileName: p.Name, InstanceProfileId: p.ID, Arn: h.arnOf(aProfile, p.named), CreateDate: form.At(p.Created), Roles: []iamapi.Role{},
 	}
 	if r, ok := s.tables.roles.Get(tx, h.account, p.Role); ok {
-		role := roleOut(h, r)
+		role := s.roleOut(tx, h, r)
 		role.Description = r.description()
 		out.Roles = append(out.Roles, role)
 	}

@@ -29,8 +29,11 @@ func (s *Service) CreateRole(ctx context.Context, in *iamapi.CreateRoleInput) (*
 			return nil, err
 		}
 		r := roleRecord{
-			named: n.kept(), Trust: in.AssumeRolePolicyDocument, MaxSession: in.MaxSessionDuration.Or(anHour),
+			named: n.kept(), MaxSession: in.MaxSessionDuration.Or(anHour),
 			Description: in.Description.V, Described: in.Description.Set,
+		}
+		if err := s.trust(tx, h, &r, in.AssumeRolePolicyDocument); err != nil {
+			return nil, err
 		}
 		if in.PermissionsBoundary.Set {
 			e := &entity{kind: aRole, named: &r.named, permits: &r.permits}
@@ -39,7 +42,7 @@ func (s *Service) CreateRole(ctx context.Context, in *iamapi.CreateRoleInput) (*
 			}
 		}
 		s.tables.roles.Set(tx, r, h.account, r.ID)
-		out := roleOut(h, r)
+		out := s.roleOut(tx, h, r)
 		out.PermissionsBoundary, out.Tags = s.boundaryOut(tx, h, r.Boundary), form.Tags(n.Tags)
 		return &iamapi.CreateRoleOutput{Role: &out}, nil
 	})
@@ -57,10 +60,10 @@ func checkTrust(document string) error {
 }
 
 // roleOut is a role with what all answers say of it.
-func roleOut(h home, r roleRecord) iamapi.Role {
+func (s *Service) roleOut(tx *store.Tx, h home, r roleRecord) iamapi.Role {
 	return iamapi.Role{
 		Path: r.Path, RoleName: r.Name, RoleId: r.ID, Arn: h.arnOf(aRole, r.named), CreateDate: form.At(r.Created),
-		AssumeRolePolicyDocument: aws.Some(escaped(r.Trust)),
+		AssumeRolePolicyDocument: aws.Some(escaped(s.trustOf(tx, h, &r))),
 	}
 }
 
@@ -90,7 +93,7 @@ func (s *Service) GetRole(ctx context.Context, in *iamapi.GetRoleInput) (*iamapi
 		if err != nil {
 			return nil, err
 		}
-		out := roleOut(h, r)
+		out := s.roleOut(tx, h, r)
 		r.describe(&out)
 		out.PermissionsBoundary, out.Tags, out.RoleLastUsed = s.boundaryOut(tx, h, r.Boundary), form.Tags(r.Tags), s.lastUsed(tx, h, r.ID)
 		return &iamapi.GetRoleOutput{Role: &out}, nil
@@ -99,8 +102,8 @@ func (s *Service) GetRole(ctx context.Context, in *iamapi.GetRoleInput) (*iamapi
 
 // ListRoles is iam:ListRoles.
 func (s *Service) ListRoles(ctx context.Context, in *iamapi.ListRolesInput) (*iamapi.ListRolesOutput, error) {
-	roles, p, err := list(ctx, s, aRole, s.tables.roles, in.Marker, in.MaxItems, in.PathPrefix, func(_ *store.Tx, h home, r roleRecord) iamapi.Role {
-		out := roleOut(h, r)
+	roles, p, err := list(ctx, s, aRole, s.tables.roles, in.Marker, in.MaxItems, in.PathPrefix, func(tx *store.Tx, h home, r roleRecord) iamapi.Role {
+		out := s.roleOut(tx, h, r)
 		r.describe(&out)
 		return out
 	})
@@ -111,17 +114,17 @@ func (s *Service) ListRoles(ctx context.Context, in *iamapi.ListRolesInput) (*ia
 }
 
 // changeRole has change work on a role, and writes it.
-func (s *Service) changeRole(ctx context.Context, name string, change func(r *roleRecord) error) (out iamapi.Role, err error) {
+func (s *Service) changeRole(ctx context.Context, name string, change func(tx *store.Tx, h home, r *roleRecord) error) (out iamapi.Role, err error) {
 	return update(ctx, s, func(tx *store.Tx, h home) (iamapi.Role, error) {
 		r, err := s.role(tx, h, name)
 		if err != nil {
 			return iamapi.Role{}, err
 		}
-		if err := change(&r); err != nil {
+		if err := change(tx, h, &r); err != nil {
 			return iamapi.Role{}, err
 		}
 		s.tables.roles.Set(tx, r, h.account, r.ID)
-		out := roleOut(h, r)
+		out := s.roleOut(tx, h, r)
 		out.Description = r.description()
 		return out, nil
 	})
@@ -129,7 +132,7 @@ func (s *Service) changeRole(ctx context.Context, name string, change func(r *ro
 
 // UpdateRole is iam:UpdateRole. Of a service-linked role the description may be changed.
 func (s *Service) UpdateRole(ctx context.Context, in *iamapi.UpdateRoleInput) (*iamapi.UpdateRoleOutput, error) {
-	_, err := s.changeRole(ctx, in.RoleName, func(r *roleRecord) error {
+	_, err := s.changeRole(ctx, in.RoleName, func(_ *store.Tx, _ home, r *roleRecord) error {
 		if in.MaxSessionDuration.Set {
 			if r.Service != "" {
 				return protected(r.Name)
@@ -146,7 +149,7 @@ func (s *Service) UpdateRole(ctx context.Context, in *iamapi.UpdateRoleInput) (*
 
 // UpdateRoleDescription is iam:UpdateRoleDescription.
 func (s *Service) UpdateRoleDescription(ctx context.Context, in *iamapi.UpdateRoleDescriptionInput) (*iamapi.UpdateRoleDescriptionOutput, error) {
-	out, err := s.changeRole(ctx, in.RoleName, func(r *roleRecord) error {
+	out, err := s.changeRole(ctx, in.RoleName, func(_ *store.Tx, _ home, r *roleRecord) error {
 		r.Description, r.Described = in.Description, true
 		return nil
 	})
@@ -158,12 +161,11 @@ func (s *Service) UpdateAssumeRolePolicy(ctx context.Context, in *iamapi.UpdateA
 	if err := checkTrust(in.PolicyDocument); err != nil {
 		return nil, err
 	}
-	_, err := s.changeRole(ctx, in.RoleName, func(r *roleRecord) error {
+	_, err := s.changeRole(ctx, in.RoleName, func(tx *store.Tx, h home, r *roleRecord) error {
 		if r.Service != "" {
 			return protected(r.Name)
 		}
-		r.Trust = in.PolicyDocument
-		return nil
+		return s.trust(tx, h, r, in.PolicyDocument)
 	})
 	return nil, err
 }

@@ -117,11 +117,12 @@ type roleRecord struct {
 	store.Unknown
 	named
 	permits
-	Trust       string `cbor:"20,keyasint"` // document
-	Description string `cbor:"21,keyasint,omitempty"`
-	Described   bool   `cbor:"24,keyasint,omitempty"` // it has a description, be it an empty one
-	MaxSession  int32  `cbor:"22,keyasint"`           // seconds
-	Service     string `cbor:"23,keyasint,omitempty"` // of a service-linked role: the service
+	Trust       string    `cbor:"20,keyasint"`           // document
+	Trusted     []trusted `cbor:"25,keyasint,omitempty"` // whom it meant when it was written
+	Description string    `cbor:"21,keyasint,omitempty"`
+	Described   bool      `cbor:"24,keyasint,omitempty"` // it has a description, be it an empty one
+	MaxSession  int32     `cbor:"22,keyasint"`           // seconds
+	Service     string    `cbor:"23,keyasint,omitempty"` // of a service-linked role: the service
 }
 
 // policyRecord is a managed policy of an account's own. What refers to it does by its id; to AWS's by "aws:" and the path and name.

@@ -1,0 +1,62 @@
+package iam
+
+import (
+	"strings"
+
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/lang/policy"
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// A trust policy means the users and roles it named when it was written, not whoever is called so later: so AWS has it. A
+// principal that was renamed is told by its new name, one that was deleted by its unique id, which nobody has again.
+
+// trusted is a user or role of the account that a trust policy names.
+type trusted struct {
+	ARN string `cbor:"1,keyasint"` // as the policy has it
+	ID  string `cbor:"2,keyasint"`
+}
+
+// trust gives a role a trust policy.
+func (s *Service) trust(tx *store.Tx, h home, r *roleRecord, document string) error {
+	p, err := policy.Read(document)
+	if err != nil {
+		return err
+	}
+	r.Trust, r.Trusted = document, nil
+	for _, n := range p.Principals() {
+		if n.Type != "AWS" {
+			continue
+		}
+		k, name, err := sourceOf(h, n.Value)
+		if err != nil || k == aGroup {
+			continue
+		}
+		id := s.id(tx, h, k, name)
+		if is, ok := s.namedBy(tx, h, k, id); ok && strings.HasSuffix(n.Value, ":"+k.traits().arn+is.Path+is.Name) {
+			r.Trusted = append(r.Trusted, trusted{n.Value, id})
+		}
+	}
+	return nil
+}
+
+// trustOf is the trust policy of a role as it is meant now.
+func (s *Service) trustOf(tx *store.Tx, h home, r *roleRecord) string {
+	text := r.Trust
+	for _, t := range r.Trusted {
+		a, _ := aws.ParseARN(t.ARN)
+		k := aUser
+		if strings.HasPrefix(t.ID, roleID) {
+			k = aRole
+		}
+		now := t.ID
+		if n, ok := s.namedBy(tx, h, k, t.ID); ok {
+			now = homeIn(h.account, a.Partition).arnOf(k, n)
+		}
+		if now != t.ARN {
+			text = strings.ReplaceAll(text, `"`+t.ARN+`"`, `"`+now+`"`)
+			text = strings.ReplaceAll(text, `"`+strings.ReplaceAll(t.ARN, "/", `\/`)+`"`, `"`+now+`"`) // as some write JSON
+		}
+	}
+	return text
+}
