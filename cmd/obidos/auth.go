@@ -26,6 +26,9 @@ func (c *config) identity() (i platform.Identity, err error) {
 	if i.Mode, err = auth.ParseMode(c.auth); err != nil {
 		return i, err
 	}
+	if i.Region = c.region; !auth.IsRegion(c.region) {
+		return i, fmt.Errorf("region %q (from %s) is none: us-east-1 is one", c.region, c.from("region"))
+	}
 	if c.rootKey != "" {
 		i.RootKey = iam.RootKey{Account: aws.DefaultAccount, ID: c.rootKey, Secret: c.rootSecret}
 	}

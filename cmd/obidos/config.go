@@ -34,6 +34,7 @@ type config struct {
 	advertise  string
 	blobs      string
 	auth       string
+	region     string
 	rootKey    string
 	rootSecret string
 	guardrails []string
@@ -89,6 +90,7 @@ func (c *config) settings(command *cobra.Command) {
 	flags.StringVar(&c.advertise, "advertise", "", "`host:port` under which the other nodes reach this one (default: the address that reaches the store, any free port)")
 	flags.StringVar(&c.blobs, "blobs", "", "`place` for what is too large for the store, the same for all nodes: s3://BUCKET/PREFIX?endpoint=…&region=…, or a folder that they share")
 	flags.StringVar(&c.auth, "auth", "open", "`open`: every key is let in; log: and what IAM would deny is logged; iam: signatures are verified and every operation is authorized")
+	flags.StringVar(&c.region, "region", "us-east-1", "`region` of requests that name none; with --auth=iam keys are good in its partition and no other")
 	flags.StringVar(&c.rootKey, "root-access-key", "", "access key `id` for the root of account 000000000000; with --auth=iam one is made and printed where none is given")
 	flags.StringVar(&c.rootSecret, "root-secret", "", "its secret; better given as OBIDOS_ROOT_SECRET")
 	flags.StringArrayVar(&c.guardrails, "guardrail", nil, "`file` with a policy that must allow what anybody does in any account, or ACCOUNT=file: in one")

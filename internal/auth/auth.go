@@ -62,7 +62,7 @@ type Options struct {
 	Directory Directory // nil where no key is known
 	Sessions  Vault     // nil where there are no temporary credentials
 	Clock     Clock     // the platform's, by which session tokens expire; real time where nil. Signatures are always judged by real time
-	Region    string    // of requests that name none; us-east-1 where empty
+	Region    string    // of requests that name none; us-east-1 where empty. With IAM keys are of its partition, and open no other's regions
 }
 
 // Authenticator identifies callers.
@@ -125,6 +125,9 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 	default:
 		err = a.findKey(ctx, &c)
 	}
+	if err == nil && c.known && a.mode == IAM && aws.Partition(c.Region) != aws.Partition(a.region) {
+		err = &sigv4.Error{Reason: sigv4.UnknownKey, Claim: c.Claim, Detail: " It is of partition " + aws.Partition(a.region) + ", in which " + c.Region + " is not."}
+	}
 	if err != nil || c.known {
 		return c, err
 	}
@@ -143,10 +146,16 @@ func (a *Authenticator) Identify(ctx context.Context, r *http.Request) (Caller, 
 		c.Account = id
 	}
 	c.Principal = a.Root(c.Account)
-	if partition := aws.Partition(c.Region); partition != "aws" {
-		c.Principal.ARN = "arn:" + partition + strings.TrimPrefix(c.Principal.ARN, "arn:aws")
-	}
+	c.Principal.ARN = calledIn(c.Region, c.Principal.ARN)
 	return c, nil
+}
+
+// calledIn is an ARN of the partition aws as it is in the partition of a region: an account has its users and roles in all of them.
+func calledIn(region, arn string) string {
+	if partition := aws.Partition(region); partition != "aws" {
+		return "arn:" + partition + strings.TrimPrefix(arn, "arn:aws")
+	}
+	return arn
 }
 
 // howToLogIn is for those who come with a key that opens an emulator: "test".
@@ -168,7 +177,7 @@ func (a *Authenticator) findKey(ctx context.Context, c *Caller) error {
 	}
 	if ok {
 		c.known, c.secret, c.Account = true, sigv4.Secret{Key: k.Secret}, k.Account
-		c.Principal = aws.Principal{Account: k.Account, ARN: k.ARN, UserID: k.UserID}
+		c.Principal = aws.Principal{Account: k.Account, ARN: calledIn(c.Region, k.ARN), UserID: k.UserID}
 	}
 	return nil
 }
@@ -268,13 +277,18 @@ func root(account string) aws.Principal {
 
 // regionOf is the region a signature names, where that can be one: it becomes part of keys and host names.
 func (a *Authenticator) regionOf(s string) string {
-	if s == "" || len(s) > 32 || s == "aws-global" {
+	if s == "aws-global" || !IsRegion(s) {
 		return a.region
 	}
+	return s
+}
+
+// IsRegion reports whether s has the form of a region's name.
+func IsRegion(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && (c != '-' || i == 0) {
-			return a.region
+			return false
 		}
 	}
-	return s
+	return s != "" && len(s) <= 32
 }

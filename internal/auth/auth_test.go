@@ -115,6 +115,14 @@ func TestIdentify(t *testing.T) {
 			"111111111111 eu-west-1 " + alice.ARN + " known=true", "111111111111 eu-west-1 " + alice.ARN + " known=true",
 		},
 		{
+			"a known key in another partition", func() *http.Request { return signed("AKIAALICE", "secret", "", "cn-north-1") },
+			"111111111111 cn-north-1 " + strings.Replace(alice.ARN, "aws", "aws-cn", 1) + " known=true", "unknown access key",
+		},
+		{
+			"a session in another partition", func() *http.Request { return signed("ASIAROLE", "secret", "token", "us-gov-west-1") },
+			"111111111111 us-gov-west-1 arn:aws:sts::111111111111:assumed-role/reader/now known=true", "unknown access key",
+		},
+		{
 			"a known key, another secret", func() *http.Request { return signed("AKIAALICE", "guess", "", "eu-west-1") },
 			"wrong signature", "wrong signature",
 		},

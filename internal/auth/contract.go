@@ -41,7 +41,7 @@ type Identity struct {
 type AccessKey struct {
 	Secret  string
 	Account string
-	ARN     string // its owner's
+	ARN     string // its owner's, of the partition aws
 	UserID  string // its owner's
 }
 

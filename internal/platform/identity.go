@@ -17,6 +17,7 @@ import (
 // Identity is who may do what. The zero value lets everybody do everything.
 type Identity struct {
 	Mode       auth.Mode
+	Region     string                     // of requests that name none; us-east-1 where empty. With IAM all are of its partition
 	RootKey    iam.RootKey                // given to the root of its account; one is made where it is empty and the account has none
 	Guardrails map[string][]policy.Source // by account, of all accounts under ""; each must allow what anybody but services does there
 
