@@ -18,4 +18,6 @@ GetCallerIdentity
 GetFederationToken sts:GetFederationToken federated-user(FederatedUserName=Name) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
 	?sts:TagSession when(Tags) federated-user(FederatedUserName=Name) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
 GetSessionToken
+GetWebIdentityToken sts:GetWebIdentityToken aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags sts:DurationSeconds=DurationSeconds sts:IdentityTokenAudience=Audience sts:SigningAlgorithm=SigningAlgorithm
+	?sts:TagGetWebIdentityToken when(Tags) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
 `

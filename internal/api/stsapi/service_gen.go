@@ -22,6 +22,7 @@ type Service interface {
 	GetCallerIdentity(context.Context, *GetCallerIdentityInput) (*GetCallerIdentityOutput, error)
 	GetFederationToken(context.Context, *GetFederationTokenInput) (*GetFederationTokenOutput, error)
 	GetSessionToken(context.Context, *GetSessionTokenInput) (*GetSessionTokenOutput, error)
+	GetWebIdentityToken(context.Context, *GetWebIdentityTokenInput) (*GetWebIdentityTokenOutput, error)
 }
 
 // Unimplemented answers 501 to every operation. It is embedded by implementations.
@@ -72,6 +73,11 @@ func (Unimplemented) GetSessionToken(context.Context, *GetSessionTokenInput) (*G
 	return nil, model.Unserved("sts", "GetSessionToken")
 }
 
+// GetWebIdentityToken is sts:GetWebIdentityToken.
+func (Unimplemented) GetWebIdentityToken(context.Context, *GetWebIdentityTokenInput) (*GetWebIdentityTokenOutput, error) {
+	return nil, model.Unserved("sts", "GetWebIdentityToken")
+}
+
 // Client calls the API through an Invoker.
 type Client struct{ model.Invoker }
 
@@ -120,6 +126,11 @@ func (c Client) GetSessionToken(ctx context.Context, in *GetSessionTokenInput) (
 	return model.Do[GetSessionTokenOutput](ctx, c.Invoker, &API().Operations[9], in)
 }
 
+// GetWebIdentityToken is sts:GetWebIdentityToken.
+func (c Client) GetWebIdentityToken(ctx context.Context, in *GetWebIdentityTokenInput) (*GetWebIdentityTokenOutput, error) {
+	return model.Do[GetWebIdentityTokenOutput](ctx, c.Invoker, &API().Operations[10], in)
+}
+
 // API describes the API. It is made when first asked for.
 func API() *model.Service { return api() }
 
@@ -149,7 +160,6 @@ var api = sync.OnceValue(func() *model.Service {
 		},
 		Authorization: authorization,
 	}).Serve(served, `GetDelegatedAccessToken
-GetWebIdentityToken
 `, call)
 })
 
@@ -163,6 +173,7 @@ var served = []model.Served{
 	{In: (*GetCallerIdentityInput)(nil), Out: (*GetCallerIdentityOutput)(nil), Operation: model.Operation{Name: "GetCallerIdentity", ResultWrapper: "GetCallerIdentityResult", Flags: model.ReadOnly}},
 	{In: (*GetFederationTokenInput)(nil), Out: (*GetFederationTokenOutput)(nil), Operation: model.Operation{Name: "GetFederationToken", ResultWrapper: "GetFederationTokenResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrMalformedPolicyDocumentException, ErrPackedPolicyTooLargeException, ErrRegionDisabledException}}},
 	{In: (*GetSessionTokenInput)(nil), Out: (*GetSessionTokenOutput)(nil), Operation: model.Operation{Name: "GetSessionToken", ResultWrapper: "GetSessionTokenResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrRegionDisabledException}}},
+	{In: (*GetWebIdentityTokenInput)(nil), Out: (*GetWebIdentityTokenOutput)(nil), Operation: model.Operation{Name: "GetWebIdentityToken", ResultWrapper: "GetWebIdentityTokenResult", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrJWTPayloadSizeExceededException, ErrOutboundWebIdentityFederationDisabledException, ErrSessionDurationEscalationException}}},
 }
 
 func call(ctx context.Context, svc any, row int, in any) (any, error) {
@@ -186,6 +197,8 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 		return s.GetFederationToken(ctx, in.(*GetFederationTokenInput))
 	case 8:
 		return s.GetSessionToken(ctx, in.(*GetSessionTokenInput))
+	case 9:
+		return s.GetWebIdentityToken(ctx, in.(*GetWebIdentityTokenInput))
 	}
 	panic("no such row")
 }

@@ -165,6 +165,18 @@ type GetSessionTokenOutput struct {
 	SessionTokenSize        aws.Opt[int32] `v:"min=0"`
 }
 
+type GetWebIdentityTokenInput struct {
+	Audience         []string       `v:"req,min=1,max=10" v1:"min=1,max=1000"`
+	DurationSeconds  aws.Opt[int32] `v:"min=60,max=3600"`
+	SigningAlgorithm string         `v:"req,min=5,max=5"`
+	Tags             []Tag          `v:"max=50"`
+}
+
+type GetWebIdentityTokenOutput struct {
+	WebIdentityToken aws.Opt[string] `f:"sensitive"`
+	Expiration       aws.Opt[time.Time]
+}
+
 type PolicyDescriptorType struct {
 	Arn aws.Opt[string] `n:"arn" v:"min=20,max=2048,pat=0"`
 }

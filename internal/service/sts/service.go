@@ -20,7 +20,7 @@
 // # Known differences from AWS
 //
 //   - How much room policies and tags take packed is our own measure: AWS does not tell its own.
-//   - GetDelegatedAccessToken and GetWebIdentityToken are not served; AssumeRoot is denied, as there are no organizations; access tokens
+//   - GetDelegatedAccessToken is not served; GetWebIdentityToken answers that the feature is off; AssumeRoot is denied, as there are no organizations; access tokens
 //     of OAuth 2.0 (ProviderId) and context assertions (ProvidedContexts) are not taken.
 package sts
 
@@ -92,7 +92,7 @@ type Options struct {
 
 // Service implements stsapi.Service.
 type Service struct {
-	stsapi.Unimplemented // GetDelegatedAccessToken, GetWebIdentityToken
+	stsapi.Unimplemented // GetDelegatedAccessToken
 
 	o Options
 }

@@ -104,3 +104,15 @@ func (s *Service) GetFederationToken(ctx context.Context, in *stsapi.GetFederati
 		PackedPolicySize: aws.Some(size.V), SessionTokenUtilization: i.utilization, SessionTokenSize: i.size,
 	}, nil
 }
+
+// GetWebIdentityToken is sts:GetWebIdentityToken. It answers what AWS does to an account that never turned the feature on: here
+// nothing turns it on (iam:EnableOutboundWebIdentityFederation answers 501), as there is no issuer that others could ask for keys.
+func (s *Service) GetWebIdentityToken(ctx context.Context, in *stsapi.GetWebIdentityTokenInput) (*stsapi.GetWebIdentityTokenOutput, error) {
+	if _, err := caller(ctx); err != nil {
+		return nil, err
+	}
+	if in.SigningAlgorithm != "RS256" && in.SigningAlgorithm != "ES384" {
+		return nil, errInvalid.New("1 validation error detected: Value '%s' at 'signingAlgorithm' failed to satisfy constraint: Member must satisfy enum value set: [RS256, ES384]", in.SigningAlgorithm)
+	}
+	return nil, stsapi.OutboundWebIdentityFederationDisabledException("Outbound web identity federation is disabled for your account.")
+}
