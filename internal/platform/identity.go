@@ -44,16 +44,7 @@ func (p *Platform) giveRoot(ctx context.Context, users *iam.Service) error {
 	p.lived = true
 	p.mu.Unlock()
 	if again { // after a reset whoever runs obidos logs in as before: a key made now would be told to nobody
-		has, err := users.RootKeys(ctx, aws.DefaultAccount)
-		if err != nil || len(has) > 0 {
-			return err
-		}
-		for _, k := range left {
-			if err := users.GiveRootKey(ctx, k); err != nil {
-				return err
-			}
-		}
-		return nil
+		return users.KeepRootKeys(ctx, aws.DefaultAccount, left)
 	}
 	k, made, err := users.MakeRootKey(ctx, aws.DefaultAccount)
 	if made {

@@ -159,6 +159,33 @@ func TestRootKeys(t *testing.T) {
 	}
 }
 
+// The key that whoever runs obidos gives root takes the place of the one given before, and of no other.
+func TestGivenRootKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	other := iam.RootKey{Account: aws.DefaultAccount, ID: "AKIAOTHEROTHEROTHER1", Secret: "another secret of some length"}
+	made := new(iamapi.CreateAccessKeyOutput)
+	for _, given := range []iam.RootKey{rootKey, other} {
+		n := serve(t, open(t, platform.Options{Data: dir, Identity: platform.Identity{Mode: auth.IAM, RootKey: given}}))
+		if made.AccessKey == nil {
+			var err error
+			if made, err = (iamapi.Client{Invoker: asked(n, model.Query, given.ID, given.Secret)}).CreateAccessKey(t.Context(), &iamapi.CreateAccessKeyInput{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, k := range []iam.RootKey{rootKey, other, {ID: made.AccessKey.AccessKeyId, Secret: made.AccessKey.SecretAccessKey}} {
+			want := "UnrecognizedClientException"
+			if k.ID == given.ID || k.ID == made.AccessKey.AccessKeyId {
+				want = ""
+			}
+			if _, err := (sqsapi.Client{Invoker: asked(n, model.JSON10, k.ID, k.Secret)}).ListQueues(t.Context(), &sqsapi.ListQueuesInput{}); codeOf(err) != want {
+				t.Errorf("with %s given, %s lists queues: %v, want %q", given.ID, k.ID, err, want)
+			}
+		}
+		n.stop()
+	}
+}
+
 // What a guardrail does not allow nobody may do in its account, root included.
 func TestGuardrails(t *testing.T) {
 	t.Parallel()

@@ -33,18 +33,17 @@ func (s *Service) MakeRootKey(ctx context.Context, account string) (k RootKey, o
 			return RootKey{}, nil
 		}
 		k := RootKey{Account: account, ID: auth.NewAccessKeyID(auth.LastingKey, account), Secret: newSecret()}
-		s.setRootKey(tx, ring, k)
+		s.setRootKey(tx, ring, k, false)
 		return k, nil
 	})
 	return k, k.ID != "", err
 }
 
-// GiveRootKey gives an account's root an access key that was chosen elsewhere. One with that id keeps its place and has the
-// secret from now on.
+// GiveRootKey gives an account's root an access key that was chosen elsewhere, in the place of the one that was given before.
 func (s *Service) GiveRootKey(ctx context.Context, k RootKey) error {
 	same, err := store.View(ctx, s.space, func(tx *store.Tx) (bool, error) {
 		old, _ := s.tables.keys.Get(tx, k.ID)
-		return old.Account == k.Account && old.User == "" && old.Secret == k.Secret, nil
+		return old.Given && old.Account == k.Account && old.User == "" && !old.Inactive && old.Secret == k.Secret, nil
 	})
 	if same || err != nil {
 		return err
@@ -53,7 +52,33 @@ func (s *Service) GiveRootKey(ctx context.Context, k RootKey) error {
 		if old, ok := s.tables.keys.Get(tx, k.ID); ok && (old.Account != k.Account || old.User != "") {
 			return nil, iamapi.EntityAlreadyExistsException("The access key %s is somebody else's: give root another.", k.ID)
 		}
-		s.setRootKey(tx, s.rootKeys(tx, k.Account), k)
+		ring := s.rootKeys(tx, k.Account)
+		ring.keys = slices.DeleteFunc(slices.Clone(ring.keys), func(id string) bool {
+			old, _ := s.tables.keys.Get(tx, id)
+			if !old.Given || id == k.ID {
+				return false
+			}
+			s.tables.keys.Delete(tx, id)
+			s.tables.keyUses.Delete(tx, id)
+			return true
+		})
+		s.setRootKey(tx, ring, k, true)
+		return nil, nil
+	})
+	return err
+}
+
+// KeepRootKeys gives an account's root the keys it had in a state that is gone, unless it has others.
+func (s *Service) KeepRootKeys(ctx context.Context, account string, keys []RootKey) error {
+	_, err := store.Update(ctx, s.space, func(tx *store.Tx) (any, error) {
+		if len(s.rootKeys(tx, account).keys) > 0 {
+			return nil, nil
+		}
+		for _, k := range keys {
+			if !s.tables.keys.Has(tx, k.ID) {
+				s.setRootKey(tx, s.rootKeys(tx, account), k, false)
+			}
+		}
 		return nil, nil
 	})
 	return err
@@ -71,8 +96,8 @@ func (s *Service) RootKeys(ctx context.Context, account string) ([]RootKey, erro
 	})
 }
 
-func (s *Service) setRootKey(tx *store.Tx, ring keyring, k RootKey) {
-	s.tables.keys.Set(tx, keyRecord{Account: k.Account, Secret: k.Secret, Created: form.Seconds(tx)}, k.ID)
+func (s *Service) setRootKey(tx *store.Tx, ring keyring, k RootKey, given bool) {
+	s.tables.keys.Set(tx, keyRecord{Account: k.Account, Secret: k.Secret, Created: form.Seconds(tx), Given: given}, k.ID)
 	if !slices.Contains(ring.keys, k.ID) {
 		ring.keys = append(ring.keys, k.ID)
 	}

@@ -164,6 +164,7 @@ type keyRecord struct {
 	Secret   string `cbor:"3,keyasint"`
 	Inactive bool   `cbor:"4,keyasint,omitempty"`
 	Created  int64  `cbor:"5,keyasint"`
+	Given    bool   `cbor:"6,keyasint,omitempty"` // to root by whoever runs obidos
 }
 
 // useRecord is when something was last used.
