@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -122,13 +123,23 @@ func explain(w io.Writer, all []auth.Denial, count int) {
 		if n := seen[kind{d.Identity, d.Action, d.Resource, d.Reason}]; n > 1 {
 			times = fmt.Sprintf(" (%d times)", n)
 		}
-		fmt.Fprintf(w, "%s%s\n  %s may not %s\n  on %s\n  %s\n", d.Time.Local().Format(time.DateTime), times, d.Principal, d.Action, d.Resource, d.Reason)
+		fmt.Fprintf(w, "%s%s\n  %s may not %s\n  on %s\n  %s\n", d.Time.Local().Format(time.DateTime), times, d.Principal, d.Action, plain(d.Resource, ""), d.Reason)
 		if d.Statement == "" {
 			fmt.Fprint(w, "  That deny stands, whatever else allows it: the statement has to be changed.\n\n")
 			continue
 		}
-		fmt.Fprintf(w, "  This would allow it, in %s:\n\n%s\n\n", d.In, d.Statement)
+		fmt.Fprintf(w, "  This would allow it, in %s:\n\n%s\n\n", plain(d.In, ""), plain(d.Statement, "\n"))
 	}
+}
+
+// plain is s with a sign in place of each character that would tell a terminal something, but for some: callers name what they ask for.
+func plain(s, but string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) || strings.ContainsRune(but, c) {
+			return c
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 func authGenerateCommand() *cobra.Command {
@@ -150,7 +161,7 @@ func authGenerateCommand() *cobra.Command {
 		if text == "" {
 			return errors.New("nothing was done that the policy would be about")
 		}
-		fmt.Fprintln(c.OutOrStdout(), text)
+		fmt.Fprintln(c.OutOrStdout(), plain(text, "\n"))
 		return nil
 	})
 	c.Flags().StringVar(&principal, "principal", "", "`ARN` of the user or role it is for (default: everybody's)")

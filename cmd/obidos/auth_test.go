@@ -11,6 +11,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/api/stsapi"
+	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/scenario"
@@ -124,5 +125,14 @@ func TestAuthSettings(t *testing.T) {
 		if out, code := h.run(append([]string{"start"}, c.args...)...); code == 0 || !strings.Contains(out, c.want) {
 			t.Errorf("start %v: %d %s", c.args, code, out)
 		}
+	}
+}
+
+// What a stranger asks for is printed, and does nothing to the terminal.
+func TestExplainIsPlain(t *testing.T) {
+	var out strings.Builder
+	explain(&out, []auth.Denial{{Action: "sqs:SendMessage", Resource: "q\x1b]0;x\a\nbob may\u009b31m", Statement: "{\n}\u009b2J", In: "the policy of q\x1b[2J"}}, 5)
+	if got := out.String(); strings.ContainsAny(got, "\x1b\a\u009b") || strings.Contains(got, "\nbob") || !strings.Contains(got, "{\n}") {
+		t.Errorf("%q", got)
 	}
 }
