@@ -87,6 +87,7 @@ func check([]string) error {
 		{"go.mod is tidy", tidy},
 		{"cross-compilation", crossCompile},
 		{"official wire vectors", vectors},
+		{"another's evaluator of policies", evaluator},
 		{"image", func() error { return goRun([]string{"-C", "tools/image", "test", "-timeout=30m", "./..."}, nil) }},
 		{"chart and manifests", func() error { return goRun([]string{"run", "-C", "tools/deploy", ".", "-check"}, nil) }},
 		{"lint", lint},
@@ -157,6 +158,22 @@ func crossCompile() error {
 // vectors holds the wire to AWS's own fixtures, which come from module registries.
 func vectors() error {
 	return goRun([]string{"-C", "test/wire", "test", "-timeout=20m", "./..."}, nil)
+}
+
+// evaluator holds the decisions of internal/lang/policy to those of a library from npm, where there is Node.js to run it.
+func evaluator() error {
+	if _, err := exec.LookPath("npm"); err != nil {
+		fmt.Println("policies are not held to another's evaluator: npm is not on this machine")
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join("test", "policy", "node_modules")); err != nil {
+		cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--silent")
+		cmd.Dir = filepath.Join("test", "policy")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("npm ci: %w\n%s", err, out)
+		}
+	}
+	return goRun([]string{"test", "-count=1", "./test/policy"}, nil)
 }
 
 func lint() error {
