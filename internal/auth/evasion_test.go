@@ -98,3 +98,17 @@ func TestUsageIsBounded(t *testing.T) {
 		t.Errorf("a denial has %d bytes", n)
 	}
 }
+
+// Who insists on TLS does not shut out our own services, whose calls leave no machine but under TLS.
+func TestServicesCallSecurely(t *testing.T) {
+	held := shelf{queue: {Policy: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*"},
+		{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`}}
+	user := &auth.Identity{Kind: auth.User, Account: account, ARN: alice.ARN, ID: alice.UserID, Policies: []policy.Source{source(t, statement("Allow", "*", "*", ""))}}
+	g, op := auth.NewGuard(auth.GuardOptions{Directory: people{user.ARN: user}, Clock: stopped{}}), sqsapi.API().Operation("SendMessage")
+	for who, want := range map[*aws.Principal]bool{{Account: account, Service: "sns.amazonaws.com"}: true, {Account: account, ARN: user.ARN, UserID: user.ID}: false} {
+		ctx := aws.WithRequest(t.Context(), &aws.Request{Scope: aws.Scope{Account: account, Region: "us-east-1"}, Principal: *who})
+		if err := g.Authorize(ctx, &auth.Call{Operation: op, Input: op.New(), Resources: []string{queue}, Holder: held}); (err == nil) != want {
+			t.Errorf("%s%s: %v", who.ARN, who.Service, err)
+		}
+	}
+}

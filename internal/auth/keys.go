@@ -65,7 +65,7 @@ func (x *question) global(name string) policy.Value {
 		}
 		return some(q.SourceIP)
 	case "securetransport":
-		return truth(q.Secure)
+		return truth(q.Secure || p.Kind == policy.Service) // which calls from within
 	case "useragent":
 		return some(q.UserAgent)
 	case "requestedregion":
