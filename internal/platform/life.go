@@ -13,6 +13,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api"
 	"github.com/obidos-cloud/obidos/internal/api/cloudcontrolapi"
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
+	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/api/resourcegroupstaggingapi"
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/api/stsapi"
@@ -26,6 +27,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/cloudcontrol"
 	"github.com/obidos-cloud/obidos/internal/service/iam"
+	"github.com/obidos-cloud/obidos/internal/service/logs"
 	"github.com/obidos-cloud/obidos/internal/service/sqs"
 	"github.com/obidos-cloud/obidos/internal/service/tagging"
 	"github.com/obidos-cloud/obidos/internal/shelf"
@@ -125,7 +127,9 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	// The services.
 	changes := resource.NewFeed(l.tasks)
 	queues := sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, URLs: sqs.URLShape(p.o.QueueURLs), Self: l.door, Changes: changes})
+	streams := logs.New(st.Space("logs"), logs.Options{Changes: changes})
 	l.door.Register(sqsapi.API(), queues)
+	l.door.Register(logsapi.API(), streams)
 
 	l.users, l.usage = iam.New(st.Space("iam"), iam.Options{Changes: changes, Alone: !l.shared && others == nil}), auth.NewUsage(l.used)
 	sessions := auth.NewSessions(st.Space("auth"))
@@ -138,7 +142,8 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 
 	// What they offer as resources, and the services that work on all of those.
-	types := resource.NewRegistry(slices.Concat(queues.Types(sqsapi.Client{Invoker: l.door}), l.users.Types(iamapi.Client{Invoker: l.door}))...)
+	types := resource.NewRegistry(slices.Concat(queues.Types(sqsapi.Client{Invoker: l.door}), l.users.Types(iamapi.Client{Invoker: l.door}),
+		streams.Types(logsapi.Client{Invoker: l.door}))...)
 	l.door.Register(cloudcontrolapi.API(), cloudcontrol.New(st.Space("cloudcontrol"), l.tasks, l.timers, types))
 	l.door.Register(resourcegroupstaggingapi.API(), tagging.New(types, l.clock))
 

@@ -14,7 +14,8 @@
 //	query 400 Code: message              behind an answer: what it is instead in a variant of the target
 //
 // A word $name in a string stands for a value: where an answer has it first, it is whatever was answered, and from then on
-// that. ${a*1025} in a call is so many a's. In an answer "*" is any value. A time is "2006-01-02T15:04:05Z" in calls and answers,
+// that. ${a*1025} in a call is so many a's, ${now-5000} the time at which the file began, five seconds earlier, in milliseconds (in an
+// answer it is "${now-5000}"). In an answer "*" is any value. A time is "2006-01-02T15:04:05Z" in calls and answers,
 // and a stream its bytes in base64.
 //
 // With -update the answers are written anew. What is there of names and stars stays, as far as it still fits; values the
@@ -74,7 +75,8 @@ func Play(ctx context.Context, t testing.TB, file string, target Target, variant
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &player{ctx: ctx, t: t, file: file, target: target, names: map[string]string{}, started: map[string]chan answer{}}
+	p := &player{ctx: ctx, t: t, file: file, target: target, names: map[string]string{}, started: map[string]chan answer{}, times: map[string]int64{}}
+	p.began = time.Now().UnixMilli()
 	lines := strings.Split(string(text), "\n")
 	for p.line = 0; p.line < len(lines); p.line++ {
 		line := lines[p.line]
@@ -136,6 +138,8 @@ type player struct {
 	target  Target
 	names   map[string]string // what $name stands for
 	started map[string]chan answer
+	began   int64            // milliseconds
+	times   map[string]int64 // those that calls have named, as they are written
 	got     answer
 	said    []string // the calls so far
 	out     []string
@@ -199,6 +203,14 @@ func (p *player) step(line string) bool {
 
 var nameWord = regexp.MustCompile(`\$[A-Za-z][A-Za-z0-9]*`)
 
+var nowWord = regexp.MustCompile(`\$\{now([+-]\d+)?\}`)
+
+// at is the time that a word ${now-5000} stands for.
+func (p *player) at(word string) int64 {
+	n, _ := strconv.ParseInt(strings.TrimPrefix(nowWord.FindStringSubmatch(word)[1], "+"), 10, 64)
+	return p.began + n
+}
+
 var manyOf = regexp.MustCompile(`\$\{(.)\*(\d+)\}`)
 
 func (p *player) parse(call string) (operation string, in json.RawMessage) {
@@ -209,6 +221,10 @@ func (p *player) parse(call string) (operation string, in json.RawMessage) {
 		parts := manyOf.FindStringSubmatch(many)
 		n, _ := strconv.Atoi(parts[2])
 		return strings.Repeat(parts[1], n)
+	})
+	rest = nowWord.ReplaceAllStringFunc(rest, func(word string) string {
+		p.times[word] = p.at(word)
+		return strconv.FormatInt(p.times[word], 10)
 	})
 	rest = nameWord.ReplaceAllStringFunc(rest, func(name string) string {
 		v, ok := p.names[name]
@@ -267,6 +283,9 @@ func (p *player) check(want string) (shown string, fits bool) {
 
 // match reports whether an answer is as it must be, and takes note of what names stand for.
 func (p *player) match(want, got any) bool {
+	if word, ok := want.(string); ok && nowWord.MatchString(word) {
+		want = float64(p.at(word))
+	}
 	if want == "*" {
 		return true
 	}
@@ -387,8 +406,13 @@ func (p *player) keep(want, got any, member string) any {
 			g[i] = p.keep(one, g[i], member)
 		}
 	case float64:
-		if want == "*" || strings.HasSuffix(member, "Timestamp") {
+		if want == "*" || strings.HasSuffix(member, "Timestamp") || strings.HasSuffix(member, "Time") {
 			return "*"
+		}
+		for _, word := range slices.Sorted(maps.Keys(p.times)) {
+			if float64(p.times[word]) == g {
+				return word
+			}
 		}
 	}
 	return got

@@ -56,7 +56,11 @@ func (m *Match) check(p place, found *findings) *aws.Error {
 	if len(c.problems) > 1 {
 		noun += "s"
 	}
-	return validation.New("%s", strconv.Itoa(len(c.problems))+noun+" detected: "+strings.Join(c.problems, "; "))
+	shape := validation
+	if m.s.quirks.parameter {
+		shape = badParameter
+	}
+	return shape.New("%s", strconv.Itoa(len(c.problems))+noun+" detected: "+strings.Join(c.problems, "; "))
 }
 
 // lacks reports whether the required member f of the structure at p is not there.

@@ -5,6 +5,7 @@ type quirks struct {
 	own        bool               // its code checks lengths, ranges, patterns and enums itself, with texts of its own
 	loose      bool               // enums and patterns are not checked: what the model says is stricter than what AWS accepts
 	hidden     bool               // what is wrong with a value is said without the value
+	parameter  bool               // what the model does not allow is an InvalidParameterException
 	missing    string             // the text for a member that is required and not there; Coral's where empty. With own only scalars are asked for
 	inputShape bool               // the paths of constraint errors begin with the input's shape
 	action     string             // the text for an action that does not exist
@@ -61,7 +62,9 @@ func quirksOf(service string) quirks {
 		q.maxBody = 32 << 20
 	case "iam":
 		q.loose, q.hidden = true, true
-	case "ecr", "logs", "ssm", "cloudwatch":
+	case "logs":
+		q.loose, q.parameter = true, true
+	case "ecr", "ssm", "cloudwatch":
 		q.loose = true
 	}
 	return q

@@ -183,6 +183,7 @@ var (
 	unknownOperation = &aws.ErrorShape{Code: "UnknownOperationException", Status: 400}
 	serialization    = &aws.ErrorShape{Code: "SerializationException", Status: 400}
 	validation       = &aws.ErrorShape{Code: "ValidationException", QueryCode: "ValidationError", Status: 400}
+	badParameter     = &aws.ErrorShape{Code: "InvalidParameterException", Status: 400}
 	invalidAction    = &aws.ErrorShape{Code: "InvalidAction", Status: 400}
 	missingAction    = &aws.ErrorShape{Code: "MissingAction", Status: 400}
 	malformedQuery   = &aws.ErrorShape{Code: "MalformedQueryString", Status: 404}

@@ -4,10 +4,198 @@
 package logsapi
 
 import (
+	"context"
 	"sync"
 
+	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
 )
+
+// Service is what an implementation of the API does.
+type Service interface {
+	CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error)
+	CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error)
+	DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
+	DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
+	DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error)
+	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
+	DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error)
+	ListLogGroups(context.Context, *ListLogGroupsInput) (*ListLogGroupsOutput, error)
+	ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
+	ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error)
+	PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error)
+	PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error)
+	TagLogGroup(context.Context, *TagLogGroupInput) (*TagLogGroupOutput, error)
+	TagResource(context.Context, *TagResourceInput) (*TagResourceOutput, error)
+	UntagLogGroup(context.Context, *UntagLogGroupInput) (*UntagLogGroupOutput, error)
+	UntagResource(context.Context, *UntagResourceInput) (*UntagResourceOutput, error)
+}
+
+// Unimplemented answers 501 to every operation. It is embedded by implementations.
+type Unimplemented struct{}
+
+// CreateLogGroup is logs:CreateLogGroup.
+func (Unimplemented) CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error) {
+	return nil, model.Unserved("logs", "CreateLogGroup")
+}
+
+// CreateLogStream is logs:CreateLogStream.
+func (Unimplemented) CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error) {
+	return nil, model.Unserved("logs", "CreateLogStream")
+}
+
+// DeleteLogGroup is logs:DeleteLogGroup.
+func (Unimplemented) DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error) {
+	return nil, model.Unserved("logs", "DeleteLogGroup")
+}
+
+// DeleteLogStream is logs:DeleteLogStream.
+func (Unimplemented) DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error) {
+	return nil, model.Unserved("logs", "DeleteLogStream")
+}
+
+// DeleteRetentionPolicy is logs:DeleteRetentionPolicy.
+func (Unimplemented) DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error) {
+	return nil, model.Unserved("logs", "DeleteRetentionPolicy")
+}
+
+// DescribeLogGroups is logs:DescribeLogGroups.
+func (Unimplemented) DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error) {
+	return nil, model.Unserved("logs", "DescribeLogGroups")
+}
+
+// DescribeLogStreams is logs:DescribeLogStreams.
+func (Unimplemented) DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error) {
+	return nil, model.Unserved("logs", "DescribeLogStreams")
+}
+
+// ListLogGroups is logs:ListLogGroups.
+func (Unimplemented) ListLogGroups(context.Context, *ListLogGroupsInput) (*ListLogGroupsOutput, error) {
+	return nil, model.Unserved("logs", "ListLogGroups")
+}
+
+// ListTagsForResource is logs:ListTagsForResource.
+func (Unimplemented) ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error) {
+	return nil, model.Unserved("logs", "ListTagsForResource")
+}
+
+// ListTagsLogGroup is logs:ListTagsLogGroup.
+func (Unimplemented) ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error) {
+	return nil, model.Unserved("logs", "ListTagsLogGroup")
+}
+
+// PutLogGroupDeletionProtection is logs:PutLogGroupDeletionProtection.
+func (Unimplemented) PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error) {
+	return nil, model.Unserved("logs", "PutLogGroupDeletionProtection")
+}
+
+// PutRetentionPolicy is logs:PutRetentionPolicy.
+func (Unimplemented) PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
+	return nil, model.Unserved("logs", "PutRetentionPolicy")
+}
+
+// TagLogGroup is logs:TagLogGroup.
+func (Unimplemented) TagLogGroup(context.Context, *TagLogGroupInput) (*TagLogGroupOutput, error) {
+	return nil, model.Unserved("logs", "TagLogGroup")
+}
+
+// TagResource is logs:TagResource.
+func (Unimplemented) TagResource(context.Context, *TagResourceInput) (*TagResourceOutput, error) {
+	return nil, model.Unserved("logs", "TagResource")
+}
+
+// UntagLogGroup is logs:UntagLogGroup.
+func (Unimplemented) UntagLogGroup(context.Context, *UntagLogGroupInput) (*UntagLogGroupOutput, error) {
+	return nil, model.Unserved("logs", "UntagLogGroup")
+}
+
+// UntagResource is logs:UntagResource.
+func (Unimplemented) UntagResource(context.Context, *UntagResourceInput) (*UntagResourceOutput, error) {
+	return nil, model.Unserved("logs", "UntagResource")
+}
+
+// Client calls the API through an Invoker.
+type Client struct{ model.Invoker }
+
+// CreateLogGroup is logs:CreateLogGroup.
+func (c Client) CreateLogGroup(ctx context.Context, in *CreateLogGroupInput) (*CreateLogGroupOutput, error) {
+	return model.Do[CreateLogGroupOutput](ctx, c.Invoker, &API().Operations[8], in)
+}
+
+// CreateLogStream is logs:CreateLogStream.
+func (c Client) CreateLogStream(ctx context.Context, in *CreateLogStreamInput) (*CreateLogStreamOutput, error) {
+	return model.Do[CreateLogStreamOutput](ctx, c.Invoker, &API().Operations[9], in)
+}
+
+// DeleteLogGroup is logs:DeleteLogGroup.
+func (c Client) DeleteLogGroup(ctx context.Context, in *DeleteLogGroupInput) (*DeleteLogGroupOutput, error) {
+	return model.Do[DeleteLogGroupOutput](ctx, c.Invoker, &API().Operations[22], in)
+}
+
+// DeleteLogStream is logs:DeleteLogStream.
+func (c Client) DeleteLogStream(ctx context.Context, in *DeleteLogStreamInput) (*DeleteLogStreamOutput, error) {
+	return model.Do[DeleteLogStreamOutput](ctx, c.Invoker, &API().Operations[23], in)
+}
+
+// DeleteRetentionPolicy is logs:DeleteRetentionPolicy.
+func (c Client) DeleteRetentionPolicy(ctx context.Context, in *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error) {
+	return model.Do[DeleteRetentionPolicyOutput](ctx, c.Invoker, &API().Operations[28], in)
+}
+
+// DescribeLogGroups is logs:DescribeLogGroups.
+func (c Client) DescribeLogGroups(ctx context.Context, in *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error) {
+	return model.Do[DescribeLogGroupsOutput](ctx, c.Invoker, &API().Operations[44], in)
+}
+
+// DescribeLogStreams is logs:DescribeLogStreams.
+func (c Client) DescribeLogStreams(ctx context.Context, in *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error) {
+	return model.Do[DescribeLogStreamsOutput](ctx, c.Invoker, &API().Operations[45], in)
+}
+
+// ListLogGroups is logs:ListLogGroups.
+func (c Client) ListLogGroups(ctx context.Context, in *ListLogGroupsInput) (*ListLogGroupsOutput, error) {
+	return model.Do[ListLogGroupsOutput](ctx, c.Invoker, &API().Operations[77], in)
+}
+
+// ListTagsForResource is logs:ListTagsForResource.
+func (c Client) ListTagsForResource(ctx context.Context, in *ListTagsForResourceInput) (*ListTagsForResourceOutput, error) {
+	return model.Do[ListTagsForResourceOutput](ctx, c.Invoker, &API().Operations[82], in)
+}
+
+// ListTagsLogGroup is logs:ListTagsLogGroup.
+func (c Client) ListTagsLogGroup(ctx context.Context, in *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error) {
+	return model.Do[ListTagsLogGroupOutput](ctx, c.Invoker, &API().Operations[83], in)
+}
+
+// PutLogGroupDeletionProtection is logs:PutLogGroupDeletionProtection.
+func (c Client) PutLogGroupDeletionProtection(ctx context.Context, in *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error) {
+	return model.Do[PutLogGroupDeletionProtectionOutput](ctx, c.Invoker, &API().Operations[95], in)
+}
+
+// PutRetentionPolicy is logs:PutRetentionPolicy.
+func (c Client) PutRetentionPolicy(ctx context.Context, in *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
+	return model.Do[PutRetentionPolicyOutput](ctx, c.Invoker, &API().Operations[99], in)
+}
+
+// TagLogGroup is logs:TagLogGroup.
+func (c Client) TagLogGroup(ctx context.Context, in *TagLogGroupInput) (*TagLogGroupOutput, error) {
+	return model.Do[TagLogGroupOutput](ctx, c.Invoker, &API().Operations[107], in)
+}
+
+// TagResource is logs:TagResource.
+func (c Client) TagResource(ctx context.Context, in *TagResourceInput) (*TagResourceOutput, error) {
+	return model.Do[TagResourceOutput](ctx, c.Invoker, &API().Operations[108], in)
+}
+
+// UntagLogGroup is logs:UntagLogGroup.
+func (c Client) UntagLogGroup(ctx context.Context, in *UntagLogGroupInput) (*UntagLogGroupOutput, error) {
+	return model.Do[UntagLogGroupOutput](ctx, c.Invoker, &API().Operations[111], in)
+}
+
+// UntagResource is logs:UntagResource.
+func (c Client) UntagResource(ctx context.Context, in *UntagResourceInput) (*UntagResourceOutput, error) {
+	return model.Do[UntagResourceOutput](ctx, c.Invoker, &API().Operations[112], in)
+}
 
 // API describes the API. It is made when first asked for.
 func API() *model.Service { return api() }
@@ -22,7 +210,21 @@ var api = sync.OnceValue(func() *model.Service {
 		TargetPrefix:   "Logs_20140328",
 		Version:        "2014-03-28",
 		Protocols:      []model.Protocol{model.JSON11},
-	}).Fill(nil, `AssociateKmsKey
+		Errors:         modelErrors(),
+		Patterns: []*model.Pattern{
+			{Text: `[\.\-_/#A-Za-z0-9]+`},
+			{Text: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]+)$`},
+			{Text: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`},
+			{Text: `[^:*]*`},
+			{Text: `^\d{12}$`},
+			{Text: `[\.\-_/#A-Za-z0-9]*`},
+			{Text: `[\w#+=/:,.@-]*`},
+			{Text: `(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}`},
+			{Text: `^!?\*?([\p{L}\p{Z}\p{N}_.:/=+\-@]*)\*?$`},
+			{Text: `[\w+=/:,.@-]*`},
+		},
+		Authorization: authorization,
+	}).Serve(served, `AssociateKmsKey
 AssociateSourceToS3TableIntegration
 CancelExportTask
 CancelImportTask
@@ -30,8 +232,6 @@ CreateDelivery
 CreateExportTask
 CreateImportTask
 CreateLogAnomalyDetector
-CreateLogGroup
-CreateLogStream
 CreateLookupTable
 CreateScheduledQuery
 DeleteAccountPolicy
@@ -44,13 +244,10 @@ DeleteDestination
 DeleteIndexPolicy
 DeleteIntegration
 DeleteLogAnomalyDetector
-DeleteLogGroup
-DeleteLogStream
 DeleteLookupTable
 DeleteMetricFilter
 DeleteQueryDefinition
 DeleteResourcePolicy
-DeleteRetentionPolicy
 DeleteScheduledQuery
 DeleteSubscriptionFilter
 DeleteSyslogConfiguration
@@ -66,8 +263,6 @@ DescribeFieldIndexes
 DescribeImportTaskBatches
 DescribeImportTasks
 DescribeIndexPolicies
-DescribeLogGroups
-DescribeLogStreams
 DescribeLookupTables
 DescribeMetricFilters
 DescribeQueries
@@ -99,13 +294,10 @@ ListAggregateLogGroupSummaries
 ListAnomalies
 ListIntegrations
 ListLogAnomalyDetectors
-ListLogGroups
 ListLogGroupsForQuery
 ListScheduledQueries
 ListSourcesForS3TableIntegration
 ListSyslogConfigurations
-ListTagsForResource
-ListTagsLogGroup
 PutAccountPolicy
 PutBearerTokenAuthentication
 PutDataProtectionPolicy
@@ -117,11 +309,9 @@ PutDestinationPolicy
 PutIndexPolicy
 PutIntegration
 PutLogEvents
-PutLogGroupDeletionProtection
 PutMetricFilter
 PutQueryDefinition
 PutResourcePolicy
-PutRetentionPolicy
 PutStorageTierPolicy
 PutSubscriptionFilter
 PutSyslogConfiguration
@@ -129,16 +319,70 @@ PutTransformer
 StartLiveTail
 StartQuery
 StopQuery
-TagLogGroup
-TagResource
 TestMetricFilter
 TestTransformer
-UntagLogGroup
-UntagResource
 UpdateAnomaly
 UpdateDeliveryConfiguration
 UpdateLogAnomalyDetector
 UpdateLookupTable
 UpdateScheduledQuery
-`)
+`, call)
 })
+
+var served = []model.Served{
+	{In: (*CreateLogGroupInput)(nil), Out: (*CreateLogGroupOutput)(nil), Operation: model.Operation{Name: "CreateLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException}}},
+	{In: (*CreateLogStreamInput)(nil), Out: (*CreateLogStreamOutput)(nil), Operation: model.Operation{Name: "CreateLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceAlreadyExistsException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DeleteLogGroupInput)(nil), Out: (*DeleteLogGroupOutput)(nil), Operation: model.Operation{Name: "DeleteLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*DeleteLogStreamInput)(nil), Out: (*DeleteLogStreamOutput)(nil), Operation: model.Operation{Name: "DeleteLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*DeleteRetentionPolicyInput)(nil), Out: (*DeleteRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
+	{In: (*DescribeLogStreamsInput)(nil), Out: (*DescribeLogStreamsOutput)(nil), Operation: model.Operation{Name: "DescribeLogStreams", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*ListLogGroupsInput)(nil), Out: (*ListLogGroupsOutput)(nil), Operation: model.Operation{Name: "ListLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
+	{In: (*ListTagsForResourceInput)(nil), Out: (*ListTagsForResourceOutput)(nil), Operation: model.Operation{Name: "ListTagsForResource", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*ListTagsLogGroupInput)(nil), Out: (*ListTagsLogGroupOutput)(nil), Operation: model.Operation{Name: "ListTagsLogGroup", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutLogGroupDeletionProtectionInput)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Operation: model.Operation{Name: "PutLogGroupDeletionProtection", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutRetentionPolicyInput)(nil), Out: (*PutRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "PutRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*TagLogGroupInput)(nil), Out: (*TagLogGroupOutput)(nil), Operation: model.Operation{Name: "TagLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException}}},
+	{In: (*TagResourceInput)(nil), Out: (*TagResourceOutput)(nil), Operation: model.Operation{Name: "TagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrTooManyTagsException}}},
+	{In: (*UntagLogGroupInput)(nil), Out: (*UntagLogGroupOutput)(nil), Operation: model.Operation{Name: "UntagLogGroup", Errors: []*aws.ErrorShape{ErrResourceNotFoundException}}},
+	{In: (*UntagResourceInput)(nil), Out: (*UntagResourceOutput)(nil), Operation: model.Operation{Name: "UntagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+}
+
+func call(ctx context.Context, svc any, row int, in any) (any, error) {
+	s := svc.(Service)
+	switch row {
+	case 0:
+		return s.CreateLogGroup(ctx, in.(*CreateLogGroupInput))
+	case 1:
+		return s.CreateLogStream(ctx, in.(*CreateLogStreamInput))
+	case 2:
+		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
+	case 3:
+		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
+	case 4:
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+	case 5:
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+	case 6:
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+	case 7:
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+	case 8:
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+	case 9:
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+	case 10:
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+	case 11:
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+	case 12:
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+	case 13:
+		return s.TagResource(ctx, in.(*TagResourceInput))
+	case 14:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 15:
+		return s.UntagResource(ctx, in.(*UntagResourceInput))
+	}
+	panic("no such row")
+}

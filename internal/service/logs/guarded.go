@@ -1,0 +1,84 @@
+package logs
+
+import (
+	"context"
+	"strings"
+
+	"github.com/obidos-cloud/obidos/internal/api/logsapi"
+	"github.com/obidos-cloud/obidos/internal/auth"
+	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// Resources implements call.Resourcer. AWS asks about a group as about all that is in it, log-group:NAME:log-stream:, so that
+// policies must end their resource with :*; only where tags are concerned it is the group alone.
+func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []string {
+	scope := aws.RequestOf(ctx).Scope
+	stream := func(group, name string) []string { return []string{streamARN(scope, group, name)} }
+	either := func(name, identifier aws.Opt[string]) []string {
+		if !name.Set && identifier.Set {
+			return stream(nameOf(identifier.V), "")
+		}
+		return stream(name.V, "")
+	}
+	itself := func(arn string) []string {
+		if _, ok := aws.ParseARN(arn); !ok {
+			arn = groupARN(scope, arn) // it is refused
+		}
+		return []string{arn}
+	}
+	switch in := in.(type) {
+	case *logsapi.CreateLogGroupInput:
+		return stream(in.LogGroupName, "")
+	case *logsapi.DeleteLogGroupInput:
+		return stream(in.LogGroupName, "")
+	case *logsapi.PutRetentionPolicyInput:
+		return stream(in.LogGroupName, "")
+	case *logsapi.DeleteRetentionPolicyInput:
+		return stream(in.LogGroupName, "")
+	case *logsapi.PutLogGroupDeletionProtectionInput:
+		return stream(nameOf(in.LogGroupIdentifier), "")
+	case *logsapi.TagLogGroupInput:
+		return stream(in.LogGroupName, "")
+	case *logsapi.UntagLogGroupInput:
+		return stream(in.LogGroupName, "")
+	case *logsapi.ListTagsLogGroupInput:
+		return stream(in.LogGroupName, "")
+	case *logsapi.TagResourceInput:
+		return itself(in.ResourceArn)
+	case *logsapi.UntagResourceInput:
+		return itself(in.ResourceArn)
+	case *logsapi.ListTagsForResourceInput:
+		return itself(in.ResourceArn)
+	case *logsapi.CreateLogStreamInput:
+		return stream(in.LogGroupName, in.LogStreamName)
+	case *logsapi.DeleteLogStreamInput:
+		return stream(in.LogGroupName, in.LogStreamName)
+	case *logsapi.DescribeLogStreamsInput:
+		return either(in.LogGroupName, in.LogGroupIdentifier)
+	case *logsapi.DescribeLogGroupsInput, *logsapi.ListLogGroupsInput:
+		return stream("", "")
+	}
+	return nil
+}
+
+// nameOf is the name of the group that an identifier says, or what it says where that is none.
+func nameOf(identifier string) string {
+	if _, name, ok := parseGroupARN(identifier); ok {
+		return name
+	}
+	return identifier
+}
+
+// Hold implements auth.Holder: a group's tags, for itself and for what is in it.
+func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
+	a, name, ok := parseGroupARN(arn)
+	if !ok || strings.HasPrefix(name, "*") {
+		return auth.Held{}, nil
+	}
+	return store.View(within(ctx, a.Scope()), s.space, func(tx *store.Tx) (auth.Held, error) {
+		g, _ := s.tables.groups.Get(tx, name)
+		return auth.Held{Tags: g.Tags}, nil
+	})
+}

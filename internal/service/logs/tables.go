@@ -1,0 +1,116 @@
+package logs
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/obidos-cloud/obidos/internal/store"
+)
+
+// tables are all records of the service. Those of streams and events are global, and begin with the group's number, which is
+// unique over all accounts and regions: so a group is deleted by a few ranges.
+type tables struct {
+	numbers store.Table[uint64]       // () → the last number given to a group; group → the last given to a stream of it
+	groups  store.Table[groupRecord]  // name → the group
+	streams store.Table[streamRecord] // group, name → the stream
+	sizes   store.Table[int64]        // group, shard → bytes of events; sharded so that streams seldom meet
+}
+
+func newTables(s store.Space) tables {
+	return tables{
+		numbers: store.NewTable[uint64](s, 1, "number", store.Global),
+		groups:  store.NewTable[groupRecord](s, 2, "group"),
+		streams: store.NewTable[streamRecord](s, 3, "stream", store.Global),
+		sizes:   store.NewTable[int64](s, 4, "size", store.Global),
+	}
+}
+
+// number gives the next number: of groups, or of the streams of a group.
+func (t *tables) number(tx *store.Tx, key ...any) uint64 {
+	n, _ := t.numbers.Get(tx, key...)
+	t.numbers.Set(tx, n+1, key...)
+	return n + 1
+}
+
+// deleteGroup removes all that a group's number leads to.
+func (t *tables) deleteGroup(tx *store.Tx, group uint64) {
+	t.numbers.DeleteAll(tx, group)
+	t.streams.DeleteAll(tx, group)
+	t.sizes.DeleteAll(tx, group)
+}
+
+// shards is into how many rows the size of a group is split.
+const shards = 16
+
+// size is the bytes of events in a group, with 26 for each event, as AWS counts.
+func (t *tables) size(tx *store.Tx, group uint64) (n int64) {
+	for _, part := range t.sizes.Scan(tx, store.ScanOptions{}, group) {
+		n += part
+	}
+	return max(n, 0)
+}
+
+// grow adds to the size of the group that a stream is in.
+func (t *tables) grow(tx *store.Tx, group, stream uint64, by int64) {
+	n, _ := t.sizes.Get(tx, group, stream%shards)
+	t.sizes.Set(tx, n+by, group, stream%shards)
+}
+
+// groupRecord is a log group.
+type groupRecord struct {
+	store.Unknown
+	Number    uint64            `cbor:"1,keyasint"`
+	Created   int64             `cbor:"2,keyasint"` // milliseconds
+	Class     string            `cbor:"3,keyasint"`
+	Retention int32             `cbor:"4,keyasint,omitempty"` // days; 0 = for ever
+	Key       string            `cbor:"5,keyasint,omitempty"` // KMS
+	Protected bool              `cbor:"6,keyasint,omitempty"` // from being deleted
+	Tags      map[string]string `cbor:"7,keyasint,omitempty"`
+}
+
+// streamRecord is a log stream and its tail. It is written with every batch of events.
+type streamRecord struct {
+	number   uint64
+	created  int64  // milliseconds, as all times here
+	last     uint64 // number of the last event
+	first    int64  // time of the earliest event that was ever in it; 0 = none was
+	latest   int64  // time of the latest
+	ingested int64  // when the last batch came
+	bytes    int64  // of events, with 26 for each
+	span     int64  // what the times of a chunk differ by, at most
+	merged   uint64 // events up to this one are in chunks that are not merged any more
+	small    uint64 // chunks behind those
+}
+
+var errStream = errors.New("logs: a stream's record is damaged")
+
+func (r *streamRecord) AppendRecord(dst []byte) []byte {
+	dst = append(dst, 1)
+	for _, v := range [...]uint64{
+		r.number, uint64(r.created), r.last, uint64(r.first), uint64(r.latest), uint64(r.ingested), uint64(r.bytes),
+		uint64(r.span), r.merged, r.small,
+	} {
+		dst = binary.AppendUvarint(dst, v)
+	}
+	return dst
+}
+
+func (r *streamRecord) ParseRecord(src []byte) error {
+	if len(src) == 0 || src[0] != 1 {
+		return errStream
+	}
+	var v [10]uint64
+	src = src[1:]
+	for i := range v {
+		n := 0
+		if v[i], n = binary.Uvarint(src); n <= 0 {
+			return errStream
+		}
+		src = src[n:]
+	}
+	*r = streamRecord{
+		number: v[0], created: int64(v[1]), last: v[2], first: int64(v[3]), latest: int64(v[4]), ingested: int64(v[5]),
+		bytes: int64(v[6]), span: int64(v[7]), merged: v[8], small: v[9],
+	}
+	return nil
+}
