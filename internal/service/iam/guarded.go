@@ -40,8 +40,8 @@ func (s *Service) Resources(ctx context.Context, op *model.Operation, in any) []
 	return whole
 }
 
-// found is the ARN of what operations find by arn, where that is something with a name: they look at the name alone, and letters of
-// either case are the same in it.
+// found is the ARN of what operations find by arn. They look at no region; of what has a name at no path either, and letters of either
+// case are the same to them.
 func (s *Service) found(tx *store.Tx, h home, arn string) string {
 	a, _ := aws.ParseARN(arn)
 	what, path, _ := strings.Cut(a.Resource, "/")
@@ -56,7 +56,7 @@ func (s *Service) found(tx *store.Tx, h home, arn string) string {
 			return h.arnOf(k, n)
 		}
 	}
-	return arn
+	return h.arn(a.Resource)
 }
 
 // renamed adds what a thing is to be called from now on: who may not make one of that name and path may not move one there.

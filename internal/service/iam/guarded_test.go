@@ -88,6 +88,7 @@ func TestWhatACallIsAbout(t *testing.T) {
 		{"root", "ListUsers", &iamapi.ListUsersInput{}, ""},
 		{"root", "CreatePolicyVersion", &iamapi.CreatePolicyVersionInput{PolicyArn: own + "policy/team/BOUND"}, own + "policy/team/Bound"},
 		{"root", "CreatePolicyVersion", &iamapi.CreatePolicyVersionInput{PolicyArn: "arn:aws:iam::aws:policy/A"}, "arn:aws:iam::aws:policy/A"},
+		{"root", "DeleteOpenIDConnectProvider", &iamapi.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: "arn:aws:iam:x:111122223333:oidc-provider/example.com"}, own + "oidc-provider/example.com"},
 		{"root", "SimulatePrincipalPolicy", &iamapi.SimulatePrincipalPolicyInput{PolicySourceArn: own + "user/other/ann"}, own + "user/team/Ann"},
 		{"root", "UpdateUser", &iamapi.UpdateUserInput{UserName: "ann", NewUserName: aws.Some("Zoe"), NewPath: aws.Some("/x/")}, own + "user/team/Ann " + own + "user/x/Zoe"},
 		{"root", "UpdateUser", &iamapi.UpdateUserInput{UserName: "ann"}, own + "user/team/Ann"},
