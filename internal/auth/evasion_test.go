@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -26,6 +27,9 @@ func TestGuardIsNotEvaded(t *testing.T) {
 		"arn:aws:sqs:us-east-1:111111111111:tagged": {Tags: map[string]string{"Team": "b"}},
 		"arn:aws:sqs:us-east-1:111111111111:by-id":  {Policy: `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"AIDAALICEALICEALICE1"},"Action":"sqs:*","Resource":"*"}]}`},
 	}
+	held["arn:aws:iam::111111111111:user/ann"] = auth.Held{Keys: map[string]string{"iam:permissionsboundary": "arn:aws:iam::111111111111:policy/Bound"}}
+	user.Policies = append(user.Policies, source(t, statement("Deny", "iam:*", "*", `,"Condition":{"ArnEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111111111111:policy/Bound"}}`)))
+	attach := iamapi.API().Operation("AttachUserPolicy")
 	move, send, create := sqsapi.API().Operation("StartMessageMoveTask"), sqsapi.API().Operation("SendMessage"), sqsapi.API().Operation("CreateQueue")
 	for name, c := range map[string]struct {
 		call auth.Call
@@ -35,6 +39,8 @@ func TestGuardIsNotEvaded(t *testing.T) {
 		"as if in another partition":     {auth.Call{Operation: move, Input: &sqsapi.StartMessageMoveTaskInput{SourceArn: strings.Replace(queue, "aws", "aws-cn", 1)}}, "is not authorized"},
 		"by the principal's unique id":   {auth.Call{Operation: send, Resources: []string{"arn:aws:sqs:us-east-1:111111111111:by-id"}}, "explicit deny in a resource-based policy"},
 		"by a tag, as another action":    {auth.Call{Operation: create, Input: &sqsapi.CreateQueueInput{QueueName: "tagged", Tags: map[string]string{"a": "b"}}}, "perform: sqs:tagqueue"},
+		"by what binds it":               {auth.Call{Operation: attach, Resources: []string{"arn:aws:iam::111111111111:user/ann"}}, "explicit deny"},
+		"another, whom nothing binds":    {auth.Call{Operation: attach, Resources: []string{"arn:aws:iam::111111111111:user/bob"}}, ""},
 		"another queue, without the tag": {auth.Call{Operation: create, Input: &sqsapi.CreateQueueInput{QueueName: "another", Tags: map[string]string{"a": "b"}}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

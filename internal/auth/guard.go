@@ -37,6 +37,7 @@ type Namer interface {
 type Held struct {
 	Policy string            // a JSON document; empty where it has none
 	Tags   map[string]string // not to be changed
+	Keys   map[string]string // condition keys that the input of a call does not fill, by their names in lower case; not to be changed
 }
 
 // GuardOptions are what a Guard decides by.

@@ -27,7 +27,7 @@ func (x *question) Key(name string) policy.Value {
 	one, many, ok := x.action.Value(x.call.Input, name)
 	switch {
 	case !ok:
-		return policy.Value{}
+		return some(x.held.Keys[name])
 	case many != nil:
 		return policy.Many(many)
 	}

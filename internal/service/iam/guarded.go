@@ -171,7 +171,7 @@ func (s *Service) called(tx *store.Tx, h home, k kind, name string) (n named, ok
 	return r.named, ok
 }
 
-// Hold implements auth.Holder: the tags of what has a name. IAM's own resources have no policies that IAM asks: a role's trust policy is
+// Hold implements auth.Holder: the tags of what has a name, and the permissions boundary that it has already. IAM's own resources have no policies that IAM asks: a role's trust policy is
 // STS's question.
 func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
 	a, ok := aws.ParseARN(arn)
@@ -187,6 +187,17 @@ func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
 				n, _ := s.called(tx, homeIn(a.Account, a.Partition), k, name)
 				for _, t := range n.Tags {
 					tags = append(tags, form.Tag(t))
+				}
+			}
+		}
+		for _, k := range []kind{aUser, aRole} {
+			if k.traits().arn != what {
+				continue
+			}
+			h := homeIn(a.Account, a.Partition)
+			if e, err := s.entity(tx, h, k, name); err == nil && e.Boundary != "" {
+				if m, ok := s.policyBy(tx, h, e.Boundary); ok {
+					held.Keys = map[string]string{"iam:permissionsboundary": m.arn(h)}
 				}
 			}
 		}

@@ -118,6 +118,12 @@ func TestWhatACallIsAbout(t *testing.T) {
 			t.Errorf("%s: %+v, %v", arn, held, err)
 		}
 	}
+	if _, err := s.PutUserPermissionsBoundary(root, &iamapi.PutUserPermissionsBoundaryInput{UserName: "ann", PermissionsBoundary: own + "policy/team/Bound"}); err != nil {
+		t.Fatal(err)
+	}
+	if held, err := s.Hold(root, own+"user/team/Ann"); err != nil || held.Keys["iam:permissionsboundary"] != own+"policy/team/Bound" {
+		t.Errorf("she is bound by %+v, %v", held, err)
+	}
 	for _, arn := range []string{own + "user/nobody", own + "saml-provider/none", own + "server-certificate/none", "arn:aws:sqs:eu-west-1:111122223333:q", "*"} {
 		for arn, want := range map[string]string{"role/R": "role/team/r", "role/none": "role/none", "server-certificate/none": "server-certificate/none", "mfa/x": "mfa/x"} {
 			if got := s.Named(root, own+arn); got != own+want {
