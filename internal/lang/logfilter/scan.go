@@ -1,6 +1,7 @@
 package logfilter
 
 import (
+	"math/bits"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -50,7 +51,7 @@ func (s *scan) document(root *node) bool {
 }
 
 func (s *scan) blank() {
-	for s.at < len(s.text) && isBlank(s.text[s.at]) {
+	for s.at < len(s.text) && s.text[s.at] <= ' ' && isBlank(s.text[s.at]) {
 		s.at++
 	}
 }
@@ -71,6 +72,9 @@ func (s *scan) value(p places, depth int) bool {
 	if s.at == len(s.text) || depth > maxDepth {
 		return false
 	}
+	if p.n == 0 {
+		return s.pass(depth)
+	}
 	switch c := s.text[s.at]; c {
 	case '{':
 		s.at++
@@ -83,7 +87,7 @@ func (s *scan) value(p places, depth int) bool {
 	case '"':
 		from := s.at + 1
 		escaped, ok := s.str()
-		if ok && p.n > 0 {
+		if ok {
 			s.leaves(p, exists)
 			s.compare(p, s.text[from:s.at-1], escaped, false)
 		}
@@ -99,11 +103,60 @@ func (s *scan) value(p places, depth int) bool {
 	if !s.number() {
 		return false
 	}
-	if p.n > 0 {
-		s.leaves(p, exists)
-		s.compare(p, s.text[from:s.at], false, true)
-	}
+	s.leaves(p, exists)
+	s.compare(p, s.text[from:s.at], false, true)
 	return true
+}
+
+// pass reads a value that nobody asks for, at the first byte of which the scan stands.
+func (s *scan) pass(depth int) bool {
+	switch s.text[s.at] {
+	case '{':
+		s.at++
+		if s.sign('}') {
+			return true
+		}
+		for {
+			if s.blank(); s.at == len(s.text) || s.text[s.at] != '"' {
+				return false
+			}
+			if _, ok := s.str(); !ok || !s.sign(':') || !s.value(places{}, depth+1) {
+				return false
+			}
+			if s.sign('}') {
+				return true
+			}
+			if !s.sign(',') {
+				return false
+			}
+		}
+	case '[':
+		s.at++
+		if s.sign(']') {
+			return true
+		}
+		for {
+			if !s.value(places{}, depth+1) {
+				return false
+			}
+			if s.sign(']') {
+				return true
+			}
+			if !s.sign(',') {
+				return false
+			}
+		}
+	case '"':
+		_, ok := s.str()
+		return ok
+	case 't':
+		return s.constant(places{}, "true", isTrue)
+	case 'f':
+		return s.constant(places{}, "false", isFalse)
+	case 'n':
+		return s.constant(places{}, "null", isNull)
+	}
+	return s.number()
 }
 
 // leaves notes the conditions at p that op fulfils.
@@ -203,21 +256,25 @@ func (s *scan) object(p places, depth int) bool {
 				}
 			}
 		}
-		was := s.facts
-		if !s.value(to, depth) {
-			return false
+		if every == (facts{}) {
+			if !s.value(to, depth) {
+				return false
+			}
+		} else {
+			was := s.facts
+			if !s.value(to, depth) {
+				return false
+			}
+			if added, any := s.facts.added(every, was); any && s.repeated(name, escaped, from, &again) {
+				s.facts = s.facts.without(added, facts{})
+			}
 		}
-		if added, any := s.facts.added(every, was); any && s.repeated(name, escaped, from, &again) {
-			s.facts = s.facts.without(added, facts{})
-		}
-		s.blank()
 		if s.sign('}') {
 			return true
 		}
 		if !s.sign(',') {
 			return false
 		}
-		s.blank()
 	}
 }
 
@@ -304,11 +361,20 @@ func (s *scan) array(p places, depth int) bool {
 func (s *scan) str() (escaped, ok bool) {
 	text := s.text
 	for i := s.at + 1; i < len(text); i++ {
+		for i+8 <= len(text) { // eight bytes at once, up to the first that is not only itself
+			n := plain(text[i : i+8])
+			if i += n; n < 8 {
+				break
+			}
+		}
+		if i == len(text) {
+			return false, false
+		}
 		switch c := text[i]; {
 		case c == '"':
 			s.at = i + 1
 			return escaped, true
-		case c < 0x20:
+		case c < ' ':
 			return false, false
 		case c == '\\':
 			escaped = true
@@ -328,6 +394,16 @@ func (s *scan) str() (escaped, ok bool) {
 		}
 	}
 	return false, false
+}
+
+// plain is how many of the first of eight bytes are no quotation mark, no backslash and no control character.
+func plain(b string) int {
+	_ = b[7]
+	v := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, slash := v^ones*'"', v^ones*'\\'
+	// A byte below n has its top bit set by the subtraction and not before; the lowest such byte is always right.
+	return bits.TrailingZeros64(((quote-ones)&^quote|(slash-ones)&^slash|(v-ones*' ')&^v)&tops) / 8
 }
 
 func (s *scan) number() bool {
