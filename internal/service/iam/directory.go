@@ -163,10 +163,12 @@ func (d *Directory) userIdentity(tx *store.Tx, h home, name string) (*auth.Ident
 	return i, err
 }
 
-// permitPassword adds what an account's password policy lets its users do.
+// ownPassword is what an account's password policy lets its users do: the former they do to themselves alone.
+const ownPassword = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:ChangePassword","iam:GetAccountPasswordPolicy"],"Resource":"*"}}`
+
+// permitPassword adds ownPassword.
 func (d *Directory) permitPassword(i *auth.Identity) error {
-	compiled, err := d.compiled.Read(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ChangePassword","Resource":"` + i.ARN +
-		`"},{"Effect":"Allow","Action":"iam:GetAccountPasswordPolicy","Resource":"*"}]}`)
+	compiled, err := d.compiled.Read(ownPassword)
 	i.Policies = append(i.Policies, policy.Source{Name: "PasswordPolicy", Type: "user", Policy: compiled})
 	return err
 }

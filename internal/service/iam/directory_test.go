@@ -301,3 +301,22 @@ func TestAllOfAWSsPoliciesCompile(t *testing.T) {
 		}
 	}
 }
+
+// A path may have nearly any character in it, and says nothing of what its user may do.
+func TestPathIsNoPolicy(t *testing.T) {
+	t.Parallel()
+	n, ctx := newNodes(t), t.Context()
+	do := must(t)
+	do(n.UpdateAccountPasswordPolicy(ctx, &iamapi.UpdateAccountPasswordPolicyInput{AllowUsersToChangePassword: aws.Some(true)}))
+	const path = `/"},{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Allow","Action":"iam:X","Resource":"/`
+	do(n.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "mallory", Path: aws.Some(path)}))
+	i := n.identity("arn:aws:iam::" + number + ":user" + path + "mallory")
+	if i == nil {
+		t.Fatal("she is not there")
+	}
+	for _, p := range i.Policies {
+		if p.Policy.Allows("sqs:DeleteQueue") {
+			t.Errorf("%s allows all", p.Name)
+		}
+	}
+}
