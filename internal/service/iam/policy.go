@@ -64,16 +64,15 @@ func (s *Service) policyOf(tx *store.Tx, h home, arn string) (p managedPolicy, o
 		return p, false, form.Invalid("ARN %s is not valid.", arn)
 	}
 	path = "/" + path
-	if a.Account == "aws" {
-		p, ok := s.policyBy(tx, h, byAWS+path)
-		return p, ok, nil
-	}
-	name := path[strings.LastIndexByte(path, '/')+1:]
-	if a.Account != h.account {
+	switch a.Account {
+	case "aws":
+		p, ok = s.policyBy(tx, h, byAWS+path)
+	case h.account:
+		p, ok = s.policyBy(tx, h, s.id(tx, h, aPolicy, path[strings.LastIndexByte(path, '/')+1:]))
+	default:
 		return p, false, nil
 	}
-	p, ok = s.policyBy(tx, h, s.id(tx, h, aPolicy, name))
-	return p, ok && p.own.Path+name == path, nil
+	return p, ok && p.arn(h) == arn, nil // no other ARN is its: policies deny by ARN
 }
 
 // policyBy is the managed policy that our tables refer to so.

@@ -42,21 +42,33 @@ func (s *Service) trust(tx *store.Tx, h home, r *roleRecord, document string) er
 
 // trustOf is the trust policy of a role as it is meant now.
 func (s *Service) trustOf(tx *store.Tx, h home, r *roleRecord) string {
-	text := r.Trust
-	for _, t := range r.Trusted {
-		a, _ := aws.ParseARN(t.ARN)
-		k := aUser
-		if strings.HasPrefix(t.ID, roleID) {
-			k = aRole
+	if len(r.Trusted) == 0 {
+		return r.Trust
+	}
+	text, err := policy.ReplacePrincipals(r.Trust, func(n policy.PrincipalName) string {
+		for _, t := range r.Trusted {
+			if n.Type == "AWS" && n.Value == t.ARN {
+				return s.calledNow(tx, h, t)
+			}
 		}
-		now := t.ID
-		if n, ok := s.namedBy(tx, h, k, t.ID); ok {
-			now = homeIn(h.account, a.Partition).arnOf(k, n)
-		}
-		if now != t.ARN {
-			text = strings.ReplaceAll(text, `"`+t.ARN+`"`, `"`+now+`"`)
-			text = strings.ReplaceAll(text, `"`+strings.ReplaceAll(t.ARN, "/", `\/`)+`"`, `"`+now+`"`) // as some write JSON
-		}
+		return n.Value
+	})
+	if err != nil {
+		return r.Trust // which is no policy, and lets nobody in
 	}
 	return text
+}
+
+// calledNow is how a trusted user or role is called now: by its unique id where it is deleted.
+func (s *Service) calledNow(tx *store.Tx, h home, t trusted) string {
+	k := aUser
+	if strings.HasPrefix(t.ID, roleID) {
+		k = aRole
+	}
+	n, ok := s.namedBy(tx, h, k, t.ID)
+	if !ok {
+		return t.ID
+	}
+	a, _ := aws.ParseARN(t.ARN)
+	return homeIn(h.account, a.Partition).arnOf(k, n)
 }
