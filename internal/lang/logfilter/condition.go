@@ -145,7 +145,7 @@ func whole(s string) (digits string, negative, ok bool) {
 		s = s[1:]
 	}
 	s = strings.TrimLeft(s, "0")
-	return s, negative, strings.IndexAny(s, ".eE") < 0
+	return s, negative, !strings.ContainsAny(s, ".eE")
 }
 
 // isNumber reports whether s is a number as patterns write it: an integer or a decimal, with a sign and an exponent or not.

@@ -91,7 +91,7 @@ func newField(parts []token) (field, error) {
 	return f, err
 }
 
-func isName(s string) bool { return strings.IndexAny(s, "*.+") < 0 && s[0] != '-' }
+func isName(s string) bool { return !strings.ContainsAny(s, "*.+") && s[0] != '-' }
 
 func (f *field) match(s string) bool { return !f.tested || f.holds(&f.tree, s) }
 
