@@ -122,25 +122,40 @@ func (a *arranger) identity(r *row) (key []byte, whole bool) {
 	return a.buf, true
 }
 
-// copy makes a row independent of the events, whose strings end.
+// copy makes a row independent of the events, whose strings end. All of them go into one piece of memory.
 func (a *arranger) copy(k *kept, r *row) error {
-	k.size = 160 + 32*len(r.slots) + len(k.key)
-	if r.event != nil {
-		e := r.event
-		k.event.Message, k.event.Stream = strings.Clone(e.Message), strings.Clone(e.Stream)
-		k.event.Group, k.event.Ptr = strings.Clone(e.Group), strings.Clone(e.Ptr)
-		k.size += len(e.Message) + len(e.Stream) + len(e.Group) + len(e.Ptr)
+	n := 0
+	each := func(f func(*string)) {
+		if r.event != nil {
+			f(&k.event.Message)
+			f(&k.event.Stream)
+			f(&k.event.Group)
+			f(&k.event.Ptr)
+		}
 		if a.run.program.unmask {
-			k.raw = strings.Clone(r.raw)
-			k.size += len(k.raw)
+			f(&k.raw)
+		}
+		for i := range k.slots {
+			f(&k.slots[i].str)
 		}
 	}
-	k.slots = slices.Clone(r.slots)
-	for i := range k.slots {
-		k.slots[i].str = strings.Clone(k.slots[i].str)
-		k.size += len(k.slots[i].str)
+	k.raw, k.slots = r.raw, slices.Clone(r.slots)
+	each(func(s *string) { n += len(*s) })
+	k.size = 160 + 32*len(r.slots) + len(k.key) + n
+	if err := a.run.keep(k.size); err != nil {
+		return err
 	}
-	return a.run.keep(k.size)
+	var b strings.Builder
+	b.Grow(n)
+	each(func(s *string) {
+		from := b.Len()
+		b.WriteString(*s)
+		*s = b.String()[from:]
+	})
+	if !a.run.program.unmask {
+		k.raw = ""
+	}
+	return nil
 }
 
 // prune sorts the rows and throws away those that cannot be in the answer.

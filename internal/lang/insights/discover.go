@@ -51,13 +51,9 @@ func discover(message, name string) value {
 	return value{}
 }
 
-// isLambda tells whether a field is one that AWS discovers in the logs of Lambda functions.
-func isLambda(name string) bool {
-	switch name {
-	case "@requestId", "@type", "@duration", "@billedDuration", "@initDuration", "@memorySize", "@maxMemoryUsed", "@xrayTraceId", "@xraySegmentId":
-		return true
-	}
-	return false
+// lambdaNames are the fields that AWS discovers in the logs of Lambda functions.
+func lambdaNames() []string {
+	return []string{"@requestId", "@type", "@duration", "@billedDuration", "@initDuration", "@memorySize", "@maxMemoryUsed", "@xrayTraceId", "@xraySegmentId"}
 }
 
 // ofLambda finds a field in a line that Lambda, or a runtime's logger, wrote.

@@ -2,6 +2,7 @@ package insights
 
 import (
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -137,7 +138,7 @@ func (c *compiler) field(n *node) (eval, error) {
 		return func(r *row) value { return textOf(r.event.Ptr) }, nil
 	}
 	name := n.name
-	if isLambda(name) {
+	if slices.Contains(lambdaNames(), name) {
 		return func(r *row) value { return ofLambda(r.event, name) }, nil
 	}
 	if strings.HasPrefix(name, "@@") { // shown with one more than the message has

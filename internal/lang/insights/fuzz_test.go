@@ -24,6 +24,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(query, "REPORT RequestId: 6af98cbb a=1, aBc [x] 12:30:45.1 10.0.0.1\n")
 	}
 	f.Fuzz(func(t *testing.T, query, message string) {
+		insights.Fields(insights.Event{Message: message})
 		q, err := insights.Parse(query)
 		if err != nil {
 			var e *insights.Error

@@ -92,7 +92,7 @@ func Parse(text string) (*Query, error) {
 func (q *Query) With(o Options) *Query { return &Query{program: q.program, options: o} }
 
 // Terms are texts that the message of every event contains that the query can match: events without one need not be read. They
-// count as scanned though, so whoever skips them adds them to the statistics.
+// count as scanned though, so whoever skips them adds them to the statistics. With a Mask it is the masked message that has them.
 func (q *Query) Terms() []string { return q.program.terms }
 
 // Unmasks tells whether the query asks to see what data protection masks, which needs the permission logs:Unmask.

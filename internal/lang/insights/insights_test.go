@@ -304,6 +304,32 @@ func TestDiscovered(t *testing.T) {
 	}
 }
 
+func TestFieldsOfAnEvent(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		`{"a": {"b": [1, "x\u0041", {"c": true}], "": null}, "@t": "at", "e": [], "n": 1.50}`: "a.b.0=1 a.b.1=xA a.b.2.c=1 @@t=at n=1.50",
+		"plain":       "",
+		`{"a": 1`:     "",
+		`{"a": 1, ]}`: "a=1",
+		"2 123456789010 eni-1235b8ca 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK": "version=2 accountId=123456789010 interfaceId=eni-1235b8ca srcAddr=172.31.16.139 dstAddr=172.31.16.21 " +
+			"srcPort=20641 dstPort=22 protocol=6 packets=20 bytes=4249 startTime=1418530010 endTime=1418530070 action=ACCEPT logStatus=OK",
+		"END RequestId: 6af98cbb": "@requestId=6af98cbb @type=END",
+	} {
+		e := insights.Event{Time: noon, Ingested: noon + 1, Message: message, Stream: "s", Group: "1:g", Ptr: "p"}
+		fields := insights.Fields(e)
+		var got []string
+		for _, f := range fields[6:] {
+			got = append(got, f.Name+"="+f.Value)
+		}
+		if strings.Join(got, " ") != want || fields[1].Value != "2023-11-14 22:13:20.000" || fields[5].Value != message {
+			t.Errorf("%s: %s, want %s", message, fields, want)
+		}
+	}
+	if n := len(insights.Fields(insights.Event{Message: `{"a": [` + strings.Repeat("1,", 500) + `1]}`})); n != insights.MaxFields+6 {
+		t.Errorf("%d fields", n)
+	}
+}
+
 // many are events as fast as they come, whose strings do not last.
 func many(n int, message func(i int, into []byte) []byte) iter.Seq[insights.Event] {
 	return func(yield func(insights.Event) bool) {

@@ -16,6 +16,7 @@ type trie struct {
 	index int // of an array, -1 when key is no number
 	leaf  int // the number of the field that ends here, -1
 	next  []*trie
+	deep  bool // names go on below next
 }
 
 func newTrie(key string) *trie {
@@ -27,12 +28,15 @@ func newTrie(key string) *trie {
 }
 
 func (t *trie) add(name string, leaf int) {
+	t.deep = t.deep || strings.Contains(name, ".")
 	for part := range strings.SplitSeq(name, ".") {
 		n := t.child(part)
 		if n == nil {
 			n = newTrie(part)
 			t.next = append(t.next, n)
 		}
+		_, name, _ = strings.Cut(name, ".")
+		n.deep = n.deep || strings.Contains(name, ".")
 		t = n
 	}
 	t.leaf = leaf
@@ -58,7 +62,7 @@ func (t *trie) item(i int) *trie {
 
 // walk follows a key, which may have dots of its own.
 func (t *trie) walk(key string) *trie {
-	if n := t.child(key); n != nil {
+	if n := t.child(key); n != nil || !t.deep {
 		return n
 	}
 	for {
@@ -111,22 +115,35 @@ func (s *scanner) take(c byte) bool {
 
 // quoted reads a string, still escaped; the current byte is its opening quote.
 func (s *scanner) quoted() (raw string, escaped, ok bool) {
-	s.at++
-	start := s.at
-	for {
-		i := strings.IndexByte(s.text[s.at:], '"')
+	start := s.at + 1
+	if !s.pass() {
+		return "", false, false
+	}
+	raw = s.text[start : s.at-1]
+	return raw, strings.IndexByte(raw, '\\') >= 0, true
+}
+
+// pass goes behind a string.
+func (s *scanner) pass() bool {
+	start := s.at + 1
+	for from := start; ; {
+		i := strings.IndexByte(s.text[from:], '"')
 		if i < 0 {
-			return "", false, false
+			return false
 		}
-		s.at += i + 1
-		raw = s.text[start : s.at-1]
-		slashes := 0
-		for j := len(raw) - 1; j >= 0 && raw[j] == '\\'; j-- {
+		i += from
+		s.at = i + 1
+		if i == start || s.text[i-1] != '\\' {
+			return true
+		}
+		slashes := 1
+		for j := i - 2; j >= start && s.text[j] == '\\'; j-- {
 			slashes++
 		}
 		if slashes%2 == 0 {
-			return raw, slashes > 0 || strings.IndexByte(raw, '\\') >= 0, true
+			return true
 		}
+		from = i + 1
 	}
 }
 
@@ -146,14 +163,13 @@ func (s *scanner) skip() bool {
 	}
 	switch s.text[s.at] {
 	case '"':
-		_, _, ok := s.quoted()
-		return ok
+		return s.pass()
 	case '{', '[':
 		depth := 0
 		for s.at < len(s.text) {
 			switch s.text[s.at] {
 			case '"':
-				if _, _, ok := s.quoted(); !ok {
+				if !s.pass() {
 					return false
 				}
 				continue

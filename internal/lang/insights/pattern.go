@@ -68,6 +68,7 @@ type patterns struct {
 	total    int64
 	words    []string
 	gaps     []string
+	key      []byte
 }
 
 const variable = "\x00" // in front of a kind of token
@@ -104,29 +105,38 @@ func (p *patterns) split(s string) {
 
 // classify makes a token of a word that is bound to differ.
 func classify(w string) string {
-	digits := 0
+	digits, dots, colons, hyphens := 0, 0, 0, 0
 	for i := range len(w) {
-		if w[i] >= '0' && w[i] <= '9' {
+		switch c := w[i]; {
+		case c >= '0' && c <= '9':
 			digits++
+		case c == '.':
+			dots++
+		case c == ':':
+			colons++
+		case c == '-':
+			hyphens++
 		}
 	}
 	if digits == 0 {
 		return w
 	}
 	bare := strings.TrimRight(w, ".:!?")
-	if _, err := netip.ParseAddr(bare); err == nil {
-		return variable + "IP"
-	}
-	if _, err := netip.ParseAddrPort(bare); err == nil {
-		return variable + "IP"
+	if len(bare) <= 60 && (dots >= 3 || colons >= 2) { // an address that cannot be parsed costs memory
+		if _, err := netip.ParseAddr(bare); err == nil {
+			return variable + "IP"
+		}
+		if _, err := netip.ParseAddrPort(bare); err == nil {
+			return variable + "IP"
+		}
 	}
 	if len(bare) == 36 && bare[8] == '-' && bare[13] == '-' && bare[18] == '-' && bare[23] == '-' {
 		return variable + "UUID"
 	}
-	if len(bare) >= 8 && digits >= 4 && strings.Count(bare, ":") == 2 {
+	if len(bare) >= 8 && digits >= 4 && colons == 2 {
 		return variable + "Time"
 	}
-	if len(bare) >= 8 && len(bare) <= 10 && digits >= 6 && (strings.Count(bare, "-") == 2 || strings.Count(bare, "/") == 2) {
+	if len(bare) >= 8 && len(bare) <= 10 && digits >= 6 && (hyphens == 2 || strings.Count(bare, "/") == 2) {
 		return variable + "Date"
 	}
 	if _, ok := parseNumber(bare); ok {
@@ -146,8 +156,8 @@ func (p *patterns) push(r *row) error {
 	if len(p.words) > 0 {
 		first = p.words[0]
 	}
-	key := strconv.Itoa(len(p.words)) + " " + first
-	c := p.find(p.clusters[key])
+	p.key = append(append(strconv.AppendInt(p.key[:0], int64(len(p.words)), 10), ' '), first...)
+	c := p.find(p.clusters[string(p.key)])
 	if c == nil {
 		if p.count == maxPatterns {
 			return ErrMemory
@@ -160,9 +170,10 @@ func (p *patterns) push(r *row) error {
 		for i := range c.gaps {
 			c.gaps[i] = strings.Clone(c.gaps[i])
 		}
-		if err := p.run.keep(200 + len(line) + 32*len(c.words) + len(key)); err != nil {
+		if err := p.run.keep(200 + len(line) + 32*len(c.words) + len(p.key)); err != nil {
 			return err
 		}
+		key := string(p.key)
 		p.clusters[key] = append(p.clusters[key], c)
 	} else {
 		for i, w := range p.words {
@@ -187,10 +198,10 @@ func (p *patterns) find(among []*cluster) *cluster {
 	for _, c := range among {
 		same, wild := 0, 0
 		for i, w := range p.words {
-			switch {
-			case c.words[i] == w:
+			switch c.words[i] {
+			case w:
 				same++
-			case c.words[i] == variable+"Token":
+			case variable + "Token":
 				wild++
 			}
 		}
@@ -204,13 +215,11 @@ func (p *patterns) find(among []*cluster) *cluster {
 // severity is the level that a line names first.
 func severity(line string) string {
 	best, label := len(line), "None"
-	for _, level := range []struct{ name, label string }{
-		{"fatal", "Error"}, {"error", "Error"}, {"exception", "Error"}, {"critical", "Error"},
-		{"warn", "Warning"}, {"info", "Info"}, {"debug", "Debug"}, {"trace", "Debug"},
-	} {
-		head := line[:min(len(line), 1000)]
-		if i := strings.Index(strings.ToLower(head), level.name); i >= 0 && i < best {
-			best, label = i, level.label
+	head := strings.ToLower(line[:min(len(line), 1000)])
+	for _, l := range strings.Fields("fatal=Error error=Error exception=Error critical=Error warn=Warning info=Info debug=Debug trace=Debug") {
+		name, meaning, _ := strings.Cut(l, "=")
+		if i := strings.Index(head, name); i >= 0 && i < best {
+			best, label = i, meaning
 		}
 	}
 	return label
