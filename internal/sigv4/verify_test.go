@@ -263,6 +263,26 @@ func TestSignVerify(t *testing.T) {
 	}
 }
 
+// A URL that is handed on does what it was made for: its holder may not name another operation beside it.
+func TestPresignedOperationIsBound(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	key := sigv4.Credentials{AccessKey: "AKIA", Secret: "secret"}
+	r := httptest.NewRequest("GET", "http://localhost/?Action=ReceiveMessage", nil)
+	u := sigv4.Presign(r, key, "sqs", "us-east-1", now, time.Minute, sigv4.Hash(nil))
+	for target, want := range map[string]bool{"": true, "AmazonSQS.ListQueues": false} {
+		held := httptest.NewRequest("GET", u.String(), nil)
+		if target != "" {
+			held.Header.Set("X-Amz-Target", target)
+		}
+		var v sigv4.Verifier
+		err := v.Verify(held, sigv4.Read(held), sigv4.Secret{Key: key.Secret}, now, nil)
+		if (err == nil) != want {
+			t.Errorf("target %q: %v", target, err)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	now := suiteTime
 	sign := func(service string, at time.Time, change func(*http.Request)) *http.Request {
