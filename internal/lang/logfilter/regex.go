@@ -74,13 +74,20 @@ func translate(text string) (string, bool) {
 		case c == ']':
 			class = false
 			b.WriteByte(c)
-		case c == '{' && !class && strings.HasPrefix(text[i:], "{,"):
+		case c == '{' && !class && isAtMost(text[i:]):
 			b.WriteString("{0")
 		default:
 			b.WriteByte(c)
 		}
 	}
 	return b.String(), true
+}
+
+// isAtMost reports whether text begins with a repetition that has only an upper bound.
+func isAtMost(text string) bool {
+	digits, ok := strings.CutPrefix(text, "{,")
+	end := strings.TrimLeft(digits, "0123456789")
+	return ok && end != digits && strings.HasPrefix(end, "}")
 }
 
 func isHex(c byte) bool {

@@ -34,8 +34,16 @@ func slowPhrase(token string) string {
 	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(token[1 : len(token)-1])
 }
 
+// slowParts are what {, and an escaped blank are looked for outside of: escapes and classes.
+var slowParts = regexp.MustCompile(`\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{,[0-9]+\}`)
+
 func slowRegexp(token string) *regexp.Regexp {
-	return regexp.MustCompile(strings.NewReplacer("{,", "{0,", `\ `, " ").Replace(token[1 : len(token)-1]))
+	return regexp.MustCompile(slowParts.ReplaceAllStringFunc(token[1:len(token)-1], func(part string) string {
+		if strings.HasPrefix(part, "{,") {
+			return "{0" + part[1:]
+		}
+		return strings.ReplaceAll(part, `\ `, " ")
+	}))
 }
 
 func slowTerms(pattern, message string) bool {
