@@ -1,10 +1,14 @@
 package insights_test
 
 import (
+	"encoding/json"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/lang/insights"
 )
@@ -54,4 +58,85 @@ func FuzzQuery(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzFields: the fields of a message that is JSON are those that encoding/json finds, and a query for one finds the same.
+func FuzzFields(f *testing.F) {
+	for _, message := range []string{`{"a": {"b": [1, "x\u0041\"", {"c": true}], "": null}, "@t": "at", "e": [], "n": -1.50e3}`, ` {"a.b": 1, "c": {"d.e": "\\", "d": {"f": {}}}, "a": [[], [[2]]]} `} {
+		f.Add(message)
+	}
+	f.Fuzz(func(t *testing.T, message string) {
+		if !utf8.ValidString(message) || !json.Valid([]byte(message)) || !strings.HasPrefix(message, "{") || strings.Count(message, "{")+strings.Count(message, "[") > 60 || strings.Contains(message, `""`) {
+			return
+		}
+		d := json.NewDecoder(strings.NewReader(message))
+		d.UseNumber()
+		var want []insights.Field
+		flatten(d, "", &want)
+		want = want[:min(len(want), insights.MaxFields)]
+		fields := insights.Fields(insights.Event{Message: message})[6:]
+		if !slices.Equal(fields, want) {
+			t.Fatalf("%s, want %s", fields, want)
+		}
+		for _, field := range fields {
+			if strings.HasPrefix(field.Name, "@") || strings.ContainsAny(field.Name, "`") || field.Name == "" || len(field.Name) > 1000 || ambiguous(field.Name, fields) {
+				continue
+			}
+			q, err := insights.Parse("fields `" + field.Name + "`")
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := q.Run(t.Context(), lines(message))
+			if err != nil || result.Rows[0][0] != field {
+				t.Fatalf("%s: %v %v", field, result.Rows, err)
+			}
+		}
+	})
+}
+
+// ambiguous tells whether a name stands for two fields, or is part of another's.
+func ambiguous(name string, fields []insights.Field) bool {
+	n := 0
+	for _, f := range fields {
+		if f.Name == name || strings.HasPrefix(f.Name, name+".") || strings.HasPrefix(name, f.Name+".") {
+			n++
+		}
+	}
+	return n > 1 || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, "..")
+}
+
+func flatten(d *json.Decoder, name string, into *[]insights.Field) {
+	below := func(key string) string {
+		if name == "" {
+			return key
+		}
+		return name + "." + key
+	}
+	tok, _ := d.Token()
+	v := ""
+	switch tok := tok.(type) {
+	case json.Delim:
+		for i := 0; d.More(); i++ {
+			key := strconv.Itoa(i)
+			if tok == '{' {
+				k, _ := d.Token()
+				key = k.(string)
+			}
+			flatten(d, below(key), into)
+		}
+		d.Token()
+		return
+	case nil:
+		return
+	case bool:
+		v = map[bool]string{true: "1", false: "0"}[tok]
+	case string:
+		v = tok
+	case json.Number:
+		v = tok.String()
+	}
+	if strings.HasPrefix(name, "@") {
+		name = "@" + name
+	}
+	*into = append(*into, insights.Field{Name: name, Value: v})
 }

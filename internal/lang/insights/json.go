@@ -249,11 +249,13 @@ func (s *scanner) value(names *trie, depth int) bool {
 			v = truthOf(false)
 		case "null":
 		default:
-			n, ok := parseNumber(word)
-			if !ok {
+			if word == "" || word[0] != '-' && (word[0] < '0' || word[0] > '9') {
 				return false
 			}
-			v = value{kind: number, num: n, str: word}
+			v = textOf(word) // too long or too large for a number
+			if n, ok := parseNumber(word); ok {
+				v = value{kind: number, num: n, str: word}
+			}
 		}
 	}
 	if names.leaf >= 0 && v.kind != missing && s.out[names.leaf].kind == missing {
