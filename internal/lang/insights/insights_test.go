@@ -357,7 +357,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		result, err := q.With(insights.Options{Memory: 2 << 20}).Run(t.Context(), many(200_000, number))
+		result, err := q.With(insights.Options{Memory: 1 << 20}).Run(t.Context(), many(60_000, number))
 		if errors.Is(err, insights.ErrMemory) != fails || !fails && err != nil {
 			t.Errorf("%s: %v", query, err)
 		}
