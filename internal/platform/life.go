@@ -127,7 +127,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	// The services.
 	changes := resource.NewFeed(l.tasks)
 	queues := sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, URLs: sqs.URLShape(p.o.QueueURLs), Self: l.door, Changes: changes})
-	streams := logs.New(st.Space("logs"), logs.Options{Changes: changes})
+	streams := logs.New(st.Space("logs"), l.tasks, l.timers, logs.Options{Changes: changes})
 	l.door.Register(sqsapi.API(), queues)
 	l.door.Register(logsapi.API(), streams)
 

@@ -12,9 +12,12 @@ DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStr
 DeleteRetentionPolicy logs:DeleteRetentionPolicy log-group(LogGroupName=logGroupName)
 DescribeLogGroups logs:DescribeLogGroups
 DescribeLogStreams logs:DescribeLogStreams log-group(LogGroupName=logGroupName)
+FilterLogEvents logs:FilterLogEvents log-group(LogGroupName=logGroupName)
+GetLogEvents logs:GetLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 ListLogGroups logs:ListLogGroups
 ListTagsForResource logs:ListTagsForResource (=resourceArn)
 ListTagsLogGroup logs:ListTagsLogGroup log-group(LogGroupName=logGroupName)
+PutLogEvents logs:PutLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 PutLogGroupDeletionProtection logs:PutLogGroupDeletionProtection log-group(LogGroupName=logGroupIdentifier)
 PutRetentionPolicy logs:PutRetentionPolicy log-group(LogGroupName=logGroupName)
 TagLogGroup logs:TagLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags

@@ -20,9 +20,12 @@ type Service interface {
 	DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error)
 	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
 	DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error)
+	FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error)
+	GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error)
 	ListLogGroups(context.Context, *ListLogGroupsInput) (*ListLogGroupsOutput, error)
 	ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
 	ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error)
+	PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error)
 	PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error)
 	PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error)
 	TagLogGroup(context.Context, *TagLogGroupInput) (*TagLogGroupOutput, error)
@@ -69,6 +72,16 @@ func (Unimplemented) DescribeLogStreams(context.Context, *DescribeLogStreamsInpu
 	return nil, model.Unserved("logs", "DescribeLogStreams")
 }
 
+// FilterLogEvents is logs:FilterLogEvents.
+func (Unimplemented) FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error) {
+	return nil, model.Unserved("logs", "FilterLogEvents")
+}
+
+// GetLogEvents is logs:GetLogEvents.
+func (Unimplemented) GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error) {
+	return nil, model.Unserved("logs", "GetLogEvents")
+}
+
 // ListLogGroups is logs:ListLogGroups.
 func (Unimplemented) ListLogGroups(context.Context, *ListLogGroupsInput) (*ListLogGroupsOutput, error) {
 	return nil, model.Unserved("logs", "ListLogGroups")
@@ -82,6 +95,11 @@ func (Unimplemented) ListTagsForResource(context.Context, *ListTagsForResourceIn
 // ListTagsLogGroup is logs:ListTagsLogGroup.
 func (Unimplemented) ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error) {
 	return nil, model.Unserved("logs", "ListTagsLogGroup")
+}
+
+// PutLogEvents is logs:PutLogEvents.
+func (Unimplemented) PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error) {
+	return nil, model.Unserved("logs", "PutLogEvents")
 }
 
 // PutLogGroupDeletionProtection is logs:PutLogGroupDeletionProtection.
@@ -152,6 +170,16 @@ func (c Client) DescribeLogStreams(ctx context.Context, in *DescribeLogStreamsIn
 	return model.Do[DescribeLogStreamsOutput](ctx, c.Invoker, &API().Operations[45], in)
 }
 
+// FilterLogEvents is logs:FilterLogEvents.
+func (c Client) FilterLogEvents(ctx context.Context, in *FilterLogEventsInput) (*FilterLogEventsOutput, error) {
+	return model.Do[FilterLogEventsOutput](ctx, c.Invoker, &API().Operations[54], in)
+}
+
+// GetLogEvents is logs:GetLogEvents.
+func (c Client) GetLogEvents(ctx context.Context, in *GetLogEventsInput) (*GetLogEventsOutput, error) {
+	return model.Do[GetLogEventsOutput](ctx, c.Invoker, &API().Operations[62], in)
+}
+
 // ListLogGroups is logs:ListLogGroups.
 func (c Client) ListLogGroups(ctx context.Context, in *ListLogGroupsInput) (*ListLogGroupsOutput, error) {
 	return model.Do[ListLogGroupsOutput](ctx, c.Invoker, &API().Operations[77], in)
@@ -165,6 +193,11 @@ func (c Client) ListTagsForResource(ctx context.Context, in *ListTagsForResource
 // ListTagsLogGroup is logs:ListTagsLogGroup.
 func (c Client) ListTagsLogGroup(ctx context.Context, in *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error) {
 	return model.Do[ListTagsLogGroupOutput](ctx, c.Invoker, &API().Operations[83], in)
+}
+
+// PutLogEvents is logs:PutLogEvents.
+func (c Client) PutLogEvents(ctx context.Context, in *PutLogEventsInput) (*PutLogEventsOutput, error) {
+	return model.Do[PutLogEventsOutput](ctx, c.Invoker, &API().Operations[94], in)
 }
 
 // PutLogGroupDeletionProtection is logs:PutLogGroupDeletionProtection.
@@ -271,7 +304,6 @@ DescribeResourcePolicies
 DescribeSubscriptionFilters
 DisassociateKmsKey
 DisassociateSourceFromS3TableIntegration
-FilterLogEvents
 GetDataProtectionPolicy
 GetDelivery
 GetDeliveryDestination
@@ -279,7 +311,6 @@ GetDeliveryDestinationPolicy
 GetDeliverySource
 GetIntegration
 GetLogAnomalyDetector
-GetLogEvents
 GetLogFields
 GetLogGroupFields
 GetLogObject
@@ -308,7 +339,6 @@ PutDestination
 PutDestinationPolicy
 PutIndexPolicy
 PutIntegration
-PutLogEvents
 PutMetricFilter
 PutQueryDefinition
 PutResourcePolicy
@@ -337,9 +367,12 @@ var served = []model.Served{
 	{In: (*DeleteRetentionPolicyInput)(nil), Out: (*DeleteRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogStreamsInput)(nil), Out: (*DescribeLogStreamsOutput)(nil), Operation: model.Operation{Name: "DescribeLogStreams", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*FilterLogEventsInput)(nil), Out: (*FilterLogEventsOutput)(nil), Operation: model.Operation{Name: "FilterLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetLogEventsInput)(nil), Out: (*GetLogEventsOutput)(nil), Operation: model.Operation{Name: "GetLogEvents", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*ListLogGroupsInput)(nil), Out: (*ListLogGroupsOutput)(nil), Operation: model.Operation{Name: "ListLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*ListTagsForResourceInput)(nil), Out: (*ListTagsForResourceOutput)(nil), Operation: model.Operation{Name: "ListTagsForResource", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*ListTagsLogGroupInput)(nil), Out: (*ListTagsLogGroupOutput)(nil), Operation: model.Operation{Name: "ListTagsLogGroup", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutLogEventsInput)(nil), Out: (*PutLogEventsOutput)(nil), Operation: model.Operation{Name: "PutLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrDataAlreadyAcceptedException, ErrInvalidParameterException, ErrInvalidSequenceTokenException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrUnrecognizedClientException}}},
 	{In: (*PutLogGroupDeletionProtectionInput)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Operation: model.Operation{Name: "PutLogGroupDeletionProtection", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutRetentionPolicyInput)(nil), Out: (*PutRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "PutRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*TagLogGroupInput)(nil), Out: (*TagLogGroupOutput)(nil), Operation: model.Operation{Name: "TagLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException}}},
@@ -366,22 +399,28 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 6:
 		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 7:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 8:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 9:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 10:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 11:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 12:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
 	case 13:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
 	case 14:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
 	case 15:
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+	case 16:
+		return s.TagResource(ctx, in.(*TagResourceInput))
+	case 17:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 18:
 		return s.UntagResource(ctx, in.(*UntagResourceInput))
 	}
 	panic("no such row")

@@ -82,6 +82,63 @@ type DescribeLogStreamsOutput struct {
 	NextToken  aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
+type Entity struct {
+	KeyAttributes map[string]string `n:"keyAttributes" v:"min=2,max=4" v1:"min=1,max=512" vk:"min=1,max=32"`
+	Attributes    map[string]string `n:"attributes" v:"max=10" v1:"min=1,max=512" vk:"min=1,max=256"`
+}
+
+type FilterLogEventsInput struct {
+	LogGroupName        aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	LogGroupIdentifier  aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	LogStreamNames      []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=3"`
+	LogStreamNamePrefix aws.Opt[string] `n:"logStreamNamePrefix" v:"min=1,max=512,pat=3"`
+	StartTime           aws.Opt[int64]  `n:"startTime" v:"min=0"`
+	EndTime             aws.Opt[int64]  `n:"endTime" v:"min=0"`
+	FilterPattern       aws.Opt[string] `n:"filterPattern" v:"max=1024"`
+	NextToken           aws.Opt[string] `n:"nextToken" v:"min=1"`
+	Limit               aws.Opt[int32]  `n:"limit" v:"min=1,max=10000"`
+	StartFromHead       aws.Opt[bool]   `n:"startFromHead"`
+	Interleaved         aws.Opt[bool]   `n:"interleaved"`
+	Unmask              aws.Opt[bool]   `n:"unmask"`
+}
+
+type FilterLogEventsOutput struct {
+	Events             []FilteredLogEvent  `n:"events"`
+	SearchedLogStreams []SearchedLogStream `n:"searchedLogStreams"`
+	NextToken          aws.Opt[string]     `n:"nextToken" v:"min=1"`
+}
+
+type FilteredLogEvent struct {
+	LogStreamName aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=3"`
+	Timestamp     aws.Opt[int64]  `n:"timestamp" v:"min=0"`
+	Message       aws.Opt[string] `n:"message" v:"min=1"`
+	IngestionTime aws.Opt[int64]  `n:"ingestionTime" v:"min=0"`
+	EventId       aws.Opt[string] `n:"eventId"`
+}
+
+type GetLogEventsInput struct {
+	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	LogStreamName      string          `n:"logStreamName" v:"req,min=1,max=512,pat=3"`
+	StartTime          aws.Opt[int64]  `n:"startTime" v:"min=0"`
+	EndTime            aws.Opt[int64]  `n:"endTime" v:"min=0"`
+	NextToken          aws.Opt[string] `n:"nextToken" v:"min=1"`
+	Limit              aws.Opt[int32]  `n:"limit" v:"min=1,max=10000"`
+	StartFromHead      aws.Opt[bool]   `n:"startFromHead"`
+	Unmask             aws.Opt[bool]   `n:"unmask"`
+}
+
+type GetLogEventsOutput struct {
+	Events            []OutputLogEvent `n:"events"`
+	NextForwardToken  aws.Opt[string]  `n:"nextForwardToken" v:"min=1"`
+	NextBackwardToken aws.Opt[string]  `n:"nextBackwardToken" v:"min=1"`
+}
+
+type InputLogEvent struct {
+	Timestamp int64  `n:"timestamp" v:"req,min=0"`
+	Message   string `n:"message" v:"req,min=1"`
+}
+
 type InvalidSequenceTokenExceptionMembers struct {
 	ExpectedSequenceToken aws.Opt[string] `n:"expectedSequenceToken" v:"min=1"`
 }
@@ -157,6 +214,26 @@ type MalformedQueryExceptionMembers struct {
 	QueryCompileError *QueryCompileError `n:"queryCompileError"`
 }
 
+type OutputLogEvent struct {
+	Timestamp     aws.Opt[int64]  `n:"timestamp" v:"min=0"`
+	Message       aws.Opt[string] `n:"message" v:"min=1"`
+	IngestionTime aws.Opt[int64]  `n:"ingestionTime" v:"min=0"`
+}
+
+type PutLogEventsInput struct {
+	LogGroupName  string          `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
+	LogStreamName string          `n:"logStreamName" v:"req,min=1,max=512,pat=3"`
+	LogEvents     []InputLogEvent `n:"logEvents" v:"req,min=1,max=10000"`
+	SequenceToken aws.Opt[string] `n:"sequenceToken" v:"min=1"`
+	Entity        *Entity         `n:"entity"`
+}
+
+type PutLogEventsOutput struct {
+	NextSequenceToken     aws.Opt[string]        `n:"nextSequenceToken" v:"min=1"`
+	RejectedLogEventsInfo *RejectedLogEventsInfo `n:"rejectedLogEventsInfo"`
+	RejectedEntityInfo    *RejectedEntityInfo    `n:"rejectedEntityInfo"`
+}
+
 type PutLogGroupDeletionProtectionInput struct {
 	LogGroupIdentifier        string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
 	DeletionProtectionEnabled bool   `n:"deletionProtectionEnabled" v:"req"`
@@ -179,6 +256,21 @@ type QueryCompileError struct {
 type QueryCompileErrorLocation struct {
 	StartCharOffset aws.Opt[int32] `n:"startCharOffset"`
 	EndCharOffset   aws.Opt[int32] `n:"endCharOffset"`
+}
+
+type RejectedEntityInfo struct {
+	ErrorType EntityRejectionErrorType `n:"errorType" v:"req"`
+}
+
+type RejectedLogEventsInfo struct {
+	TooNewLogEventStartIndex aws.Opt[int32] `n:"tooNewLogEventStartIndex"`
+	TooOldLogEventEndIndex   aws.Opt[int32] `n:"tooOldLogEventEndIndex"`
+	ExpiredLogEventEndIndex  aws.Opt[int32] `n:"expiredLogEventEndIndex"`
+}
+
+type SearchedLogStream struct {
+	LogStreamName      aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=3"`
+	SearchedCompletely aws.Opt[bool]   `n:"searchedCompletely"`
 }
 
 type TagFilter struct {

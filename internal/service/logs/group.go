@@ -38,6 +38,9 @@ func (s *Service) change(ctx context.Context, name string, fn func(g *groupRecor
 			return struct{}{}, err
 		}
 		s.tables.groups.Set(tx, g, name)
+		if g.Retention != was.Retention {
+			s.retentionBecame(tx, name, &g)
+		}
 		s.groupBecame(ctx, tx, name, &was, &g)
 		return struct{}{}, nil
 	})
@@ -110,6 +113,7 @@ func (s *Service) DeleteLogGroup(ctx context.Context, in *logsapi.DeleteLogGroup
 		}
 		s.tables.groups.Delete(tx, in.LogGroupName)
 		s.tables.deleteGroup(tx, g.Number)
+		s.dues.Cancel(tx, dueKey(&g))
 		s.groupBecame(ctx, tx, in.LogGroupName, &g, nil)
 		return nil, nil
 	})

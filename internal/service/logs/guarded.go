@@ -55,6 +55,16 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 		return stream(in.LogGroupName, in.LogStreamName)
 	case *logsapi.DeleteLogStreamInput:
 		return stream(in.LogGroupName, in.LogStreamName)
+	case *logsapi.PutLogEventsInput:
+		return stream(in.LogGroupName, in.LogStreamName)
+	case *logsapi.GetLogEventsInput:
+		group := in.LogGroupName.V
+		if !in.LogGroupName.Set {
+			group = nameOf(in.LogGroupIdentifier.V)
+		}
+		return stream(group, in.LogStreamName)
+	case *logsapi.FilterLogEventsInput:
+		return either(in.LogGroupName, in.LogGroupIdentifier)
 	case *logsapi.DescribeLogStreamsInput:
 		return either(in.LogGroupName, in.LogGroupIdentifier)
 	case *logsapi.DescribeLogGroupsInput, *logsapi.ListLogGroupsInput:

@@ -6,9 +6,16 @@
 // its tail is: the number of its last event and the times of its first and last. Numbers are never given again, so that what a
 // deleted group or stream leaves behind belongs to nobody.
 //
+// Events stand in chunks, compressed, as they came: one chunk for each batch, which is written once, with a head in the group's
+// index by time and another in the stream's. Behind the writers a task merges the small chunks of a stream into larger ones. A
+// chunk that is not too small has a filter that tells which texts cannot be in it. No chunk reaches over more than a day, so
+// whoever wants what was at a time begins to look one day before it.
+//
 // # What it promises
 //
-//   - What is answered is durable, and holds for the next request on every node.
+//   - What is answered is durable, and holds for the next request on every node. Events are there once, in the order of their times,
+//     and those of the same time in the order in which they came.
+//   - Writers of different streams share commits and wait for each other no longer.
 //   - A group is deleted with all that is in it in one commit, however much that is.
 package logs
 
@@ -19,6 +26,8 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/store"
+	"github.com/obidos-cloud/obidos/internal/task"
+	"github.com/obidos-cloud/obidos/internal/timer"
 )
 
 // Options of the service.
@@ -33,6 +42,11 @@ type Service struct {
 
 	space  store.Space
 	tables tables
+	packer *packer
+	merges task.Queue[mergeTask]
+	clears task.Queue[clearTask]
+	sweeps task.Queue[sweepTask]
+	dues   timer.Set[sweepTask] // when something of a group expires
 	o      Options
 }
 
@@ -40,9 +54,14 @@ type rest struct{ logsapi.Unimplemented }
 
 var _ logsapi.Service = (*Service)(nil)
 
-// New is the service over space.
-func New(space store.Space, o Options) *Service {
-	return &Service{space: space, tables: newTables(space), o: o}
+// New is the service over space. What follows its commits is done through tasks and timers.
+func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options) *Service {
+	s := &Service{space: space, tables: newTables(space), packer: newPacker(), o: o}
+	s.merges = task.NewQueue(tasks, "logs.merge", s.merge, task.Options{Concurrency: 1})
+	s.clears = task.NewQueue(tasks, "logs.clear", s.clear, task.Options{Attempts: 1 << 20})
+	s.sweeps = task.NewQueue(tasks, "logs.sweep", s.sweep, task.Options{Attempts: 1 << 20})
+	s.dues = timer.NewSet(timers, "logs.expiry", s.sweepDue)
+	return s
 }
 
 func noGroup() *aws.Error {

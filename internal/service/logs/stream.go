@@ -11,6 +11,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/store"
+	"github.com/obidos-cloud/obidos/internal/task"
 )
 
 // stream is the record of a stream, and of the group it is in.
@@ -78,6 +79,11 @@ func (s *Service) DeleteLogStream(ctx context.Context, in *logsapi.DeleteLogStre
 		}
 		s.tables.streams.Delete(tx, g.Number, in.LogStreamName)
 		s.tables.grow(tx, g.Number, r.number, -r.bytes)
+		s.tables.chunks.DeleteAll(tx, g.Number, r.number)
+		s.tables.terms.DeleteAll(tx, g.Number, r.number)
+		if r.last > 0 {
+			s.clears.Add(tx, clearTask{g.Number, r.number}, task.Add{Target: streamKey(g.Number, r.number)})
+		}
 		s.streamBecame(ctx, tx, in.LogGroupName, in.LogStreamName, true, false)
 		return nil, nil
 	})

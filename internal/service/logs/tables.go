@@ -14,6 +14,11 @@ type tables struct {
 	groups  store.Table[groupRecord]  // name → the group
 	streams store.Table[streamRecord] // group, name → the stream
 	sizes   store.Table[int64]        // group, shard → bytes of events; sharded so that streams seldom meet
+
+	chunks store.Table[chunkRecord] // group, stream, lowest number → events; never changed
+	heads  store.Table[headRecord]  // group, time of the first, stream, lowest number → what there is to know of a chunk
+	lanes  store.Table[int64]       // group, stream, time of the first, lowest number → time of the last
+	terms  store.Table[termFilter]  // group, stream, lowest number → what texts are in a chunk
 }
 
 func newTables(s store.Space) tables {
@@ -22,6 +27,11 @@ func newTables(s store.Space) tables {
 		groups:  store.NewTable[groupRecord](s, 2, "group"),
 		streams: store.NewTable[streamRecord](s, 3, "stream", store.Global),
 		sizes:   store.NewTable[int64](s, 4, "size", store.Global),
+
+		chunks: store.NewTable[chunkRecord](s, 5, "chunk", store.Global),
+		heads:  store.NewTable[headRecord](s, 6, "head", store.Global),
+		lanes:  store.NewTable[int64](s, 7, "lane", store.Global),
+		terms:  store.NewTable[termFilter](s, 8, "term", store.Global),
 	}
 }
 
@@ -37,6 +47,29 @@ func (t *tables) deleteGroup(tx *store.Tx, group uint64) {
 	t.numbers.DeleteAll(tx, group)
 	t.streams.DeleteAll(tx, group)
 	t.sizes.DeleteAll(tx, group)
+	t.chunks.DeleteAll(tx, group)
+	t.heads.DeleteAll(tx, group)
+	t.lanes.DeleteAll(tx, group)
+	t.terms.DeleteAll(tx, group)
+}
+
+// putChunk adds a chunk and what leads to it. seq is the lowest number of its events.
+func (t *tables) putChunk(w store.Writer, group, stream, seq uint64, c chunkRecord, h headRecord, terms termFilter) {
+	h.terms = len(terms) > 0
+	t.chunks.Set(w, c, group, stream, seq)
+	t.heads.Set(w, h, group, c.time, stream, seq)
+	t.lanes.Set(w, h.latest, group, stream, c.time, seq)
+	if h.terms {
+		t.terms.Set(w, terms, group, stream, seq)
+	}
+}
+
+// dropChunk removes a chunk and what leads to it.
+func (t *tables) dropChunk(w store.Writer, group, stream uint64, time int64, seq uint64) {
+	t.chunks.Delete(w, group, stream, seq)
+	t.heads.Delete(w, group, time, stream, seq)
+	t.lanes.Delete(w, group, stream, time, seq)
+	t.terms.Delete(w, group, stream, seq)
 }
 
 // shards is into how many rows the size of a group is split.
@@ -78,8 +111,8 @@ type streamRecord struct {
 	ingested int64  // when the last batch came
 	bytes    int64  // of events, with 26 for each
 	span     int64  // what the times of a chunk differ by, at most
-	merged   uint64 // events up to this one are in chunks that are not merged any more
-	small    uint64 // chunks behind those
+	merged   uint64 // chunks up to this one are not merged any more
+	small    uint64 // small chunks behind that
 }
 
 var errStream = errors.New("logs: a stream's record is damaged")
