@@ -11,6 +11,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
+	"github.com/obidos-cloud/obidos/internal/model"
 )
 
 // What a policy denies is denied by whatever name it is asked for.
@@ -115,6 +116,40 @@ func TestServicesCallSecurely(t *testing.T) {
 		ctx := aws.WithRequest(t.Context(), &aws.Request{Scope: aws.Scope{Account: account, Region: "us-east-1"}, Principal: *who})
 		if err := g.Authorize(ctx, &auth.Call{Operation: op, Input: op.New(), Resources: []string{queue}, Holder: held}); (err == nil) != want {
 			t.Errorf("%s%s: %v", who.ARN, who.Service, err)
+		}
+	}
+}
+
+// keeper keeps queues from being deleted by others.
+type keeper struct{ shelf }
+
+func (keeper) Keeps(op *model.Operation) bool { return op.Name == "DeleteQueue" }
+
+// A policy that is open to everybody opens what others may do, not what a service keeps for the owner.
+func TestWhatIsKeptForTheOwner(t *testing.T) {
+	const theirs = "arn:aws:sqs:us-east-1:222222222222:theirs"
+	held := keeper{shelf{
+		theirs: {Policy: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}]}`},
+		queue:  {Policy: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}]}`},
+	}}
+	user := &auth.Identity{Kind: auth.User, Account: account, ARN: alice.ARN, ID: alice.UserID, Policies: []policy.Source{source(t, statement("Allow", "*", "*", ""))}}
+	g := auth.NewGuard(auth.GuardOptions{Directory: people{user.ARN: user}, Clock: stopped{}})
+	her := aws.Principal{Account: account, ARN: user.ARN, UserID: user.ID}
+	for _, c := range []struct {
+		who     aws.Principal
+		op, on  string
+		allowed bool
+	}{
+		{her, "SendMessage", theirs, true},
+		{her, "DeleteQueue", theirs, false},
+		{her, "DeleteQueue", queue, true},
+		{aws.Principal{}, "SendMessage", theirs, true},
+		{aws.Principal{}, "DeleteQueue", theirs, false},
+	} {
+		op := sqsapi.API().Operation(c.op)
+		ctx := aws.WithRequest(t.Context(), &aws.Request{Scope: aws.Scope{Account: account, Region: "us-east-1"}, Principal: c.who})
+		if err := g.Authorize(ctx, &auth.Call{Operation: op, Input: op.New(), Resources: []string{c.on}, Holder: held}); (err == nil) != c.allowed {
+			t.Errorf("%s of %s by %q: %v", c.op, c.on, c.who.ARN, err)
 		}
 	}
 }

@@ -33,6 +33,12 @@ type Namer interface {
 	Named(ctx context.Context, arn string) string
 }
 
+// Keeper is a Holder that keeps some operations for the account that a resource is of, whatever the resource's policy says.
+type Keeper interface {
+	// Keeps reports whether op is one of them.
+	Keeps(op *model.Operation) bool
+}
+
 // Held is what a resource says of itself.
 type Held struct {
 	Policy string            // a JSON document; empty where it has none
@@ -279,7 +285,7 @@ func (g *Guard) decide(x *question, arn, owner string) error {
 		}
 	}
 	d := policy.Decision{Layer: policy.ResourceLayer}
-	if x.reaches(arn) {
+	if x.reaches(arn) && !x.keptFrom(owner) {
 		d = policy.Decide(&x.request, &x.set)
 	}
 	if d.Effect == policy.Allowed {
@@ -301,6 +307,12 @@ func (x *question) reaches(arn string) bool {
 	rest, ok := strings.CutPrefix(arn, "arn:")
 	partition, _, _ := strings.Cut(rest, ":")
 	return !ok || partition == aws.Partition(x.q.Region)
+}
+
+// keptFrom reports whether the operation is kept for an account that the principal is not of.
+func (x *question) keptFrom(owner string) bool {
+	k, ok := x.call.Holder.(Keeper)
+	return ok && owner != x.request.Principal.Account && k.Keeps(x.call.Operation)
 }
 
 // accountOf is the account that an ARN names; empty where it names none.

@@ -70,6 +70,18 @@ func urlOf(in any) string {
 	return ""
 }
 
+// Keeps implements auth.Keeper: a queue's policy lets others use the queue, not manage it.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-overview-of-managing-access.html
+func (s *Service) Keeps(op *model.Operation) bool {
+	switch op.Name {
+	case "AddPermission", "CancelMessageMoveTask", "CreateQueue", "DeleteQueue", "ListMessageMoveTasks", "ListQueues", "ListQueueTags",
+		"RemovePermission", "SetQueueAttributes", "StartMessageMoveTask", "TagQueue", "UntagQueue":
+		return true
+	}
+	return false
+}
+
 // Hold implements auth.Holder: a queue's policy and tags.
 func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
 	a, ok := aws.ParseARN(arn)

@@ -3,11 +3,13 @@ package sqs_test
 import (
 	"encoding/base64"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/sqs"
 )
 
 // Who may is asked about the queue that is worked on, whoever's it is: a handle made up is one of the queue that it names.
@@ -36,4 +38,21 @@ func TestWhatACallIsAbout(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Others may be let send, receive, delete and look, and nothing else.
+func TestWhatAQueuesPolicyMayAllowOthers(t *testing.T) {
+	t.Parallel()
+	var open []string
+	var s sqs.Service
+	for i := range sqsapi.API().Operations {
+		if op := &sqsapi.API().Operations[i]; !s.Keeps(op) {
+			open = append(open, op.Name)
+		}
+	}
+	const want = "ChangeMessageVisibility ChangeMessageVisibilityBatch DeleteMessage DeleteMessageBatch GetQueueAttributes GetQueueUrl " +
+		"ListDeadLetterSourceQueues PurgeQueue ReceiveMessage SendMessage SendMessageBatch"
+	if got := strings.Join(open, " "); got != want {
+		t.Errorf("others may be let do %s", got)
+	}
 }
