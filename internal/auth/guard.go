@@ -97,8 +97,8 @@ func (g *Guard) Authorize(ctx context.Context, c *Call) error {
 	x := g.begin(ctx, c)
 	defer g.end(x)
 	p := &x.q.Principal
-	if p.Service != "" && p.Service == servicePrincipal(c.Operation.Service) {
-		return nil // its own work on what is its own
+	if p.Service != "" && p.Service == servicePrincipal(c.Operation.Service) && allOf(c.Resources, p.Account) {
+		return nil // its own work on what is its own, and not what somebody it works for has named of another account
 	}
 	if plan == nil {
 		return Denied(c.Operation, c.Operation.Action(), *p, c.Resources, "because obidos knows no action of IAM's for this operation")
@@ -330,6 +330,16 @@ func accountOf(arn string) string {
 		return ""
 	}
 	return account
+}
+
+// allOf reports whether ARNs are an account's.
+func allOf(arns []string, account string) bool {
+	for _, arn := range arns {
+		if owner := accountOf(arn); owner != "" && owner != account {
+			return false
+		}
+	}
+	return true
 }
 
 // servicePrincipal is what a service of ours calls itself when it calls.

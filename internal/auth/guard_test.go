@@ -120,6 +120,7 @@ func TestGuard(t *testing.T) {
 		{"anonymous", aws.Principal{}, auth.Call{Operation: send, Resources: []string{queue}}, "", "Missing"},
 		{"another service", aws.Principal{Account: account, Service: "sns.amazonaws.com"}, auth.Call{Operation: send, Resources: []string{"arn:aws:sqs:us-east-1:111111111111:fed"}}, "arn:aws:sns:us-east-1:111111111111:u", "Service: sns.amazonaws.com is not authorized"},
 		{"on behalf of the right topic", aws.Principal{Account: account, Service: "sns.amazonaws.com"}, auth.Call{Operation: send, Resources: []string{"arn:aws:sqs:us-east-1:111111111111:fed"}}, "arn:aws:sns:us-east-1:111111111111:t", ""},
+		{"the service itself, sent to another account", aws.Principal{Account: account, Service: "sqs.amazonaws.com"}, auth.Call{Operation: send, Resources: []string{"arn:aws:sqs:us-east-1:222222222222:theirs"}}, "", "Service: sqs.amazonaws.com is not authorized"},
 		{"the service itself", aws.Principal{Account: account, Service: "sqs.amazonaws.com"}, auth.Call{Operation: send, Resources: []string{queue}}, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
