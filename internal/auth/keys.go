@@ -161,10 +161,14 @@ func tag(tags map[string]string, key string) policy.Value {
 	if v, ok := tags[key]; ok {
 		return policy.One(v)
 	}
-	for k, v := range tags {
-		if strings.EqualFold(k, key) {
-			return policy.One(v)
+	found := ""
+	for k := range tags {
+		if strings.EqualFold(k, key) && (found == "" || k < found) { // of several always the same
+			found = k
 		}
 	}
-	return policy.Value{}
+	if found == "" {
+		return policy.Value{}
+	}
+	return policy.One(tags[found])
 }
