@@ -58,16 +58,18 @@ func deep(message string) bool {
 }
 
 func seeds() (patterns, messages []string) {
-	return []string{
+	patterns = []string{
 		"", "ERROR", `ERROR -"BAD REQUEST" %a.c%`, `?a ?-b ?%c|d%`, `--a`, `"\"\\"`, `%^(%`, `%\x41{,3}[^]a]%`,
 		"[]", "[...]", "[a, b]", "[a=1, ..., b=x*]", `[ip=%^1%, , x != "a b" && (x > 1 || x<=-2e3)]`, `[a="*"]`,
 		"{}", `{ $.a = 1 }`, `{ $.a.b[0].['c d'] != "*x" && ($.* IS NULL || $.a[*].b NOT EXISTS) }`, `{ $.a = %x+% }`, `{$.a>1.5e3||$.b<=-1&&$.c IS FALSE}`,
 		`{ $.a = "\"" }`, `{ $.a = 9007199254740993 }`,
-	}, []string{
+	}
+	messages = []string{
 		"", "ERROR a b", `127.0.0.1 - x [10/Oct "y"] "GET / HTTP" 404 1`, `a "b c" [d] "`, "1 2 3", "x\ty\n",
 		`{"a":1}`, `{"a":{"b":[{"c d":"x"},null]},"c":false}`, `{"\u0061":"\ud83d\ude00x","a":[1,null]}`, `{"a":1,"a":[{"b":2}],"b":-1.5e3}`, `[1]`, `{"a":"\""}`,
 		`{"a":9007199254740993,"x":"x"}`,
 	}
+	return patterns, messages
 }
 
 // FuzzParse: whatever a pattern is, it is refused with a text or compiled into what the slow matcher says it means.
