@@ -8,6 +8,7 @@
 //	200 {"Member": "value"}              the answer of a call that succeeds, or
 //	400 Code: message                    the answer of one that fails
 //	advance 31s                          moves the platform's clock
+//	settle                               waits until what calls have set off has come to rest
 //	start name Operation {…}             a call that is not waited for
 //	join name                            waits for it; its answer stands on the next line
 //	running name                         says that it is still waiting
@@ -167,6 +168,9 @@ func (p *player) step(line string) bool {
 		if err := p.target.Advance(p.ctx, d); err != nil {
 			p.fail("%v", err)
 		}
+		return false
+	case "settle":
+		p.target.Settle()
 		return false
 	case "start":
 		name, call, _ := strings.Cut(rest, " ")

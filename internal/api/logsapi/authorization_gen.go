@@ -12,14 +12,20 @@ DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStr
 DeleteRetentionPolicy logs:DeleteRetentionPolicy log-group(LogGroupName=logGroupName)
 DescribeLogGroups logs:DescribeLogGroups
 DescribeLogStreams logs:DescribeLogStreams log-group(LogGroupName=logGroupName)
+DescribeQueries logs:DescribeQueries
 FilterLogEvents logs:FilterLogEvents log-group(LogGroupName=logGroupName)
 GetLogEvents logs:GetLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
+GetLogGroupFields logs:GetLogGroupFields log-group(LogGroupName=logGroupName)
+GetLogRecord logs:GetLogRecord log-group(?)
+GetQueryResults logs:GetQueryResults log-group(?)
 ListLogGroups logs:ListLogGroups
 ListTagsForResource logs:ListTagsForResource (=resourceArn)
 ListTagsLogGroup logs:ListTagsLogGroup log-group(LogGroupName=logGroupName)
 PutLogEvents logs:PutLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 PutLogGroupDeletionProtection logs:PutLogGroupDeletionProtection log-group(LogGroupName=logGroupIdentifier)
 PutRetentionPolicy logs:PutRetentionPolicy log-group(LogGroupName=logGroupName)
+StartQuery logs:StartQuery log-group(LogGroupName=logGroupName)
+StopQuery logs:StopQuery
 TagLogGroup logs:TagLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 TagResource logs:TagResource (=resourceArn) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 UntagLogGroup logs:UntagLogGroup log-group(LogGroupName=logGroupName) aws:TagKeys

@@ -69,3 +69,31 @@ const (
 
 // Values are the values of the model.
 func (OrderBy) Values() []string { return strings.Split("LogStreamName|LastEventTime", "|") }
+
+type QueryLanguage string
+
+const (
+	QueryLanguageCWLI QueryLanguage = "CWLI"
+	QueryLanguageSQL  QueryLanguage = "SQL"
+	QueryLanguagePPL  QueryLanguage = "PPL"
+)
+
+// Values are the values of the model.
+func (QueryLanguage) Values() []string { return strings.Split("CWLI|SQL|PPL", "|") }
+
+type QueryStatus string
+
+const (
+	QueryStatusScheduled QueryStatus = "Scheduled"
+	QueryStatusRunning   QueryStatus = "Running"
+	QueryStatusComplete  QueryStatus = "Complete"
+	QueryStatusFailed    QueryStatus = "Failed"
+	QueryStatusCancelled QueryStatus = "Cancelled"
+	QueryStatusTimeout   QueryStatus = "Timeout"
+	QueryStatusUnknown   QueryStatus = "Unknown"
+)
+
+// Values are the values of the model.
+func (QueryStatus) Values() []string {
+	return strings.Split("Scheduled|Running|Complete|Failed|Cancelled|Timeout|Unknown", "|")
+}

@@ -20,14 +20,20 @@ type Service interface {
 	DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error)
 	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
 	DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error)
+	DescribeQueries(context.Context, *DescribeQueriesInput) (*DescribeQueriesOutput, error)
 	FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error)
 	GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error)
+	GetLogGroupFields(context.Context, *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error)
+	GetLogRecord(context.Context, *GetLogRecordInput) (*GetLogRecordOutput, error)
+	GetQueryResults(context.Context, *GetQueryResultsInput) (*GetQueryResultsOutput, error)
 	ListLogGroups(context.Context, *ListLogGroupsInput) (*ListLogGroupsOutput, error)
 	ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
 	ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error)
 	PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error)
 	PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error)
 	PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error)
+	StartQuery(context.Context, *StartQueryInput) (*StartQueryOutput, error)
+	StopQuery(context.Context, *StopQueryInput) (*StopQueryOutput, error)
 	TagLogGroup(context.Context, *TagLogGroupInput) (*TagLogGroupOutput, error)
 	TagResource(context.Context, *TagResourceInput) (*TagResourceOutput, error)
 	UntagLogGroup(context.Context, *UntagLogGroupInput) (*UntagLogGroupOutput, error)
@@ -72,6 +78,11 @@ func (Unimplemented) DescribeLogStreams(context.Context, *DescribeLogStreamsInpu
 	return nil, model.Unserved("logs", "DescribeLogStreams")
 }
 
+// DescribeQueries is logs:DescribeQueries.
+func (Unimplemented) DescribeQueries(context.Context, *DescribeQueriesInput) (*DescribeQueriesOutput, error) {
+	return nil, model.Unserved("logs", "DescribeQueries")
+}
+
 // FilterLogEvents is logs:FilterLogEvents.
 func (Unimplemented) FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error) {
 	return nil, model.Unserved("logs", "FilterLogEvents")
@@ -80,6 +91,21 @@ func (Unimplemented) FilterLogEvents(context.Context, *FilterLogEventsInput) (*F
 // GetLogEvents is logs:GetLogEvents.
 func (Unimplemented) GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error) {
 	return nil, model.Unserved("logs", "GetLogEvents")
+}
+
+// GetLogGroupFields is logs:GetLogGroupFields.
+func (Unimplemented) GetLogGroupFields(context.Context, *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error) {
+	return nil, model.Unserved("logs", "GetLogGroupFields")
+}
+
+// GetLogRecord is logs:GetLogRecord.
+func (Unimplemented) GetLogRecord(context.Context, *GetLogRecordInput) (*GetLogRecordOutput, error) {
+	return nil, model.Unserved("logs", "GetLogRecord")
+}
+
+// GetQueryResults is logs:GetQueryResults.
+func (Unimplemented) GetQueryResults(context.Context, *GetQueryResultsInput) (*GetQueryResultsOutput, error) {
+	return nil, model.Unserved("logs", "GetQueryResults")
 }
 
 // ListLogGroups is logs:ListLogGroups.
@@ -110,6 +136,16 @@ func (Unimplemented) PutLogGroupDeletionProtection(context.Context, *PutLogGroup
 // PutRetentionPolicy is logs:PutRetentionPolicy.
 func (Unimplemented) PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
 	return nil, model.Unserved("logs", "PutRetentionPolicy")
+}
+
+// StartQuery is logs:StartQuery.
+func (Unimplemented) StartQuery(context.Context, *StartQueryInput) (*StartQueryOutput, error) {
+	return nil, model.Unserved("logs", "StartQuery")
+}
+
+// StopQuery is logs:StopQuery.
+func (Unimplemented) StopQuery(context.Context, *StopQueryInput) (*StopQueryOutput, error) {
+	return nil, model.Unserved("logs", "StopQuery")
 }
 
 // TagLogGroup is logs:TagLogGroup.
@@ -170,6 +206,11 @@ func (c Client) DescribeLogStreams(ctx context.Context, in *DescribeLogStreamsIn
 	return model.Do[DescribeLogStreamsOutput](ctx, c.Invoker, &API().Operations[45], in)
 }
 
+// DescribeQueries is logs:DescribeQueries.
+func (c Client) DescribeQueries(ctx context.Context, in *DescribeQueriesInput) (*DescribeQueriesOutput, error) {
+	return model.Do[DescribeQueriesOutput](ctx, c.Invoker, &API().Operations[48], in)
+}
+
 // FilterLogEvents is logs:FilterLogEvents.
 func (c Client) FilterLogEvents(ctx context.Context, in *FilterLogEventsInput) (*FilterLogEventsOutput, error) {
 	return model.Do[FilterLogEventsOutput](ctx, c.Invoker, &API().Operations[54], in)
@@ -178,6 +219,21 @@ func (c Client) FilterLogEvents(ctx context.Context, in *FilterLogEventsInput) (
 // GetLogEvents is logs:GetLogEvents.
 func (c Client) GetLogEvents(ctx context.Context, in *GetLogEventsInput) (*GetLogEventsOutput, error) {
 	return model.Do[GetLogEventsOutput](ctx, c.Invoker, &API().Operations[62], in)
+}
+
+// GetLogGroupFields is logs:GetLogGroupFields.
+func (c Client) GetLogGroupFields(ctx context.Context, in *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error) {
+	return model.Do[GetLogGroupFieldsOutput](ctx, c.Invoker, &API().Operations[64], in)
+}
+
+// GetLogRecord is logs:GetLogRecord.
+func (c Client) GetLogRecord(ctx context.Context, in *GetLogRecordInput) (*GetLogRecordOutput, error) {
+	return model.Do[GetLogRecordOutput](ctx, c.Invoker, &API().Operations[66], in)
+}
+
+// GetQueryResults is logs:GetQueryResults.
+func (c Client) GetQueryResults(ctx context.Context, in *GetQueryResultsInput) (*GetQueryResultsOutput, error) {
+	return model.Do[GetQueryResultsOutput](ctx, c.Invoker, &API().Operations[68], in)
 }
 
 // ListLogGroups is logs:ListLogGroups.
@@ -208,6 +264,16 @@ func (c Client) PutLogGroupDeletionProtection(ctx context.Context, in *PutLogGro
 // PutRetentionPolicy is logs:PutRetentionPolicy.
 func (c Client) PutRetentionPolicy(ctx context.Context, in *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
 	return model.Do[PutRetentionPolicyOutput](ctx, c.Invoker, &API().Operations[99], in)
+}
+
+// StartQuery is logs:StartQuery.
+func (c Client) StartQuery(ctx context.Context, in *StartQueryInput) (*StartQueryOutput, error) {
+	return model.Do[StartQueryOutput](ctx, c.Invoker, &API().Operations[105], in)
+}
+
+// StopQuery is logs:StopQuery.
+func (c Client) StopQuery(ctx context.Context, in *StopQueryInput) (*StopQueryOutput, error) {
+	return model.Do[StopQueryOutput](ctx, c.Invoker, &API().Operations[106], in)
 }
 
 // TagLogGroup is logs:TagLogGroup.
@@ -298,7 +364,6 @@ DescribeImportTasks
 DescribeIndexPolicies
 DescribeLookupTables
 DescribeMetricFilters
-DescribeQueries
 DescribeQueryDefinitions
 DescribeResourcePolicies
 DescribeSubscriptionFilters
@@ -312,11 +377,8 @@ GetDeliverySource
 GetIntegration
 GetLogAnomalyDetector
 GetLogFields
-GetLogGroupFields
 GetLogObject
-GetLogRecord
 GetLookupTable
-GetQueryResults
 GetScheduledQuery
 GetScheduledQueryHistory
 GetStorageTierPolicy
@@ -347,8 +409,6 @@ PutSubscriptionFilter
 PutSyslogConfiguration
 PutTransformer
 StartLiveTail
-StartQuery
-StopQuery
 TestMetricFilter
 TestTransformer
 UpdateAnomaly
@@ -367,14 +427,20 @@ var served = []model.Served{
 	{In: (*DeleteRetentionPolicyInput)(nil), Out: (*DeleteRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogStreamsInput)(nil), Out: (*DescribeLogStreamsOutput)(nil), Operation: model.Operation{Name: "DescribeLogStreams", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DescribeQueriesInput)(nil), Out: (*DescribeQueriesOutput)(nil), Operation: model.Operation{Name: "DescribeQueries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*FilterLogEventsInput)(nil), Out: (*FilterLogEventsOutput)(nil), Operation: model.Operation{Name: "FilterLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogEventsInput)(nil), Out: (*GetLogEventsOutput)(nil), Operation: model.Operation{Name: "GetLogEvents", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetLogGroupFieldsInput)(nil), Out: (*GetLogGroupFieldsOutput)(nil), Operation: model.Operation{Name: "GetLogGroupFields", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetLogRecordInput)(nil), Out: (*GetLogRecordOutput)(nil), Operation: model.Operation{Name: "GetLogRecord", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetQueryResultsInput)(nil), Out: (*GetQueryResultsOutput)(nil), Operation: model.Operation{Name: "GetQueryResults", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*ListLogGroupsInput)(nil), Out: (*ListLogGroupsOutput)(nil), Operation: model.Operation{Name: "ListLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*ListTagsForResourceInput)(nil), Out: (*ListTagsForResourceOutput)(nil), Operation: model.Operation{Name: "ListTagsForResource", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*ListTagsLogGroupInput)(nil), Out: (*ListTagsLogGroupOutput)(nil), Operation: model.Operation{Name: "ListTagsLogGroup", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutLogEventsInput)(nil), Out: (*PutLogEventsOutput)(nil), Operation: model.Operation{Name: "PutLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrDataAlreadyAcceptedException, ErrInvalidParameterException, ErrInvalidSequenceTokenException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrUnrecognizedClientException}}},
 	{In: (*PutLogGroupDeletionProtectionInput)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Operation: model.Operation{Name: "PutLogGroupDeletionProtection", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutRetentionPolicyInput)(nil), Out: (*PutRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "PutRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*StartQueryInput)(nil), Out: (*StartQueryOutput)(nil), Operation: model.Operation{Name: "StartQuery", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrMalformedQueryException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*StopQueryInput)(nil), Out: (*StopQueryOutput)(nil), Operation: model.Operation{Name: "StopQuery", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*TagLogGroupInput)(nil), Out: (*TagLogGroupOutput)(nil), Operation: model.Operation{Name: "TagLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException}}},
 	{In: (*TagResourceInput)(nil), Out: (*TagResourceOutput)(nil), Operation: model.Operation{Name: "TagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrTooManyTagsException}}},
 	{In: (*UntagLogGroupInput)(nil), Out: (*UntagLogGroupOutput)(nil), Operation: model.Operation{Name: "UntagLogGroup", Errors: []*aws.ErrorShape{ErrResourceNotFoundException}}},
@@ -399,28 +465,40 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 6:
 		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 7:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 8:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 9:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 10:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 11:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 12:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 13:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 14:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 15:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 16:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
 	case 17:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
 	case 18:
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+	case 19:
+		return s.StartQuery(ctx, in.(*StartQueryInput))
+	case 20:
+		return s.StopQuery(ctx, in.(*StopQueryInput))
+	case 21:
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+	case 22:
+		return s.TagResource(ctx, in.(*TagResourceInput))
+	case 23:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 24:
 		return s.UntagResource(ctx, in.(*UntagResourceInput))
 	}
 	panic("no such row")

@@ -82,6 +82,19 @@ type DescribeLogStreamsOutput struct {
 	NextToken  aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
+type DescribeQueriesInput struct {
+	LogGroupName  aws.Opt[string]        `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	Status        aws.Opt[QueryStatus]   `n:"status"`
+	MaxResults    aws.Opt[int32]         `n:"maxResults" v:"min=1,max=1000"`
+	NextToken     aws.Opt[string]        `n:"nextToken" v:"min=1"`
+	QueryLanguage aws.Opt[QueryLanguage] `n:"queryLanguage"`
+}
+
+type DescribeQueriesOutput struct {
+	Queries   []QueryInfo     `n:"queries"`
+	NextToken aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
 type Entity struct {
 	KeyAttributes map[string]string `n:"keyAttributes" v:"min=2,max=4" v1:"min=1,max=512" vk:"min=1,max=32"`
 	Attributes    map[string]string `n:"attributes" v:"max=10" v1:"min=1,max=512" vk:"min=1,max=256"`
@@ -132,6 +145,40 @@ type GetLogEventsOutput struct {
 	Events            []OutputLogEvent `n:"events"`
 	NextForwardToken  aws.Opt[string]  `n:"nextForwardToken" v:"min=1"`
 	NextBackwardToken aws.Opt[string]  `n:"nextBackwardToken" v:"min=1"`
+}
+
+type GetLogGroupFieldsInput struct {
+	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	Time               aws.Opt[int64]  `n:"time" v:"min=0"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+}
+
+type GetLogGroupFieldsOutput struct {
+	LogGroupFields []LogGroupField `n:"logGroupFields"`
+}
+
+type GetLogRecordInput struct {
+	LogRecordPointer string        `n:"logRecordPointer" v:"req"`
+	Unmask           aws.Opt[bool] `n:"unmask"`
+}
+
+type GetLogRecordOutput struct {
+	LogRecord map[string]string `n:"logRecord"`
+}
+
+type GetQueryResultsInput struct {
+	QueryId   string          `n:"queryId" v:"req,min=1,max=256"`
+	NextToken aws.Opt[string] `n:"nextToken" v:"max=1024"`
+	MaxItems  aws.Opt[int32]  `n:"maxItems" v:"min=0,max=10000"`
+}
+
+type GetQueryResultsOutput struct {
+	QueryLanguage aws.Opt[QueryLanguage] `n:"queryLanguage"`
+	Results       [][]ResultField        `n:"results"`
+	Statistics    *QueryStatistics       `n:"statistics"`
+	Status        aws.Opt[QueryStatus]   `n:"status"`
+	EncryptionKey aws.Opt[string]        `n:"encryptionKey" v:"max=256"`
+	NextToken     aws.Opt[string]        `n:"nextToken" v:"max=1024"`
 }
 
 type InputLogEvent struct {
@@ -191,6 +238,11 @@ type LogGroup struct {
 	DeletionProtectionEnabled        aws.Opt[bool]                 `n:"deletionProtectionEnabled"`
 	BearerTokenAuthenticationEnabled aws.Opt[bool]                 `n:"bearerTokenAuthenticationEnabled"`
 	RetentionPolicyName              aws.Opt[string]               `n:"retentionPolicyName"`
+}
+
+type LogGroupField struct {
+	Name    aws.Opt[string] `n:"name"`
+	Percent aws.Opt[int32]  `n:"percent" v:"min=0,max=100"`
 }
 
 type LogGroupSummary struct {
@@ -258,6 +310,28 @@ type QueryCompileErrorLocation struct {
 	EndCharOffset   aws.Opt[int32] `n:"endCharOffset"`
 }
 
+type QueryInfo struct {
+	QueryLanguage aws.Opt[QueryLanguage] `n:"queryLanguage"`
+	QueryId       aws.Opt[string]        `n:"queryId" v:"min=1,max=256"`
+	QueryString   aws.Opt[string]        `n:"queryString" v:"max=10000"`
+	Status        aws.Opt[QueryStatus]   `n:"status"`
+	CreateTime    aws.Opt[int64]         `n:"createTime" v:"min=0"`
+	LogGroupName  aws.Opt[string]        `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	QueryDuration aws.Opt[int64]         `n:"queryDuration"`
+	BytesScanned  aws.Opt[float64]       `n:"bytesScanned"`
+	UserIdentity  aws.Opt[string]        `n:"userIdentity" v:"min=1,max=2048"`
+}
+
+type QueryStatistics struct {
+	RecordsMatched          aws.Opt[float64] `n:"recordsMatched"`
+	RecordsScanned          aws.Opt[float64] `n:"recordsScanned"`
+	EstimatedRecordsSkipped aws.Opt[float64] `n:"estimatedRecordsSkipped"`
+	BytesScanned            aws.Opt[float64] `n:"bytesScanned"`
+	EstimatedBytesSkipped   aws.Opt[float64] `n:"estimatedBytesSkipped"`
+	LogGroupsScanned        aws.Opt[float64] `n:"logGroupsScanned"`
+	ResultCount             aws.Opt[float64] `n:"resultCount"`
+}
+
 type RejectedEntityInfo struct {
 	ErrorType EntityRejectionErrorType `n:"errorType" v:"req"`
 }
@@ -268,9 +342,37 @@ type RejectedLogEventsInfo struct {
 	ExpiredLogEventEndIndex  aws.Opt[int32] `n:"expiredLogEventEndIndex"`
 }
 
+type ResultField struct {
+	Field aws.Opt[string] `n:"field"`
+	Value aws.Opt[string] `n:"value"`
+}
+
 type SearchedLogStream struct {
 	LogStreamName      aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=3"`
 	SearchedCompletely aws.Opt[bool]   `n:"searchedCompletely"`
+}
+
+type StartQueryInput struct {
+	QueryLanguage       aws.Opt[QueryLanguage] `n:"queryLanguage"`
+	LogGroupName        aws.Opt[string]        `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	LogGroupNames       []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
+	LogGroupIdentifiers []string               `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=6"`
+	StartTime           int64                  `n:"startTime" v:"req,min=0"`
+	EndTime             int64                  `n:"endTime" v:"req,min=0"`
+	QueryString         string                 `n:"queryString" v:"req,max=10000"`
+	Limit               aws.Opt[int32]         `n:"limit" v:"min=1,max=100000"`
+}
+
+type StartQueryOutput struct {
+	QueryId aws.Opt[string] `n:"queryId" v:"min=1,max=256"`
+}
+
+type StopQueryInput struct {
+	QueryId string `n:"queryId" v:"req,min=1,max=256"`
+}
+
+type StopQueryOutput struct {
+	Success aws.Opt[bool] `n:"success"`
 }
 
 type TagFilter struct {

@@ -321,3 +321,46 @@ func TestAcknowledgedEventsSurviveAHostileStore(t *testing.T) {
 		}
 	})
 }
+
+// A query's time may be told in seconds; its end takes in the whole second. What it was is shown as AWS shows it.
+func TestQueriesTakeSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, ctx := start(t, memory.New(memory.Options{})), t.Context()
+		defer p.stop()
+		now := p.clock.Now().Unix()
+		for _, do := range []func() error{
+			func() error {
+				_, err := p.CreateLogGroup(ctx, &logsapi.CreateLogGroupInput{LogGroupName: "/app"})
+				return err
+			},
+			func() error {
+				_, err := p.CreateLogStream(ctx, &logsapi.CreateLogStreamInput{LogGroupName: "/app", LogStreamName: "a"})
+				return err
+			},
+			func() error {
+				_, err := p.PutLogEvents(ctx, &logsapi.PutLogEventsInput{LogGroupName: "/app", LogStreamName: "a", LogEvents: []logsapi.InputLogEvent{
+					{Timestamp: now*1000 - 1, Message: "before"}, {Timestamp: now * 1000, Message: "first"}, {Timestamp: now*1000 + 999, Message: "last"}, {Timestamp: now*1000 + 1000, Message: "behind"},
+				}})
+				return err
+			},
+		} {
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		q, err := p.StartQuery(ctx, &logsapi.StartQueryInput{LogGroupName: aws.Some("/app"), StartTime: now, EndTime: now, QueryString: "fields @message"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		out, err := p.GetQueryResults(ctx, &logsapi.GetQueryResultsInput{QueryId: q.QueryId.V})
+		if err != nil || len(out.Results) != 2 || out.Results[0][0].Value.V != "last" || out.Results[1][0].Value.V != "first" {
+			t.Errorf("%+v, %v", out, err)
+		}
+		list, err := p.DescribeQueries(ctx, &logsapi.DescribeQueriesInput{})
+		want := fmt.Sprintf(`SOURCE "/app" START=%d000 END=%d999 | fields @message`, now, now)
+		if err != nil || len(list.Queries) != 1 || list.Queries[0].QueryString.V != want {
+			t.Errorf("%+v, %v, want %s", list, err, want)
+		}
+	})
+}

@@ -67,10 +67,42 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 		return either(in.LogGroupName, in.LogGroupIdentifier)
 	case *logsapi.DescribeLogStreamsInput:
 		return either(in.LogGroupName, in.LogGroupIdentifier)
+	case *logsapi.StartQueryInput:
+		groups, err := groupsOf(ctx, in)
+		if err != nil {
+			return stream("", "") // it is refused
+		}
+		var all []string
+		for _, name := range groups {
+			all = append(all, streamARN(scope, name, ""))
+		}
+		return all
+	case *logsapi.GetLogRecordInput:
+		group, _, _ := readPtr(in.LogRecordPointer)
+		return stream(group, "")
+	case *logsapi.GetLogGroupFieldsInput:
+		return either(in.LogGroupName, in.LogGroupIdentifier)
+	case *logsapi.GetQueryResultsInput:
+		return s.queried(ctx, in.QueryId)
 	case *logsapi.DescribeLogGroupsInput, *logsapi.ListLogGroupsInput:
 		return stream("", "")
 	}
 	return nil
+}
+
+// queried are the groups that a query is about; any, where there is no such query.
+func (s *Service) queried(ctx context.Context, id string) (arns []string) {
+	q, err := store.View(ctx, s.space, func(tx *store.Tx) (queryRecord, error) {
+		q, _ := s.tables.queries.Get(tx, id)
+		return q, nil
+	})
+	if err != nil || len(q.Groups) == 0 {
+		return []string{streamARN(aws.RequestOf(ctx).Scope, "", "")}
+	}
+	for _, name := range q.Groups {
+		arns = append(arns, streamARN(aws.RequestOf(ctx).Scope, name, ""))
+	}
+	return arns
 }
 
 // nameOf is the name of the group that an identifier says, or what it says where that is none.

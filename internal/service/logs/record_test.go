@@ -60,6 +60,7 @@ func FuzzRecords(f *testing.F) {
 
 func FuzzTokens(f *testing.F) {
 	f.Add("f/"+eventID(1234567890123, 5, 6)+"/s", uint64(5))
+	f.Add(string(ptrOf(ptrPrefix("/app", 3, 4), 1234567890123, 5)), uint64(0))
 	f.Add(groupToken(cut{1, 2, 3, 4}, true), uint64(0))
 	f.Fuzz(func(t *testing.T, token string, stream uint64) {
 		if at, backward, err := readStreamToken(token, stream); err == nil {
@@ -68,6 +69,12 @@ func FuzzTokens(f *testing.F) {
 				way = "b/"
 			}
 			if again := way + eventID(at.time, at.stream, at.seq) + "/s"; len(again) != len(token) {
+				t.Errorf("%s became %s", token, again)
+			}
+		}
+		if group, number, at := readPtr(token); group != "" {
+			again := string(ptrOf(ptrPrefix(group, number, at.stream), at.time, at.seq))
+			if g, n, same := readPtr(again); g != group || n != number || same != at {
 				t.Errorf("%s became %s", token, again)
 			}
 		}

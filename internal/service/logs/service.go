@@ -21,6 +21,7 @@ package logs
 
 import (
 	"context"
+	"sync"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -48,6 +49,12 @@ type Service struct {
 	sweeps task.Queue[sweepTask]
 	dues   timer.Set[sweepTask] // when something of a group expires
 	o      Options
+
+	runs    task.Queue[queryTask] // queries that are to be carried out
+	forgets timer.Set[queryTask]  // and forgotten
+
+	runningMu sync.Mutex
+	running   map[string]context.CancelCauseFunc // by the ids of queries
 }
 
 type rest struct{ logsapi.Unimplemented }
@@ -56,11 +63,13 @@ var _ logsapi.Service = (*Service)(nil)
 
 // New is the service over space. What follows its commits is done through tasks and timers.
 func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options) *Service {
-	s := &Service{space: space, tables: newTables(space), packer: newPacker(), o: o}
+	s := &Service{space: space, tables: newTables(space), packer: newPacker(), o: o, running: map[string]context.CancelCauseFunc{}}
 	s.merges = task.NewQueue(tasks, "logs.merge", s.merge, task.Options{Concurrency: 1})
 	s.clears = task.NewQueue(tasks, "logs.clear", s.clear, task.Options{Attempts: 1 << 20})
 	s.sweeps = task.NewQueue(tasks, "logs.sweep", s.sweep, task.Options{Attempts: 1 << 20})
 	s.dues = timer.NewSet(timers, "logs.expiry", s.sweepDue)
+	s.runs = task.NewQueue(tasks, "logs.query", s.runQuery, task.Options{Concurrency: 4})
+	s.forgets = timer.NewSet(timers, "logs.query", s.forget)
 	return s
 }
 

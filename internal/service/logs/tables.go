@@ -19,6 +19,9 @@ type tables struct {
 	heads  store.Table[headRecord]  // group, time of the first, stream, lowest number → what there is to know of a chunk
 	lanes  store.Table[int64]       // group, stream, time of the first, lowest number → time of the last
 	terms  store.Table[termFilter]  // group, stream, lowest number → what texts are in a chunk
+
+	queries store.Table[queryRecord]  // id → a query of Insights
+	results store.Table[resultRecord] // id of a query, number of the first row → rows
 }
 
 func newTables(s store.Space) tables {
@@ -32,6 +35,9 @@ func newTables(s store.Space) tables {
 		heads:  store.NewTable[headRecord](s, 6, "head", store.Global),
 		lanes:  store.NewTable[int64](s, 7, "lane", store.Global),
 		terms:  store.NewTable[termFilter](s, 8, "term", store.Global),
+
+		queries: store.NewTable[queryRecord](s, 9, "query"),
+		results: store.NewTable[resultRecord](s, 10, "result"),
 	}
 }
 
