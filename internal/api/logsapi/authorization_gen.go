@@ -9,10 +9,12 @@ CreateLogGroup logs:CreateLogGroup log-group(LogGroupName=logGroupName) aws:Requ
 CreateLogStream logs:CreateLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 DeleteLogGroup logs:DeleteLogGroup log-group(LogGroupName=logGroupName)
 DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
+DeleteQueryDefinition logs:DeleteQueryDefinition
 DeleteRetentionPolicy logs:DeleteRetentionPolicy log-group(LogGroupName=logGroupName)
 DescribeLogGroups logs:DescribeLogGroups
 DescribeLogStreams logs:DescribeLogStreams log-group(LogGroupName=logGroupName)
 DescribeQueries logs:DescribeQueries
+DescribeQueryDefinitions logs:DescribeQueryDefinitions
 FilterLogEvents logs:FilterLogEvents log-group(LogGroupName=logGroupName)
 GetLogEvents logs:GetLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 GetLogGroupFields logs:GetLogGroupFields log-group(LogGroupName=logGroupName)
@@ -23,11 +25,13 @@ ListTagsForResource logs:ListTagsForResource (=resourceArn)
 ListTagsLogGroup logs:ListTagsLogGroup log-group(LogGroupName=logGroupName)
 PutLogEvents logs:PutLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 PutLogGroupDeletionProtection logs:PutLogGroupDeletionProtection log-group(LogGroupName=logGroupIdentifier)
+PutQueryDefinition logs:PutQueryDefinition
 PutRetentionPolicy logs:PutRetentionPolicy log-group(LogGroupName=logGroupName)
 StartQuery logs:StartQuery log-group(LogGroupName=logGroupName)
 StopQuery logs:StopQuery
 TagLogGroup logs:TagLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 TagResource logs:TagResource (=resourceArn) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+TestMetricFilter logs:TestMetricFilter
 UntagLogGroup logs:UntagLogGroup log-group(LogGroupName=logGroupName) aws:TagKeys
 UntagResource logs:UntagResource (=resourceArn) aws:TagKeys=tagKeys
 `

@@ -17,10 +17,12 @@ type Service interface {
 	CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error)
 	DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
 	DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
+	DeleteQueryDefinition(context.Context, *DeleteQueryDefinitionInput) (*DeleteQueryDefinitionOutput, error)
 	DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error)
 	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
 	DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error)
 	DescribeQueries(context.Context, *DescribeQueriesInput) (*DescribeQueriesOutput, error)
+	DescribeQueryDefinitions(context.Context, *DescribeQueryDefinitionsInput) (*DescribeQueryDefinitionsOutput, error)
 	FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error)
 	GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error)
 	GetLogGroupFields(context.Context, *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error)
@@ -31,11 +33,13 @@ type Service interface {
 	ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error)
 	PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error)
 	PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error)
+	PutQueryDefinition(context.Context, *PutQueryDefinitionInput) (*PutQueryDefinitionOutput, error)
 	PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error)
 	StartQuery(context.Context, *StartQueryInput) (*StartQueryOutput, error)
 	StopQuery(context.Context, *StopQueryInput) (*StopQueryOutput, error)
 	TagLogGroup(context.Context, *TagLogGroupInput) (*TagLogGroupOutput, error)
 	TagResource(context.Context, *TagResourceInput) (*TagResourceOutput, error)
+	TestMetricFilter(context.Context, *TestMetricFilterInput) (*TestMetricFilterOutput, error)
 	UntagLogGroup(context.Context, *UntagLogGroupInput) (*UntagLogGroupOutput, error)
 	UntagResource(context.Context, *UntagResourceInput) (*UntagResourceOutput, error)
 }
@@ -63,6 +67,11 @@ func (Unimplemented) DeleteLogStream(context.Context, *DeleteLogStreamInput) (*D
 	return nil, model.Unserved("logs", "DeleteLogStream")
 }
 
+// DeleteQueryDefinition is logs:DeleteQueryDefinition.
+func (Unimplemented) DeleteQueryDefinition(context.Context, *DeleteQueryDefinitionInput) (*DeleteQueryDefinitionOutput, error) {
+	return nil, model.Unserved("logs", "DeleteQueryDefinition")
+}
+
 // DeleteRetentionPolicy is logs:DeleteRetentionPolicy.
 func (Unimplemented) DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error) {
 	return nil, model.Unserved("logs", "DeleteRetentionPolicy")
@@ -81,6 +90,11 @@ func (Unimplemented) DescribeLogStreams(context.Context, *DescribeLogStreamsInpu
 // DescribeQueries is logs:DescribeQueries.
 func (Unimplemented) DescribeQueries(context.Context, *DescribeQueriesInput) (*DescribeQueriesOutput, error) {
 	return nil, model.Unserved("logs", "DescribeQueries")
+}
+
+// DescribeQueryDefinitions is logs:DescribeQueryDefinitions.
+func (Unimplemented) DescribeQueryDefinitions(context.Context, *DescribeQueryDefinitionsInput) (*DescribeQueryDefinitionsOutput, error) {
+	return nil, model.Unserved("logs", "DescribeQueryDefinitions")
 }
 
 // FilterLogEvents is logs:FilterLogEvents.
@@ -133,6 +147,11 @@ func (Unimplemented) PutLogGroupDeletionProtection(context.Context, *PutLogGroup
 	return nil, model.Unserved("logs", "PutLogGroupDeletionProtection")
 }
 
+// PutQueryDefinition is logs:PutQueryDefinition.
+func (Unimplemented) PutQueryDefinition(context.Context, *PutQueryDefinitionInput) (*PutQueryDefinitionOutput, error) {
+	return nil, model.Unserved("logs", "PutQueryDefinition")
+}
+
 // PutRetentionPolicy is logs:PutRetentionPolicy.
 func (Unimplemented) PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
 	return nil, model.Unserved("logs", "PutRetentionPolicy")
@@ -156,6 +175,11 @@ func (Unimplemented) TagLogGroup(context.Context, *TagLogGroupInput) (*TagLogGro
 // TagResource is logs:TagResource.
 func (Unimplemented) TagResource(context.Context, *TagResourceInput) (*TagResourceOutput, error) {
 	return nil, model.Unserved("logs", "TagResource")
+}
+
+// TestMetricFilter is logs:TestMetricFilter.
+func (Unimplemented) TestMetricFilter(context.Context, *TestMetricFilterInput) (*TestMetricFilterOutput, error) {
+	return nil, model.Unserved("logs", "TestMetricFilter")
 }
 
 // UntagLogGroup is logs:UntagLogGroup.
@@ -191,6 +215,11 @@ func (c Client) DeleteLogStream(ctx context.Context, in *DeleteLogStreamInput) (
 	return model.Do[DeleteLogStreamOutput](ctx, c.Invoker, &API().Operations[23], in)
 }
 
+// DeleteQueryDefinition is logs:DeleteQueryDefinition.
+func (c Client) DeleteQueryDefinition(ctx context.Context, in *DeleteQueryDefinitionInput) (*DeleteQueryDefinitionOutput, error) {
+	return model.Do[DeleteQueryDefinitionOutput](ctx, c.Invoker, &API().Operations[26], in)
+}
+
 // DeleteRetentionPolicy is logs:DeleteRetentionPolicy.
 func (c Client) DeleteRetentionPolicy(ctx context.Context, in *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error) {
 	return model.Do[DeleteRetentionPolicyOutput](ctx, c.Invoker, &API().Operations[28], in)
@@ -209,6 +238,11 @@ func (c Client) DescribeLogStreams(ctx context.Context, in *DescribeLogStreamsIn
 // DescribeQueries is logs:DescribeQueries.
 func (c Client) DescribeQueries(ctx context.Context, in *DescribeQueriesInput) (*DescribeQueriesOutput, error) {
 	return model.Do[DescribeQueriesOutput](ctx, c.Invoker, &API().Operations[48], in)
+}
+
+// DescribeQueryDefinitions is logs:DescribeQueryDefinitions.
+func (c Client) DescribeQueryDefinitions(ctx context.Context, in *DescribeQueryDefinitionsInput) (*DescribeQueryDefinitionsOutput, error) {
+	return model.Do[DescribeQueryDefinitionsOutput](ctx, c.Invoker, &API().Operations[49], in)
 }
 
 // FilterLogEvents is logs:FilterLogEvents.
@@ -261,6 +295,11 @@ func (c Client) PutLogGroupDeletionProtection(ctx context.Context, in *PutLogGro
 	return model.Do[PutLogGroupDeletionProtectionOutput](ctx, c.Invoker, &API().Operations[95], in)
 }
 
+// PutQueryDefinition is logs:PutQueryDefinition.
+func (c Client) PutQueryDefinition(ctx context.Context, in *PutQueryDefinitionInput) (*PutQueryDefinitionOutput, error) {
+	return model.Do[PutQueryDefinitionOutput](ctx, c.Invoker, &API().Operations[97], in)
+}
+
 // PutRetentionPolicy is logs:PutRetentionPolicy.
 func (c Client) PutRetentionPolicy(ctx context.Context, in *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
 	return model.Do[PutRetentionPolicyOutput](ctx, c.Invoker, &API().Operations[99], in)
@@ -284,6 +323,11 @@ func (c Client) TagLogGroup(ctx context.Context, in *TagLogGroupInput) (*TagLogG
 // TagResource is logs:TagResource.
 func (c Client) TagResource(ctx context.Context, in *TagResourceInput) (*TagResourceOutput, error) {
 	return model.Do[TagResourceOutput](ctx, c.Invoker, &API().Operations[108], in)
+}
+
+// TestMetricFilter is logs:TestMetricFilter.
+func (c Client) TestMetricFilter(ctx context.Context, in *TestMetricFilterInput) (*TestMetricFilterOutput, error) {
+	return model.Do[TestMetricFilterOutput](ctx, c.Invoker, &API().Operations[109], in)
 }
 
 // UntagLogGroup is logs:UntagLogGroup.
@@ -318,9 +362,11 @@ var api = sync.OnceValue(func() *model.Service {
 			{Text: `^\d{12}$`},
 			{Text: `[\.\-_/#A-Za-z0-9]*`},
 			{Text: `[\w#+=/:,.@-]*`},
+			{Text: `^[a-zA-Z_][a-zA-Z0-9_]*`},
 			{Text: `(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}`},
 			{Text: `^!?\*?([\p{L}\p{Z}\p{N}_.:/=+\-@]*)\*?$`},
 			{Text: `[\w+=/:,.@-]*`},
+			{Text: `\S{36,128}`},
 		},
 		Authorization: authorization,
 	}).Serve(served, `AssociateKmsKey
@@ -345,7 +391,6 @@ DeleteIntegration
 DeleteLogAnomalyDetector
 DeleteLookupTable
 DeleteMetricFilter
-DeleteQueryDefinition
 DeleteResourcePolicy
 DeleteScheduledQuery
 DeleteSubscriptionFilter
@@ -364,7 +409,6 @@ DescribeImportTasks
 DescribeIndexPolicies
 DescribeLookupTables
 DescribeMetricFilters
-DescribeQueryDefinitions
 DescribeResourcePolicies
 DescribeSubscriptionFilters
 DisassociateKmsKey
@@ -402,14 +446,12 @@ PutDestinationPolicy
 PutIndexPolicy
 PutIntegration
 PutMetricFilter
-PutQueryDefinition
 PutResourcePolicy
 PutStorageTierPolicy
 PutSubscriptionFilter
 PutSyslogConfiguration
 PutTransformer
 StartLiveTail
-TestMetricFilter
 TestTransformer
 UpdateAnomaly
 UpdateDeliveryConfiguration
@@ -424,10 +466,12 @@ var served = []model.Served{
 	{In: (*CreateLogStreamInput)(nil), Out: (*CreateLogStreamOutput)(nil), Operation: model.Operation{Name: "CreateLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceAlreadyExistsException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteLogGroupInput)(nil), Out: (*DeleteLogGroupOutput)(nil), Operation: model.Operation{Name: "DeleteLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLogStreamInput)(nil), Out: (*DeleteLogStreamOutput)(nil), Operation: model.Operation{Name: "DeleteLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*DeleteQueryDefinitionInput)(nil), Out: (*DeleteQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "DeleteQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteRetentionPolicyInput)(nil), Out: (*DeleteRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogStreamsInput)(nil), Out: (*DescribeLogStreamsOutput)(nil), Operation: model.Operation{Name: "DescribeLogStreams", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeQueriesInput)(nil), Out: (*DescribeQueriesOutput)(nil), Operation: model.Operation{Name: "DescribeQueries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DescribeQueryDefinitionsInput)(nil), Out: (*DescribeQueryDefinitionsOutput)(nil), Operation: model.Operation{Name: "DescribeQueryDefinitions", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*FilterLogEventsInput)(nil), Out: (*FilterLogEventsOutput)(nil), Operation: model.Operation{Name: "FilterLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogEventsInput)(nil), Out: (*GetLogEventsOutput)(nil), Operation: model.Operation{Name: "GetLogEvents", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogGroupFieldsInput)(nil), Out: (*GetLogGroupFieldsOutput)(nil), Operation: model.Operation{Name: "GetLogGroupFields", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -438,11 +482,13 @@ var served = []model.Served{
 	{In: (*ListTagsLogGroupInput)(nil), Out: (*ListTagsLogGroupOutput)(nil), Operation: model.Operation{Name: "ListTagsLogGroup", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutLogEventsInput)(nil), Out: (*PutLogEventsOutput)(nil), Operation: model.Operation{Name: "PutLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrDataAlreadyAcceptedException, ErrInvalidParameterException, ErrInvalidSequenceTokenException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrUnrecognizedClientException}}},
 	{In: (*PutLogGroupDeletionProtectionInput)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Operation: model.Operation{Name: "PutLogGroupDeletionProtection", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutQueryDefinitionInput)(nil), Out: (*PutQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "PutQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutRetentionPolicyInput)(nil), Out: (*PutRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "PutRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*StartQueryInput)(nil), Out: (*StartQueryOutput)(nil), Operation: model.Operation{Name: "StartQuery", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrMalformedQueryException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*StopQueryInput)(nil), Out: (*StopQueryOutput)(nil), Operation: model.Operation{Name: "StopQuery", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*TagLogGroupInput)(nil), Out: (*TagLogGroupOutput)(nil), Operation: model.Operation{Name: "TagLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException}}},
 	{In: (*TagResourceInput)(nil), Out: (*TagResourceOutput)(nil), Operation: model.Operation{Name: "TagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrTooManyTagsException}}},
+	{In: (*TestMetricFilterInput)(nil), Out: (*TestMetricFilterOutput)(nil), Operation: model.Operation{Name: "TestMetricFilter", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*UntagLogGroupInput)(nil), Out: (*UntagLogGroupOutput)(nil), Operation: model.Operation{Name: "UntagLogGroup", Errors: []*aws.ErrorShape{ErrResourceNotFoundException}}},
 	{In: (*UntagResourceInput)(nil), Out: (*UntagResourceOutput)(nil), Operation: model.Operation{Name: "UntagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 }
@@ -459,46 +505,54 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 3:
 		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
 	case 4:
-		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
 	case 5:
-		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
 	case 6:
-		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
 	case 7:
-		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 8:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 9:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
 	case 10:
-		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 11:
-		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 12:
-		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 13:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 14:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 15:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 16:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 17:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 18:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
 	case 19:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
 	case 20:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
 	case 21:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
 	case 22:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.StartQuery(ctx, in.(*StartQueryInput))
 	case 23:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.StopQuery(ctx, in.(*StopQueryInput))
 	case 24:
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+	case 25:
+		return s.TagResource(ctx, in.(*TagResourceInput))
+	case 26:
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+	case 27:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 28:
 		return s.UntagResource(ctx, in.(*UntagResourceInput))
 	}
 	panic("no such row")

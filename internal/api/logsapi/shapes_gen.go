@@ -45,6 +45,14 @@ type DeleteLogStreamInput struct {
 
 type DeleteLogStreamOutput struct{}
 
+type DeleteQueryDefinitionInput struct {
+	QueryDefinitionId string `n:"queryDefinitionId" v:"req,min=1,max=256"`
+}
+
+type DeleteQueryDefinitionOutput struct {
+	Success aws.Opt[bool] `n:"success"`
+}
+
 type DeleteRetentionPolicyInput struct {
 	LogGroupName string `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
 }
@@ -93,6 +101,18 @@ type DescribeQueriesInput struct {
 type DescribeQueriesOutput struct {
 	Queries   []QueryInfo     `n:"queries"`
 	NextToken aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type DescribeQueryDefinitionsInput struct {
+	QueryLanguage             aws.Opt[QueryLanguage] `n:"queryLanguage"`
+	QueryDefinitionNamePrefix aws.Opt[string]        `n:"queryDefinitionNamePrefix" v:"min=1,max=255"`
+	MaxResults                aws.Opt[int32]         `n:"maxResults" v:"min=1,max=1000"`
+	NextToken                 aws.Opt[string]        `n:"nextToken" v:"min=1"`
+}
+
+type DescribeQueryDefinitionsOutput struct {
+	QueryDefinitions []QueryDefinition `n:"queryDefinitions"`
+	NextToken        aws.Opt[string]   `n:"nextToken" v:"min=1"`
 }
 
 type Entity struct {
@@ -191,7 +211,7 @@ type InvalidSequenceTokenExceptionMembers struct {
 }
 
 type ListLogGroupsInput struct {
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=7"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=8"`
 	LogGroupClass         aws.Opt[LogGroupClass] `n:"logGroupClass"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
 	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=4"`
@@ -208,7 +228,7 @@ type ListLogGroupsOutput struct {
 }
 
 type ListTagsForResourceInput struct {
-	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=9"`
+	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=10"`
 }
 
 type ListTagsForResourceOutput struct {
@@ -266,6 +286,12 @@ type MalformedQueryExceptionMembers struct {
 	QueryCompileError *QueryCompileError `n:"queryCompileError"`
 }
 
+type MetricFilterMatchRecord struct {
+	EventNumber     aws.Opt[int64]    `n:"eventNumber"`
+	EventMessage    aws.Opt[string]   `n:"eventMessage" v:"min=1"`
+	ExtractedValues map[string]string `n:"extractedValues"`
+}
+
 type OutputLogEvent struct {
 	Timestamp     aws.Opt[int64]  `n:"timestamp" v:"min=0"`
 	Message       aws.Opt[string] `n:"message" v:"min=1"`
@@ -293,6 +319,20 @@ type PutLogGroupDeletionProtectionInput struct {
 
 type PutLogGroupDeletionProtectionOutput struct{}
 
+type PutQueryDefinitionInput struct {
+	QueryLanguage     aws.Opt[QueryLanguage] `n:"queryLanguage"`
+	Name              string                 `n:"name" v:"req,min=1,max=255"`
+	QueryDefinitionId aws.Opt[string]        `n:"queryDefinitionId" v:"min=1,max=256"`
+	LogGroupNames     []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
+	QueryString       string                 `n:"queryString" v:"req,min=1,max=10000"`
+	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=11" f:"idempotency"`
+	Parameters        []QueryParameter       `n:"parameters" v:"max=20"`
+}
+
+type PutQueryDefinitionOutput struct {
+	QueryDefinitionId aws.Opt[string] `n:"queryDefinitionId" v:"min=1,max=256"`
+}
+
 type PutRetentionPolicyInput struct {
 	LogGroupName    string `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
 	RetentionInDays int32  `n:"retentionInDays" v:"req"`
@@ -310,6 +350,16 @@ type QueryCompileErrorLocation struct {
 	EndCharOffset   aws.Opt[int32] `n:"endCharOffset"`
 }
 
+type QueryDefinition struct {
+	QueryLanguage     aws.Opt[QueryLanguage] `n:"queryLanguage"`
+	QueryDefinitionId aws.Opt[string]        `n:"queryDefinitionId" v:"min=1,max=256"`
+	Name              aws.Opt[string]        `n:"name" v:"min=1,max=255"`
+	QueryString       aws.Opt[string]        `n:"queryString" v:"min=1,max=10000"`
+	LastModified      aws.Opt[int64]         `n:"lastModified" v:"min=0"`
+	LogGroupNames     []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
+	Parameters        []QueryParameter       `n:"parameters" v:"max=20"`
+}
+
 type QueryInfo struct {
 	QueryLanguage aws.Opt[QueryLanguage] `n:"queryLanguage"`
 	QueryId       aws.Opt[string]        `n:"queryId" v:"min=1,max=256"`
@@ -320,6 +370,12 @@ type QueryInfo struct {
 	QueryDuration aws.Opt[int64]         `n:"queryDuration"`
 	BytesScanned  aws.Opt[float64]       `n:"bytesScanned"`
 	UserIdentity  aws.Opt[string]        `n:"userIdentity" v:"min=1,max=2048"`
+}
+
+type QueryParameter struct {
+	Name         string          `n:"name" v:"req,min=1,max=128,pat=7"`
+	DefaultValue aws.Opt[string] `n:"defaultValue" v:"max=1024"`
+	Description  aws.Opt[string] `n:"description" v:"max=512"`
 }
 
 type QueryStatistics struct {
@@ -377,7 +433,7 @@ type StopQueryOutput struct {
 
 type TagFilter struct {
 	Key    string   `n:"key" v:"req,min=1,max=128,pat=1"`
-	Values []string `n:"values" v:"max=5" v1:"max=259,pat=8"`
+	Values []string `n:"values" v:"max=5" v1:"max=259,pat=9"`
 }
 
 type TagLogGroupInput struct {
@@ -388,14 +444,23 @@ type TagLogGroupInput struct {
 type TagLogGroupOutput struct{}
 
 type TagResourceInput struct {
-	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=9"`
+	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=10"`
 	Tags        map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=2" vk:"min=1,max=128,pat=1"`
 }
 
 type TagResourceOutput struct{}
 
+type TestMetricFilterInput struct {
+	FilterPattern    string   `n:"filterPattern" v:"req,max=1024"`
+	LogEventMessages []string `n:"logEventMessages" v:"req,min=1,max=50" v1:"min=1"`
+}
+
+type TestMetricFilterOutput struct {
+	Matches []MetricFilterMatchRecord `n:"matches"`
+}
+
 type TooManyTagsExceptionMembers struct {
-	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=9"`
+	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=10"`
 }
 
 type UntagLogGroupInput struct {
@@ -406,7 +471,7 @@ type UntagLogGroupInput struct {
 type UntagLogGroupOutput struct{}
 
 type UntagResourceInput struct {
-	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=9"`
+	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=10"`
 	TagKeys     []string `n:"tagKeys" v:"req,max=50" v1:"min=1,max=128,pat=1"`
 }
 

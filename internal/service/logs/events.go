@@ -131,9 +131,7 @@ func (s *Service) FilterLogEvents(ctx context.Context, in *logsapi.FilterLogEven
 		if f.Kind() != logfilter.Everything {
 			q.match = f.Match
 		}
-		if f.Kind() != logfilter.JSON { // whose texts may be written otherwise in a message
-			q.terms = f.Terms()
-		}
+		q.terms, q.escaped = f.Terms(), f.Kind() == logfilter.JSON
 	}
 	if q.backward {
 		q.after = cut{time: math.MaxInt64}

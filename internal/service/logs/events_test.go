@@ -364,3 +364,36 @@ func TestQueriesTakeSeconds(t *testing.T) {
 		}
 	})
 }
+
+// A search by a property finds it also where a message writes its text as escapes: no chunk that may have one is skipped.
+func TestEscapedTextIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, ctx := start(t, memory.New(memory.Options{})), t.Context()
+		defer p.stop()
+		fill(ctx, t, p, "/app", 1, 1, 1)
+		events, _ := lines(1000, p.clock.Now().UnixMilli())
+		for i, m := range []string{`{"who":"\u007aanzibar"}`, `{"who":"zanzibar"}`} {
+			batch := slices.Clone(events)
+			batch[500+i].Message = m
+			if _, err := p.PutLogEvents(ctx, &logsapi.PutLogEventsInput{LogGroupName: "/app", LogStreamName: "s0", LogEvents: batch}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for pattern, want := range map[string]int{`{ $.who = "zanzibar" }`: 2, `zanzibar`: 1, `{ $.who = "timbuktu" }`: 0} {
+			if got := p.filter(ctx, t, logsapi.FilterLogEventsInput{LogGroupName: aws.Some("/app"), FilterPattern: aws.Some(pattern)}); len(got) != want {
+				t.Errorf("%s: found %d, want %d", pattern, len(got), want)
+			}
+		}
+		for _, text := range []string{`fields who | filter who = "zanzibar"`, `fields who | filter @message like /zanzibar/`} {
+			q, err := p.StartQuery(ctx, &logsapi.StartQueryInput{LogGroupName: aws.Some("/app"), StartTime: 0, EndTime: p.clock.Now().UnixMilli() + 1000, QueryString: text})
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			out, err := p.GetQueryResults(ctx, &logsapi.GetQueryResultsInput{QueryId: q.QueryId.V})
+			if want := 1 + strings.Count(text, "="); err != nil || len(out.Results) != want {
+				t.Errorf("%s: found %d, want %d, %v", text, len(out.Results), want, err)
+			}
+		}
+	})
+}

@@ -61,6 +61,7 @@ type query struct {
 	limit    int
 	match    func(message string) bool // nil = all
 	terms    []string                  // which every match has
+	escaped  bool                      // or writes as escapes of JSON
 }
 
 const (
@@ -206,7 +207,7 @@ func (s *Service) read(ctx context.Context, tx *store.Tx, q *query) (*page, erro
 			continue
 		}
 		if c.terms && len(q.terms) > 0 {
-			if f, ok := s.tables.terms.Get(tx, q.group, c.stream, c.seq); ok && !f.mayHave(q.terms) {
+			if f, ok := s.tables.terms.Get(tx, q.group, c.stream, c.seq); ok && !f.mayHave(q.terms) && !(q.escaped && f.mayHave([]string{`\u00`})) {
 				continue
 			}
 		}

@@ -22,6 +22,8 @@ type tables struct {
 
 	queries store.Table[queryRecord]  // id → a query of Insights
 	results store.Table[resultRecord] // id of a query, number of the first row → rows
+
+	definitions store.Table[definitionRecord] // id → a query that was saved
 }
 
 func newTables(s store.Space) tables {
@@ -38,6 +40,8 @@ func newTables(s store.Space) tables {
 
 		queries: store.NewTable[queryRecord](s, 9, "query"),
 		results: store.NewTable[resultRecord](s, 10, "result"),
+
+		definitions: store.NewTable[definitionRecord](s, 11, "definition"),
 	}
 }
 
