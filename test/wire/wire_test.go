@@ -196,6 +196,7 @@ func generate(t *testing.T, protocols string) {
 			name := vectors.SuiteName(file, i)
 			write("models/"+name+".json", suiteModel(t, name, s))
 			write("models/"+name+".ops", nil)
+			write("models/"+name+".auth", nil) // nobody is asked what they may do
 		}
 	}
 	write("models/overlay/patterns.json", []byte("{}"))
