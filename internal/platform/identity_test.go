@@ -112,8 +112,7 @@ func TestRootKeys(t *testing.T) {
 	if !made {
 		t.Fatal("no key was made")
 	}
-	other, err := first.CreateAccount(t.Context(), "123456789012")
-	if err != nil {
+	if _, err := first.CreateAccount(t.Context(), "123456789012"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := first.CreateAccount(t.Context(), "123456789012"); !errors.Is(err, platform.ErrAccount) {
@@ -125,7 +124,8 @@ func TestRootKeys(t *testing.T) {
 	if err := first.Reset(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if other, err = first.CreateAccount(t.Context(), "123456789012"); err != nil {
+	other, err := first.CreateAccount(t.Context(), "123456789012")
+	if err != nil {
 		t.Errorf("after a reset an account is there: %v", err)
 	}
 	first.stop()

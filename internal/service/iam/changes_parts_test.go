@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -27,8 +28,11 @@ func TestChangesOfProvidersAreTold(t *testing.T) {
 		st := &store.Store{Engine: memory.New(memory.Options{}), Clock: c}
 		tasks := task.NewRunner(st.Space("task"), c, task.RunnerOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 		feed := resource.NewFeed(tasks)
+		var mu sync.Mutex
 		var told []string
 		feed.Subscribe("test", func(_ context.Context, _ string, c resource.Change) error {
+			mu.Lock()
+			defer mu.Unlock()
 			told = append(told, string(c.Action)+" "+c.ARN[strings.LastIndexByte(c.ARN, ':')+1:])
 			if (c.Before == "") != (c.Action == resource.Created) || (c.After == "") != (c.Action == resource.Deleted) || strings.Contains(c.After, "PRIVATE") {
 				t.Errorf("%s: before %q, after %q", c.Action, c.Before, c.After)

@@ -3,6 +3,7 @@ package logs
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -123,7 +124,7 @@ func (s *Service) FilterLogEvents(ctx context.Context, in *logsapi.FilterLogEven
 	if in.FilterPattern.V != "" {
 		f, err := logfilter.Parse(in.FilterPattern.V)
 		if err != nil {
-			if e, ok := err.(*logfilter.Error); ok {
+			if e, ok := errors.AsType[*logfilter.Error](err); ok {
 				return nil, invalid("%s", e.Search)
 			}
 			return nil, err
