@@ -39,6 +39,7 @@ type remembered[V any] struct {
 	generation uint64
 	outdated   uint64 // the directory's, before the generation was read
 	value      V
+	absent     bool // there is nothing of that name; only a node that is alone remembers it
 }
 
 // outdate says that something has changed.
@@ -58,7 +59,7 @@ func newDirectory(s *Service) *Directory {
 func (s *Service) Directory() *Directory { return s.directory }
 
 // recall is what is remembered under key, where that still holds; else what build makes of the records, which says the account it
-// read. What is not there is not remembered.
+// read. Of what is not there only a node that is alone knows for how long that holds.
 func recall[V any](ctx context.Context, d *Directory, in map[string]remembered[V], key string, build func(tx *store.Tx) (v V, account string, ok bool, err error)) (V, bool, error) {
 	type answer struct {
 		remembered[V]
@@ -69,10 +70,10 @@ func recall[V any](ctx context.Context, d *Directory, in map[string]remembered[V
 	known, has := in[key]
 	d.mu.RUnlock()
 	if has && d.s.o.Alone && known.outdated == now {
-		return known.value, true, nil
+		return known.value, !known.absent, nil
 	}
 	a, err := store.View(ctx, d.s.space, func(tx *store.Tx) (a answer, err error) {
-		if has {
+		if has && !known.absent {
 			if n, _ := d.s.tables.generations.Get(tx, known.account); n == known.generation {
 				return answer{known, true}, nil
 			}
@@ -81,10 +82,11 @@ func recall[V any](ctx context.Context, d *Directory, in map[string]remembered[V
 		a.generation, _ = d.s.tables.generations.Get(tx, a.account)
 		return a, err
 	})
-	if err != nil || !a.ok {
+	if err != nil || !a.ok && !d.s.o.Alone {
 		var zero V
 		return zero, false, err
 	}
+	a.absent = !a.ok
 	if !has || a.generation != known.generation || d.s.o.Alone {
 		a.outdated = now
 		d.mu.Lock()
@@ -94,15 +96,15 @@ func recall[V any](ctx context.Context, d *Directory, in map[string]remembered[V
 		}
 		in[strings.Clone(key)] = a.remembered
 	}
-	return a.value, true, nil
+	return a.value, a.ok, nil
 }
 
 // AccessKey implements auth.Directory.
 func (d *Directory) AccessKey(ctx context.Context, id string) (auth.AccessKey, bool, error) {
+	if len(id) < 16 || len(id) > 128 { // it is whatever a caller has sent: an account, "test"
+		return auth.AccessKey{}, false, nil
+	}
 	return recall(ctx, d, d.keys, id, func(tx *store.Tx) (k auth.AccessKey, account string, ok bool, err error) {
-		if len(id) > 128 { // it is whatever a caller has sent
-			return k, "", false, nil
-		}
 		r, ok := d.s.tables.keys.Get(tx, id)
 		if !ok || r.Inactive {
 			return k, "", false, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/service/iam"
@@ -317,6 +318,23 @@ func TestPathIsNoPolicy(t *testing.T) {
 	for _, p := range i.Policies {
 		if p.Policy.Allows("sqs:DeleteQueue") {
 			t.Errorf("%s allows all", p.Name)
+		}
+	}
+}
+
+// What a node that is alone has not found it finds once it is there.
+func TestAbsentKeyIsFoundOnceItIsThere(t *testing.T) {
+	st := &store.Store{Engine: memory.New(memory.Options{}), Clock: clock.New()}
+	s := iam.New(st.Space("iam"), iam.Options{Alone: true})
+	k := iam.RootKey{Account: "111111111111", ID: "AKIALATERLATERLATER1", Secret: "a secret of some length"}
+	for _, there := range []bool{false, true} {
+		for range 2 {
+			if _, ok, err := s.Directory().AccessKey(t.Context(), k.ID); ok != there || err != nil {
+				t.Errorf("found %v, %v, want %v", ok, err, there)
+			}
+		}
+		if err := s.GiveRootKey(t.Context(), k); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
