@@ -173,7 +173,7 @@ func (s *Store) Pending(_ context.Context, age time.Duration) ([]blob.ID, error)
 			if err != nil {
 				return nil, fmt.Errorf("list pending blobs: %w", err)
 			}
-			if time.Since(info.ModTime()) < age {
+			if at := info.ModTime(); at.IsZero() || time.Since(at) < age { // no time is told of a file that nothing was written to yet
 				continue
 			}
 		}
