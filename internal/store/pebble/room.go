@@ -17,7 +17,7 @@ import (
 // RoomOptions say when the disk counts as full.
 type RoomOptions struct {
 	Free    int64 // below so many free bytes writes are refused; 0: 512 MiB
-	Percent int64 // and below so many hundredths of the disk; 0: 2; negative: no such bound
+	Percent int64 // and below so many hundredths of the disk, but for at most mostKept; 0: 2; negative: no such bound
 	Ballast int64 // bytes held back so that a disk others have filled can still be compacted; 0: 64 MiB; negative: none
 }
 
@@ -52,6 +52,10 @@ type room struct {
 	mu   sync.Mutex // one look at a time; guards the ballast
 	held bool       // the ballast is there
 }
+
+// mostKept is how much is kept free of a large disk. What compactions and the logs of deletes need does not grow with it,
+// and a machine whose disk of a terabyte has 15 GiB left is not full.
+const mostKept = 1 << 30
 
 const (
 	lookEvery = 250 * time.Millisecond // while something is written
@@ -151,7 +155,7 @@ func (r *room) look() {
 	}
 	need := r.o.Free
 	if r.o.Percent > 0 {
-		need = max(need, int64(u.TotalBytes/100)*r.o.Percent)
+		need = max(need, min(int64(u.TotalBytes/100)*r.o.Percent, mostKept))
 	}
 	free := int64(u.AvailBytes)
 	r.free.Store(free)
