@@ -68,6 +68,19 @@ func checkOne[E interface {
 	return nil
 }
 
+// checkAccounts checks of which accounts a request wants groups: no account is linked to another, so all there is are its own.
+func checkAccounts(ctx context.Context, linked aws.Opt[bool], accounts []string) error {
+	if len(accounts) > 0 && !linked.V {
+		return invalid("accountIdentifiers can be used only if includeLinkedAccounts is true.")
+	}
+	for _, a := range accounts {
+		if a != aws.RequestOf(ctx).Account {
+			return invalid("The account %s is not linked to this account.", a)
+		}
+	}
+	return nil
+}
+
 // days are for how long AWS keeps events.
 func checkDays(n int32) error {
 	days := [...]int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}

@@ -174,24 +174,20 @@ func (s *Service) DescribeLogGroups(ctx context.Context, in *logsapi.DescribeLog
 	if err := checkOne(in.LogGroupClass, "logGroupClass"); err != nil {
 		return nil, err
 	}
-	var only []string
+	if err := checkAccounts(ctx, in.IncludeLinkedAccounts, in.AccountIdentifiers); err != nil {
+		return nil, err
+	}
 	if len(in.LogGroupIdentifiers) > 0 {
-		if in.LogGroupNamePrefix.Set || in.LogGroupNamePattern.Set || in.LogGroupClass.Set {
+		if in.LogGroupNamePrefix.Set || in.LogGroupNamePattern.Set || in.LogGroupClass.Set || len(in.AccountIdentifiers) > 0 {
 			return nil, invalid("LogGroup identifiers cannot be combined with other filters.")
 		}
-		for _, id := range in.LogGroupIdentifiers {
-			name, err := identify(ctx, id)
-			if err != nil && !isNoGroup(err) {
-				return nil, err
-			}
-			only = append(only, name)
-		}
+		return s.describeNamed(ctx, in)
 	}
 	o := &logsapi.DescribeLogGroupsOutput{LogGroups: []logsapi.LogGroup{}}
 	prefix := in.LogGroupNamePrefix.V
 	next, err := s.groupsAfter(ctx, in.NextToken, prefix, int(in.Limit.Or(50)), func(tx *store.Tx, name string, g groupRecord) bool {
 		if in.LogGroupClass.Set && g.Class != string(in.LogGroupClass.V) ||
-			!strings.Contains(name, in.LogGroupNamePattern.V) || only != nil && !slices.Contains(only, name) {
+			!strings.Contains(name, in.LogGroupNamePattern.V) {
 			return false
 		}
 		o.LogGroups = append(o.LogGroups, s.describe(tx, name, g))
@@ -202,6 +198,40 @@ func (s *Service) DescribeLogGroups(ctx context.Context, in *logsapi.DescribeLog
 	}
 	o.NextToken = next
 	return o, nil
+}
+
+// describeNamed is DescribeLogGroups of the groups that a request identifies, in the order of their names: those that are there.
+func (s *Service) describeNamed(ctx context.Context, in *logsapi.DescribeLogGroupsInput) (*logsapi.DescribeLogGroupsOutput, error) {
+	after, err := pageAfter(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, id := range in.LogGroupIdentifiers {
+		name, err := identify(ctx, id)
+		if err != nil && !isNoGroup(err) {
+			return nil, err
+		}
+		if name > after {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return store.View(ctx, s.space, func(tx *store.Tx) (*logsapi.DescribeLogGroupsOutput, error) {
+		o := &logsapi.DescribeLogGroupsOutput{LogGroups: []logsapi.LogGroup{}}
+		for _, name := range slices.Compact(names) {
+			g, ok := s.tables.groups.Get(tx, name)
+			if !ok {
+				continue
+			}
+			if n := len(o.LogGroups); n == int(in.Limit.Or(50)) {
+				o.NextToken = pageToken(o.LogGroups[n-1].LogGroupName.V)
+				break
+			}
+			o.LogGroups = append(o.LogGroups, s.describe(tx, name, g))
+		}
+		return o, nil
+	})
 }
 
 // groupsAfter gives the groups behind a token, whose names begin with prefix, to show, until limit were shown.
@@ -240,6 +270,9 @@ func (s *Service) groupsAfter(ctx context.Context, token aws.Opt[string], prefix
 // ListLogGroups is logs:ListLogGroups.
 func (s *Service) ListLogGroups(ctx context.Context, in *logsapi.ListLogGroupsInput) (*logsapi.ListLogGroupsOutput, error) {
 	if err := checkOne(in.LogGroupClass, "logGroupClass"); err != nil {
+		return nil, err
+	}
+	if err := checkAccounts(ctx, in.IncludeLinkedAccounts, in.AccountIdentifiers); err != nil {
 		return nil, err
 	}
 	matches := func(string) bool { return true }
