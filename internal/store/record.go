@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unsafe"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -43,18 +42,19 @@ const (
 	formatOwn  = 2 // the record's own codec
 )
 
-// codec is how records of type V are encoded.
-type codec[V any] struct {
-	hot     bool // *V is a Recorder
-	empty   bool // V has no content: its keys say all
+// codec is how records of a type are encoded.
+type codec struct {
+	hot     bool // a pointer to one is a Recorder
+	empty   bool // it has no content: its keys say all
 	unknown int  // the field that is Unknown, -1 where there is none
 	known   map[int64]bool
-	cells   sync.Pool // of *cell[V]: so that handing out a pointer to a record costs no allocation
+	cells   sync.Pool // of *cell: so that handing out a pointer to a record costs no allocation
 }
 
-type cell[V any] struct {
-	v   V
-	buf bytes.Buffer
+// cell is a record on its way in or out; it lies in the pool as the zero value.
+type cell struct {
+	record any // a pointer to it
+	buf    bytes.Buffer
 }
 
 // The house's CBOR: deterministic; times in UTC to the nanosecond; strings as they are, since AWS takes some that are not UTF-8.
@@ -86,18 +86,16 @@ func Encode(v any) ([]byte, error) { return encoding.Marshal(v) }
 // Decode sets what v points to to what Encode encoded.
 func Decode(b []byte, v any) error { return decoding.Unmarshal(b, v) }
 
-func newCodec[V any](name string) *codec[V] {
-	c := &codec[V]{unknown: -1}
-	c.cells.New = func() any { return new(cell[V]) }
-	var v V
-	if _, c.hot = any(&v).(Recorder); c.hot {
+func newCodec(name string, t reflect.Type, newCell func() any) *codec {
+	c := &codec{unknown: -1}
+	c.cells.New = newCell
+	if c.hot = reflect.PointerTo(t).Implements(reflect.TypeFor[Recorder]()); c.hot {
 		return c
 	}
-	t := reflect.TypeFor[V]()
 	switch {
 	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Interface:
 		panic("store: a record of " + name + " must be a value")
-	case unsafe.Sizeof(v) == 0:
+	case t.Size() == 0:
 		c.empty = true
 	case t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[cbor.Marshaler]()):
 		c.inspect(name, t)
@@ -106,7 +104,7 @@ func newCodec[V any](name string) *codec[V] {
 }
 
 // inspect finds the integer keys of a struct and its Unknown.
-func (c *codec[V]) inspect(name string, t reflect.Type) {
+func (c *codec) inspect(name string, t reflect.Type) {
 	c.known = make(map[int64]bool)
 	for _, f := range reflect.VisibleFields(t) {
 		if f.Type == reflect.TypeFor[Unknown]() && f.Anonymous && len(f.Index) == 1 {
@@ -128,72 +126,60 @@ func (c *codec[V]) inspect(name string, t reflect.Type) {
 	}
 }
 
-// append appends v as it is stored.
-func (c *codec[V]) append(dst []byte, v V) ([]byte, error) {
+// append appends p's record as it is stored.
+func (c *codec) append(dst []byte, p *cell) ([]byte, error) {
 	if c.empty {
 		return append(dst, formatCBOR), nil
 	}
-	p := c.cells.Get().(*cell[V])
-	p.v = v
-	defer c.put(p)
 	if c.hot {
-		return any(&p.v).(Recorder).AppendRecord(append(dst, formatOwn)), nil
+		return p.record.(Recorder).AppendRecord(append(dst, formatOwn)), nil
 	}
-	if err := encoding.MarshalToBuffer(&p.v, &p.buf); err != nil {
+	if err := encoding.MarshalToBuffer(p.record, &p.buf); err != nil {
 		return dst, err
 	}
 	dst = append(dst, formatCBOR)
 	if c.unknown >= 0 {
-		if u := c.unknownOf(&p.v); u.n > 0 {
+		if u := c.unknownOf(p.record); u.n > 0 {
 			return u.append(dst, p.buf.Bytes()), nil
 		}
 	}
 	return append(dst, p.buf.Bytes()...), nil
 }
 
-func (c *codec[V]) put(p *cell[V]) {
-	var zero V
-	p.v = zero
+// put returns a cell whose record is zero again.
+func (c *codec) put(p *cell) {
 	p.buf.Reset()
 	if p.buf.Cap() <= 64<<10 {
 		c.cells.Put(p)
 	}
 }
 
-// decode is the record stored as src.
-func (c *codec[V]) decode(src []byte) (v V, err error) {
-	if c.empty {
-		return v, nil
-	}
+// decode sets a record, which is zero, to the one stored as src.
+func (c *codec) decode(src []byte, record any) (err error) {
 	if len(src) == 0 {
-		return v, errors.New("an empty value")
+		return errors.New("an empty value")
 	}
-	p := c.cells.Get().(*cell[V])
-	defer c.put(p)
 	switch format := src[0]; {
 	case format == formatOwn && c.hot:
-		err = any(&p.v).(Recorder).ParseRecord(src[1:])
+		return record.(Recorder).ParseRecord(src[1:])
 	case format == formatCBOR && c.unknown >= 0:
-		err = decodingStrict.Unmarshal(src[1:], &p.v)
+		err = decodingStrict.Unmarshal(src[1:], record)
 		if _, ok := errors.AsType[*cbor.UnknownFieldError](err); ok {
-			p.v = v
-			if err = decoding.Unmarshal(src[1:], &p.v); err == nil {
-				err = c.unknownOf(&p.v).collect(src[1:], c.known)
+			reflect.ValueOf(record).Elem().SetZero()
+			if err = decoding.Unmarshal(src[1:], record); err == nil {
+				err = c.unknownOf(record).collect(src[1:], c.known)
 			}
 		}
+		return err
 	case format == formatCBOR:
-		err = decoding.Unmarshal(src[1:], &p.v)
+		return decoding.Unmarshal(src[1:], record)
 	default:
-		err = fmt.Errorf("format %d is not known: a newer version wrote it", format)
+		return fmt.Errorf("format %d is not known: a newer version wrote it", format)
 	}
-	if err != nil {
-		return v, err
-	}
-	return p.v, nil
 }
 
-func (c *codec[V]) unknownOf(v *V) *Unknown {
-	return reflect.ValueOf(v).Elem().Field(c.unknown).Addr().Interface().(*Unknown)
+func (c *codec) unknownOf(record any) *Unknown {
+	return reflect.ValueOf(record).Elem().Field(c.unknown).Addr().Interface().(*Unknown)
 }
 
 // collect takes from an encoded map the pairs whose keys are not known.

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"iter"
+	"reflect"
 	"strconv"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -14,15 +15,13 @@ import (
 // region, unless the table is Global.
 //
 // V is a value; [Unknown] says what a struct needs and how it is encoded, [Recorder] how it brings its own codec.
-type Table[V any] struct {
-	*table
-	codec *codec[V]
-}
+type Table[V any] struct{ *table }
 
 type table struct {
 	name   string
 	prefix []byte
 	global bool
+	codec  *codec
 }
 
 // TableOption is a choice made once for a table.
@@ -47,57 +46,43 @@ func NewTable[V any](s Space, id uint8, name string, o ...TableOption) Table[V] 
 	}
 	t.prefix = append(append([]byte(s.name), 0), id)
 	s.store.declare(t)
-	return Table[V]{t, newCodec[V](t.name)}
+	t.codec = newCodec(t.name, reflect.TypeFor[V](), func() any { return &cell{record: new(V)} })
+	return Table[V]{t}
 }
 
 // Get is the record under key, and whether there is one.
 func (t Table[V]) Get(tx *Tx, key ...any) (v V, ok bool) {
-	b := tx.buf
-	b.key = t.appendKey(b.key[:0], tx.scope, key)
-	value := tx.get(b.key)
-	if value == nil {
-		return v, false
-	}
-	if v, err := t.codec.decode(value); err == nil {
-		return v, true
-	} else {
-		tx.spoil(fmt.Errorf("read %s: %w", t.name, err))
+	if value := t.read(tx, key); value != nil {
+		return t.value(tx, value)
 	}
 	return v, false
 }
 
-// Has reports whether there is a record under key.
-func (t Table[V]) Has(tx *Tx, key ...any) bool {
-	b := tx.buf
-	b.key = t.appendKey(b.key[:0], tx.scope, key)
-	return tx.get(b.key) != nil
+// value is the record stored as src.
+func (t Table[V]) value(tx *Tx, src []byte) (v V, ok bool) {
+	if t.codec.empty {
+		return v, true
+	}
+	c := t.codec.cells.Get().(*cell)
+	p := c.record.(*V)
+	if ok = t.parse(tx, c, src); ok {
+		v = *p
+	}
+	var zero V
+	*p = zero
+	t.codec.put(c)
+	return v, ok
 }
 
 // Set makes v the record under key.
 func (t Table[V]) Set(w Writer, v V, key ...any) {
-	b := w.buffers()
-	b.key = t.appendKey(b.key[:0], w.Scope(), key)
-	var err error
-	if b.value, err = t.codec.append(b.value[:0], v); err != nil {
-		w.spoil(fmt.Errorf("write %s: %w", t.name, err))
-		return
-	}
-	w.set(b.key, b.value)
-}
-
-// Delete removes the record under key, if there is one.
-func (t Table[V]) Delete(w Writer, key ...any) {
-	b := w.buffers()
-	b.key = t.appendKey(b.key[:0], w.Scope(), key)
-	w.delete(b.key)
-}
-
-// DeleteAll removes all records whose keys begin with prefix, the one under prefix itself too: one write, however many they are.
-func (t Table[V]) DeleteAll(w Writer, prefix ...any) {
-	b := w.buffers()
-	b.key = t.appendKey(b.key[:0], w.Scope(), prefix)
-	b.end = key.End(append(b.end[:0], b.key...))
-	w.deleteRange(b.key, b.end)
+	c := t.codec.cells.Get().(*cell)
+	p := c.record.(*V)
+	*p = v
+	t.write(w, c, key)
+	var zero V
+	*p = zero
+	t.codec.put(c)
 }
 
 // ScanOptions choose among the records under a prefix and their order. From, After and Before are tuples that continue the
@@ -117,21 +102,62 @@ func (t Table[V]) Scan(tx *Tx, o ScanOptions, prefix ...any) iter.Seq2[Key, V] {
 	r.KeysOnly = t.codec.empty
 	return func(yield func(Key, V) bool) {
 		tx.scan(r, func(k, value []byte) bool {
-			var v V
-			if !r.KeysOnly {
-				var err error
-				if v, err = t.codec.decode(value); err != nil {
-					tx.spoil(fmt.Errorf("read %s: %w", t.name, err))
-					return false
-				}
-			}
-			return yield(Key(k[skip:]), v) && tx.err == nil
+			v, ok := t.value(tx, value)
+			return ok && yield(Key(k[skip:]), v) && tx.err == nil
 		})
 	}
 }
 
+// What follows knows nothing of a record's type, so that it is there once and not again for every kind of record.
+
+// read is what is stored under key, nil where nothing is.
+func (t *table) read(tx *Tx, key []any) []byte {
+	b := tx.buf
+	b.key = t.appendKey(b.key[:0], tx.scope, key)
+	return tx.get(b.key)
+}
+
+// parse sets c's record, which is zero, to what is stored as src.
+func (t *table) parse(tx *Tx, c *cell, src []byte) bool {
+	err := t.codec.decode(src, c.record)
+	if err != nil {
+		tx.spoil(fmt.Errorf("read %s: %w", t.name, err))
+	}
+	return err == nil
+}
+
+// write makes c's record the one under key.
+func (t *table) write(w Writer, c *cell, key []any) {
+	b := w.buffers()
+	b.key = t.appendKey(b.key[:0], w.Scope(), key)
+	var err error
+	if b.value, err = t.codec.append(b.value[:0], c); err != nil {
+		w.spoil(fmt.Errorf("write %s: %w", t.name, err))
+		return
+	}
+	w.set(b.key, b.value)
+}
+
+// Has reports whether there is a record under key.
+func (t *table) Has(tx *Tx, key ...any) bool { return t.read(tx, key) != nil }
+
+// Delete removes the record under key, if there is one.
+func (t *table) Delete(w Writer, key ...any) {
+	b := w.buffers()
+	b.key = t.appendKey(b.key[:0], w.Scope(), key)
+	w.delete(b.key)
+}
+
+// DeleteAll removes all records whose keys begin with prefix, the one under prefix itself too: one write, however many they are.
+func (t *table) DeleteAll(w Writer, prefix ...any) {
+	b := w.buffers()
+	b.key = t.appendKey(b.key[:0], w.Scope(), prefix)
+	b.end = key.End(append(b.end[:0], b.key...))
+	w.deleteRange(b.key, b.end)
+}
+
 // Keys gives the keys that begin with prefix, without reading the records.
-func (t Table[V]) Keys(tx *Tx, o ScanOptions, prefix ...any) iter.Seq[Key] {
+func (t *table) Keys(tx *Tx, o ScanOptions, prefix ...any) iter.Seq[Key] {
 	r, skip := t.rangeOf(tx.scope, o, prefix)
 	r.KeysOnly = true
 	return func(yield func(Key) bool) {
@@ -141,7 +167,7 @@ func (t Table[V]) Keys(tx *Tx, o ScanOptions, prefix ...any) iter.Seq[Key] {
 
 // Fence is the fence that the record under key, whose codec writes an epoch of eight bytes, big-endian, first, still has
 // this epoch. The table must be Global.
-func (t Table[V]) Fence(epoch uint64, key ...any) Fence {
+func (t *table) Fence(epoch uint64, key ...any) Fence {
 	if !t.global || !t.codec.hot {
 		panic("store: " + t.name + " cannot hold fences: it must be global and its records bring their codec")
 	}
