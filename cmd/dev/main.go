@@ -86,6 +86,7 @@ func check([]string) error {
 		{"generated code is what the models say", generated},
 		{"go.mod is tidy", tidy},
 		{"cross-compilation", crossCompile},
+		{"size of the binary", binarySize},
 		{"official wire vectors", vectors},
 		{"another's evaluator of policies", evaluator},
 		{"image", func() error { return goRun([]string{"-C", "tools/image", "test", "-timeout=30m", "./..."}, nil) }},
@@ -151,6 +152,36 @@ func crossCompile() error {
 				return fmt.Errorf("%s/%s: %w", system, arch, err)
 			}
 		}
+	}
+	return nil
+}
+
+// binarySize holds the binary to its bounds, and to the linker leaving out the methods that nobody calls. Where something looks
+// methods up by name (text/template does), it must keep all of every type: 7 MiB more.
+func binarySize() error {
+	dir, err := os.MkdirTemp("", "obidos-size-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	bin := filepath.Join(dir, "obidos")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -dumpdep", "-o", bin, "./cmd/obidos")
+	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	dependencies, err := build.CombinedOutput() // "caller -> callee" lines
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, dependencies[max(0, len(dependencies)-4096):])
+	}
+	for line := range bytes.Lines(dependencies) {
+		if _, callee, _ := bytes.Cut(line, []byte(" -> ")); bytes.Contains(callee, []byte("<ReflectMethod>")) {
+			return fmt.Errorf("methods are looked up by name, so that the binary must hold all there are: %s", line)
+		}
+	}
+	info, err := os.Stat(bin)
+	if err != nil {
+		return err
+	}
+	if mib := info.Size() >> 20; mib >= 40 {
+		return fmt.Errorf("the binary has %d MiB, which is not below 40", mib)
 	}
 	return nil
 }

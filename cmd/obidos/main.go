@@ -47,9 +47,16 @@ func root() *cobra.Command {
 		Example:       "  obidos start\n  obidos exec -- aws sqs create-queue --queue-name hello\n  obidos demo",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       version,
 	}
-	c.SetVersionTemplate("obidos {{.Version}}\n")
+	// Not cobra's own flag: a template of ours for it would link text/template, and with it every method of every type.
+	asked := c.Flags().BoolP("version", "v", false, "Print the version")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *asked {
+			printVersion(c)
+			return nil
+		}
+		return c.Help()
+	}
 	c.AddCommand(
 		startCommand(), waitCommand(), stopCommand(), statusCommand(), clusterCommand(), healthCommand(), awslocalCommand(),
 		envCommand(), execCommand(), clockCommand(), resetCommand(), snapshotCommand(), exportCommand(), importCommand(), trustCommand(),
@@ -63,9 +70,11 @@ func versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
-		Run:   func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "obidos", version) },
+		Run:   func(c *cobra.Command, _ []string) { printVersion(c) },
 	}
 }
+
+func printVersion(c *cobra.Command) { fmt.Fprintln(c.OutOrStdout(), "obidos", version) }
 
 func configCommand() *cobra.Command {
 	var cfg config
