@@ -37,7 +37,7 @@ func (a assumed) Key(name string) policy.Value {
 func (g *Guard) Assume(ctx context.Context, a *Assumption) error {
 	x := &question{
 		ctx: ctx, q: aws.RequestOf(ctx), now: g.o.Clock.Now(),
-		call: &Call{Operation: a.Operation}, action: &model.Action{Name: a.Action},
+		call: &Call{Operation: a.Operation}, action: &model.Action{Name: a.Action}, exact: true,
 	}
 	x.request.Action, x.request.Resource, x.request.Keys = a.Action, a.ARN, assumed{x, a.Keys}
 	switch {

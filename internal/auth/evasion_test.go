@@ -1,6 +1,8 @@
 package auth_test
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/api/sqsapi"
+	"github.com/obidos-cloud/obidos/internal/api/stsapi"
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
@@ -151,5 +154,58 @@ func TestWhatIsKeptForTheOwner(t *testing.T) {
 		if err := g.Authorize(ctx, &auth.Call{Operation: op, Input: op.New(), Resources: []string{c.on}, Holder: held}); (err == nil) != c.allowed {
 			t.Errorf("%s of %s by %q: %v", c.op, c.on, c.who.ARN, err)
 		}
+	}
+}
+
+// What callers write where a name belongs is that name in the policy made of it, whatever it means there.
+func TestWrittenPoliciesAllowNoMoreThanWasAsked(t *testing.T) {
+	user := &auth.Identity{Kind: auth.User, Account: account, ARN: alice.ARN, ID: alice.UserID, Name: "alice"}
+	api, queues := sqsapi.API(), "arn:aws:sqs:us-east-1:"+account+":"
+	ctx := aws.WithRequest(t.Context(), &aws.Request{Scope: aws.Scope{Account: account, Region: "us-east-1"}, Principal: aws.Principal{Account: account, ARN: user.ARN, UserID: user.ID}})
+	for name, c := range map[string]struct {
+		op       string
+		in       any
+		resource string // as the service says it; of the input where empty
+		want     string // empty where nothing is written
+	}{
+		"a name":                     {"SendMessage", &sqsapi.SendMessageInput{QueueUrl: "http://x/1/q"}, queues + "q", queues + "q"},
+		"the service's wildcard":     {"SendMessage", &sqsapi.SendMessageInput{QueueUrl: "http://x/1/q"}, queues + "q:*", queues + "q:*"},
+		"what is not known":          {"CancelMessageMoveTask", &sqsapi.CancelMessageMoveTaskInput{TaskHandle: "x"}, "", queues + "*"},
+		"nothing in particular":      {"ListQueues", &sqsapi.ListQueuesInput{}, "", "*"},
+		"a wildcard in a name":       {"CancelMessageMoveTask", &sqsapi.CancelMessageMoveTaskInput{TaskHandle: "x"}, queues + "q*?", queues + "q${*}${?}"},
+		"a wildcard for a name":      {"SendMessage", &sqsapi.SendMessageInput{QueueUrl: "http://x/1/*"}, queues + "*", queues + "${*}"},
+		"a wildcard in an exact ARN": {"CreateQueue", &sqsapi.CreateQueueInput{QueueName: "*"}, "", queues + "${*}"},
+		"a variable":                 {"CreateQueue", &sqsapi.CreateQueueInput{QueueName: "${aws:username}$"}, "", queues + "${$}{aws:username}$"},
+		"a wildcard for an account":  {"ListMessageMoveTasks", &sqsapi.ListMessageMoveTasksInput{SourceArn: "arn:aws:sqs:us-east-1:*:q"}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			usage := auth.NewUsage(nil)
+			g := auth.NewGuard(auth.GuardOptions{Directory: people{user.ARN: user}, Clock: stopped{}, Usage: usage})
+			call := &auth.Call{Operation: api.Operation(c.op), Input: c.in}
+			if c.resource != "" {
+				call.Resources = []string{c.resource}
+			}
+			if err := g.Authorize(ctx, call); err == nil {
+				t.Error("nothing allows it, and it is allowed")
+			}
+			var written struct{ Statement []struct{ Resource []string } }
+			if text := usage.Policy("", time.Time{}); c.want == "" {
+				if text != "" || usage.Denials()[0].Statement != "" {
+					t.Errorf("policy %s, denials %+v", text, usage.Denials())
+				}
+			} else if err := json.Unmarshal([]byte(text), &written); err != nil || !slices.Equal(written.Statement[0].Resource, []string{c.want}) {
+				t.Errorf("policy %s, want it for %s", text, c.want)
+			} else if s := usage.Denials()[0].Statement; !strings.Contains(s, `"`+c.want+`"`) {
+				t.Errorf("would be allowed by %s, want it for %s", s, c.want)
+			}
+		})
+	}
+	usage := auth.NewUsage(nil)
+	g := auth.NewGuard(auth.GuardOptions{Directory: people{user.ARN: user}, Clock: stopped{}, Usage: usage})
+	if err := g.Assume(ctx, &auth.Assumption{Operation: stsapi.API().Operation("AssumeRole"), Action: "sts:AssumeRole", ARN: "arn:aws:iam::" + account + ":role/*"}); err == nil {
+		t.Error("there is no such role, and it is assumed")
+	}
+	if text := usage.Policy("", time.Time{}); !strings.Contains(text, ":role/${*}\"") {
+		t.Errorf("policy %s", text)
 	}
 }

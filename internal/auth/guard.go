@@ -27,10 +27,10 @@ type Holder interface {
 	Hold(ctx context.Context, arn string) (Held, error)
 }
 
-// Namer is a Holder that knows more of a resource's name than the input of a call says: the path of a role.
+// Namer is a Holder that knows more of what a call is about than its input says: the path of a role.
 type Namer interface {
-	// Named is the ARN of what is called so, which is arn where there is no such thing.
-	Named(ctx context.Context, arn string) string
+	// Named is the ARNs of what in names by arns, which stand as they are where there is no such thing. It may change arns.
+	Named(ctx context.Context, in any, arns []string) []string
 }
 
 // Keeper is a Holder that keeps some operations for the account that a resource is of, whatever the resource's policy says.
@@ -87,6 +87,7 @@ type question struct {
 	resource policy.Source
 	held     Held
 	now      time.Time
+	exact    bool            // the ARN of the resource is as the caller has named it
 	limits   []policy.Source // of the session
 	arns     []string
 }
@@ -241,17 +242,14 @@ func (x *question) barred() error {
 
 // ask decides about one action of a call, on each of its resources.
 func (g *Guard) ask(x *question, a *model.Action) error {
-	x.action = a
+	x.action, x.exact = a, false
 	x.request.Action, x.request.Keys = a.Name, x
 	arns := x.call.Resources
 	if len(arns) == 0 || a.Besides {
-		var exact bool
-		x.arns, exact = a.Resources(x.arns[:0], x.call.Input, x.q.Scope)
+		x.arns, x.exact = a.Resources(x.arns[:0], x.call.Input, x.q.Scope)
 		arns = x.arns
-		if n, ok := x.call.Holder.(Namer); ok && !exact {
-			for i := range arns {
-				arns[i] = n.Named(x.ctx, arns[i])
-			}
+		if n, ok := x.call.Holder.(Namer); ok && !x.exact {
+			arns = n.Named(x.ctx, x.call.Input, arns)
 		}
 	}
 	for _, arn := range arns {

@@ -16,11 +16,13 @@ type paths map[string]string
 
 func (paths) Hold(context.Context, string) (auth.Held, error) { return auth.Held{}, nil }
 
-func (p paths) Named(_ context.Context, arn string) string {
+func (p paths) Named(_ context.Context, _ any, arns []string) []string {
 	for name, path := range p {
-		arn = strings.Replace(arn, name, path, 1)
+		for i := range arns {
+			arns[i] = strings.Replace(arns[i], name, path, 1)
+		}
 	}
-	return arn
+	return arns
 }
 
 // To give a role to an instance profile is to pass it: by its ARN as it is, to EC2.

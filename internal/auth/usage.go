@@ -36,7 +36,8 @@ type usageShard struct {
 type usageKey struct{ principal, action, resource string }
 
 type lastUse struct {
-	at atomic.Int64 // nanoseconds
+	at       atomic.Int64 // nanoseconds
+	resource string       // as a policy names it
 }
 
 const (
@@ -102,12 +103,15 @@ func (u *Usage) entry(x *question) *lastUse {
 	if e != nil {
 		return e
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e = s.all[k]; e != nil {
+	e = &lastUse{resource: strings.Clone(x.written())}
+	if e.resource == "" {
 		return e
 	}
-	e = new(lastUse)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.all[k]; e != nil {
+		return e
+	}
 	if s.all == nil {
 		s.all = make(map[usageKey]*lastUse)
 	}
@@ -133,6 +137,38 @@ func (s *usageShard) forget() {
 	}
 }
 
+// written is the resource as a policy names it and no other. A * for what was not known before the call stays one; what callers
+// write where a name belongs means itself. It is empty where no policy can name it: there are no variables in the head of an ARN.
+func (x *question) written() string {
+	arn := x.request.Resource
+	if arn == "*" || !strings.ContainsAny(arn, "*?$") {
+		return arn
+	}
+	callers := x.exact || x.action.Wild(x.call.Input)
+	b, colons := make([]byte, 0, len(arn)+16), 0
+	for i := range len(arn) {
+		c := arn[i]
+		if c == ':' {
+			colons++
+		}
+		switch {
+		case c == '$' && !strings.HasPrefix(arn[i:], "${"), c != '*' && c != '?' && c != '$', c == '*' && !callers && segment(arn, i):
+			b = append(b, c)
+		case colons < 5:
+			return ""
+		default:
+			b = append(b, '$', '{', c, '}')
+		}
+	}
+	return string(b)
+}
+
+// segment reports whether the byte at i of an ARN stands alone between two of its signs.
+func segment(arn string, i int) bool {
+	sign := func(c byte) bool { return c == ':' || c == '/' }
+	return i > 0 && sign(arn[i-1]) && (i+1 == len(arn) || sign(arn[i+1]))
+}
+
 // source is the ARN of the user, role or service that asks.
 func (x *question) source() string {
 	if x.identity != nil {
@@ -148,7 +184,7 @@ func (u *Usage) denied(x *question, d policy.Decision, reason string) {
 		Action: x.action.Name, Resource: shortened(x.request.Resource), Reason: reason, Explicit: d.Effect == policy.ExplicitDeny,
 	}
 	if !one.Explicit {
-		one.remedy(d.Layer, x.q.Principal.Service)
+		one.remedy(d.Layer, x.q.Principal.Service, shortened(x.written()))
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -168,9 +204,12 @@ func shortened(s string) string {
 	return strings.Clone(s)
 }
 
-// remedy says what would allow it, where the kind of policy that lacks it is found.
-func (d *Denial) remedy(lacking policy.Layer, service string) {
-	d.Statement = statementOf([]string{d.Action}, []string{d.Resource})
+// remedy says what would allow it, where the kind of policy that lacks it is found. resource is as policies name it.
+func (d *Denial) remedy(lacking policy.Layer, service, resource string) {
+	if resource == "" {
+		return
+	}
+	d.Statement = statementOf([]string{d.Action}, []string{resource})
 	who := map[string]string{"AWS": d.Identity}
 	if service != "" {
 		who = map[string]string{"Service": service}
@@ -190,7 +229,7 @@ func (d *Denial) remedy(lacking policy.Layer, service string) {
 			Principal map[string]string
 			Action    []string
 			Resource  string
-		}{"Allow", who, []string{d.Action}, d.Resource})
+		}{"Allow", who, []string{d.Action}, resource})
 	case policy.BoundaryLayer:
 		d.In = "the permissions boundary of " + d.Identity
 	case policy.SessionLayer:
@@ -220,7 +259,7 @@ func (u *Usage) Policy(principal string, since time.Time) string {
 		s.mu.RLock()
 		for k, e := range s.all {
 			if e.at.Load() >= since.UnixNano() && (principal == "" || k.principal == principal) {
-				byAction[k.action] = append(byAction[k.action], k.resource)
+				byAction[k.action] = append(byAction[k.action], e.resource)
 			}
 		}
 		s.mu.RUnlock()

@@ -24,8 +24,6 @@ type Action struct {
 
 	// Besides says that it is not what the operation does but another permission that some calls need.
 	Besides bool
-	// Chosen says that only the service knows which of the operation's actions a call needs.
-	Chosen bool
 
 	when    *path
 	unless  *path
@@ -119,6 +117,30 @@ func (a *Action) Resources(dst []string, in any, scope aws.Scope) (arns []string
 	return dst, exact
 }
 
+// Wild reports whether a member of in that ARNs are made of holds a * or a ?, which mean nothing there.
+func (a *Action) Wild(in any) bool {
+	if len(a.targets) == 0 {
+		return false
+	}
+	v, wild := input(in), false
+	see := func(s string) { wild = wild || strings.ContainsAny(s, "*?") }
+	for i := range a.targets {
+		for j := range a.targets[i].choices {
+			c := &a.targets[i].choices[j]
+			if c.whole != nil {
+				c.whole.each(v, see)
+			}
+			for k := range c.binds {
+				c.binds[k].path.each(v, see)
+				if c.binds[k].prefix != nil {
+					c.binds[k].prefix.each(v, see)
+				}
+			}
+		}
+	}
+	return wild
+}
+
 // Value is what in says of a condition key, whose name is in lower case throughout ("aws:requesttag/team"): one value, or, where many is
 // not nil, any number of them. ok is false where in says nothing.
 func (a *Action) Value(in any, key string) (one string, many []string, ok bool) {
@@ -183,7 +205,7 @@ type keyValue struct {
 }
 
 func compile(m *authmap.Map, a authmap.Action, in reflect.Type) (Action, error) {
-	c := Action{Name: a.Name, Besides: a.Mark == '+' || a.Mark == '?', Chosen: a.Mark == '!'}
+	c := Action{Name: a.Name, Besides: a.Mark == '+' || a.Mark == '?'}
 	var err error
 	if a.When != "" {
 		if c.when, err = pathOf(in, a.When); err != nil {

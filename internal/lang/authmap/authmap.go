@@ -27,7 +27,7 @@
 // fills condition keys, "also NAME action" adds an action, "self NAME" says that the service asks for all of them by itself. A line "action NAME" says that there is an action which no operation here has.
 //
 // Marks: + is a permission that the call needs besides its own, ? one that it needs where one of its resources is named (both are asked
-// only then); ! one of several of which only the service knows which it needs; @ one that the service asks for by itself, since it
+// only then); ! one of several of which only the service knows which it needs (all are asked as long as it does not say so with @); @ one that the service asks for by itself, since it
 // depends on what only the service knows. An operation without actions is allowed to everyone who
 // has signed.
 package authmap

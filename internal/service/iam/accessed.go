@@ -146,7 +146,7 @@ func (s *Service) subjectOf(tx *store.Tx, h home, arn string) (who []who, allows
 		seen := map[string]bool{}
 		for key, id := range s.tables.uses.Scan(tx, store.ScanOptions{}, h.account, p.ref, uint64(asPermission)) {
 			k := kind(key.Uint64(3))
-			n, ok := s.namedBy(tx, h, k, id)
+			n, ok := s.byID(tx, h, k, id)
 			if !ok {
 				continue
 			}

@@ -242,7 +242,7 @@ func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iamapi.ListEnti
 				continue
 			}
 			shown[id] = true
-			n, ok := s.namedBy(tx, h, k, id)
+			n, ok := s.byID(tx, h, k, id)
 			if !ok || !strings.HasPrefix(n.Path, in.PathPrefix.V) {
 				continue
 			}
@@ -268,8 +268,8 @@ func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *iamapi.ListEnti
 	})
 }
 
-// namedBy is what a user, group or role of that id is called.
-func (s *Service) namedBy(tx *store.Tx, h home, k kind, id string) (named, bool) {
+// byID is what a user, group or role of that id is called.
+func (s *Service) byID(tx *store.Tx, h home, k kind, id string) (named, bool) {
 	switch k {
 	case aUser:
 		u, ok := s.tables.users.Get(tx, h.account, id)

@@ -78,7 +78,7 @@ func (s *Service) properties(tx *store.Tx, h home, k kind, id string) (arn, text
 			session := int(r.MaxSession)
 			m := declared.Role{
 				RoleName: r.Name, RoleId: r.ID, Arn: h.arnOf(k, r.named), Path: r.Path, Description: r.Description, MaxSessionDuration: &session,
-				AssumeRolePolicyDocument: declared.Document(s.trustOf(tx, h, &r)), Tags: tagProperties(r.named),
+				AssumeRolePolicyDocument: declared.Document(s.trustNow(tx, h, &r)), Tags: tagProperties(r.named),
 			}
 			m.Policies, m.ManagedPolicyArns, m.PermissionsBoundary = s.policyProperties(tx, h, r.permits)
 			return m.Arn, resource.Text(m)

@@ -137,7 +137,7 @@ func (s *Service) roleDetail(tx *store.Tx, h home, r roleRecord) iamapi.RoleDeta
 	}
 	return iamapi.RoleDetail{
 		Path: aws.Some(r.Path), RoleName: aws.Some(r.Name), RoleId: aws.Some(r.ID), Arn: aws.Some(h.arnOf(aRole, r.named)), CreateDate: aws.Some(form.At(r.Created)),
-		AssumeRolePolicyDocument: aws.Some(escaped(s.trustOf(tx, h, &r))), InstanceProfileList: profiles, RolePolicyList: inlineDetails(r.permits),
+		AssumeRolePolicyDocument: aws.Some(escaped(s.trustNow(tx, h, &r))), InstanceProfileList: profiles, RolePolicyList: inlineDetails(r.permits),
 		AttachedManagedPolicies: s.attachedDetails(tx, h, r.permits), PermissionsBoundary: s.boundaryOut(tx, h, r.Boundary), Tags: tagDetails(r.Tags),
 		RoleLastUsed: s.lastUsed(tx, h, r.ID),
 	}

@@ -183,7 +183,7 @@ func (d *Directory) roleIdentity(tx *store.Tx, h home, name string) (*auth.Ident
 	i := identityOf(h, auth.Role, aRole, r.named)
 	i.MaxSession = time.Duration(r.MaxSession) * time.Second
 	var err error
-	if i.Trust, err = d.compiled.Read(d.s.trustOf(tx, h, &r)); err != nil {
+	if i.Trust, err = d.compiled.Read(d.s.trustNow(tx, h, &r)); err != nil {
 		return nil, fmt.Errorf("iam: trust policy of %s: %w", i.ARN, err)
 	}
 	return i, d.permit(tx, h, i, aRole, r.named, r.permits)

@@ -27,10 +27,10 @@ func (s *Service) Resources(ctx context.Context, op *model.Operation, in any) []
 	whole, err := view(ctx, s, func(tx *store.Tx, h home) ([]string, error) {
 		for i := range arns {
 			if exact {
-				arns[i] = s.found(tx, h, arns[i])
+				arns[i] = s.canonical(tx, h, arns[i])
 				continue
 			}
-			arns[i] = s.whole(ctx, tx, h, in, arns[i])
+			arns[i] = s.withPath(ctx, tx, h, in, arns[i])
 		}
 		return s.renamed(tx, h, in, arns), nil
 	})
@@ -40,9 +40,9 @@ func (s *Service) Resources(ctx context.Context, op *model.Operation, in any) []
 	return whole
 }
 
-// found is the ARN of what operations find by arn. They look at no region; of what has a name at no path either, and letters of either
+// canonical is the ARN of what operations find by arn. They look at no region; of what has a name at no path either, and letters of either
 // case are the same to them.
-func (s *Service) found(tx *store.Tx, h home, arn string) string {
+func (s *Service) canonical(tx *store.Tx, h home, arn string) string {
 	a, _ := aws.ParseARN(arn)
 	what, path, _ := strings.Cut(a.Resource, "/")
 	if a.Service != "iam" || a.Account != h.account || a.Partition != h.partition {
@@ -52,7 +52,7 @@ func (s *Service) found(tx *store.Tx, h home, arn string) string {
 		if k.traits().arn != what {
 			continue
 		}
-		if n, ok := s.called(tx, h, k, path[strings.LastIndexByte(path, '/')+1:]); ok {
+		if n, ok := s.byName(tx, h, k, path[strings.LastIndexByte(path, '/')+1:]); ok {
 			return h.arnOf(k, n)
 		}
 	}
@@ -69,10 +69,10 @@ func (s *Service) renamed(tx *store.Tx, h home, in any, arns []string) []string 
 	switch in := in.(type) {
 	case *iamapi.UpdateUserInput:
 		k, name, path = aUser, in.NewUserName, in.NewPath
-		n, _ = s.called(tx, h, k, in.UserName)
+		n, _ = s.byName(tx, h, k, in.UserName)
 	case *iamapi.UpdateGroupInput:
 		k, name, path = aGroup, in.NewGroupName, in.NewPath
-		n, _ = s.called(tx, h, k, in.GroupName)
+		n, _ = s.byName(tx, h, k, in.GroupName)
 	case *iamapi.UpdateServerCertificateInput:
 		if was, ok := s.ServerPath(tx, form.Home{Account: h.account, Partition: h.partition}, in.ServerCertificateName); ok {
 			at := strings.LastIndexByte(was, '/') + 1
@@ -92,17 +92,23 @@ func (s *Service) renamed(tx *store.Tx, h home, in any, arns []string) []string 
 	return arns
 }
 
-// Named implements auth.Namer.
-func (s *Service) Named(ctx context.Context, arn string) string {
-	whole, err := view(ctx, s, func(tx *store.Tx, h home) (string, error) { return s.whole(ctx, tx, h, nil, arn), nil })
+// Named implements auth.Namer: what other permissions that a call needs are about, with its path.
+func (s *Service) Named(ctx context.Context, _ any, arns []string) []string {
+	whole, err := view(ctx, s, func(tx *store.Tx, h home) ([]string, error) {
+		whole := make([]string, len(arns))
+		for i := range arns {
+			whole[i] = s.withPath(ctx, tx, h, nil, arns[i])
+		}
+		return whole, nil
+	})
 	if err != nil {
-		return arn
+		return arns
 	}
 	return whole
 }
 
-// whole is an ARN with the path of what it names, as it is where there is nothing of that name.
-func (s *Service) whole(ctx context.Context, tx *store.Tx, h home, in any, arn string) string {
+// withPath is an ARN with the path of what it names, as it is where there is nothing of that name.
+func (s *Service) withPath(ctx context.Context, tx *store.Tx, h home, in any, arn string) string {
 	switch in := in.(type) {
 	case *iamapi.CreateServiceLinkedRoleInput:
 		short, _ := strings.CutSuffix(strings.TrimSuffix(in.AWSServiceName, ".cn"), ".amazonaws.com")
@@ -140,7 +146,7 @@ func (s *Service) whole(ctx context.Context, tx *store.Tx, h home, in any, arn s
 		if k.traits().arn != what {
 			continue
 		}
-		if n, ok := s.called(tx, h, k, name); ok {
+		if n, ok := s.byName(tx, h, k, name); ok {
 			return h.arnOf(k, n)
 		}
 		if k == aUser {
@@ -150,8 +156,8 @@ func (s *Service) whole(ctx context.Context, tx *store.Tx, h home, in any, arn s
 	return arn
 }
 
-// called is what everything with a name has, of what is called so.
-func (s *Service) called(tx *store.Tx, h home, k kind, name string) (n named, ok bool) {
+// byName is what everything with a name has, of what is called so.
+func (s *Service) byName(tx *store.Tx, h home, k kind, name string) (n named, ok bool) {
 	id := s.id(tx, h, k, name)
 	switch k {
 	case aUser:
@@ -184,7 +190,7 @@ func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
 		tags := slices.Concat(s.Credentials.TagsOf(tx, a.Account, a.Resource), s.Providers.TagsOf(tx, a.Account, a.Resource))
 		for _, k := range []kind{aUser, aRole, aPolicy, aProfile} {
 			if k.traits().arn == what {
-				n, _ := s.called(tx, homeIn(a.Account, a.Partition), k, name)
+				n, _ := s.byName(tx, homeIn(a.Account, a.Partition), k, name)
 				for _, t := range n.Tags {
 					tags = append(tags, form.Tag(t))
 				}

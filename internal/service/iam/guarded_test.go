@@ -103,7 +103,7 @@ func TestWhatACallIsAbout(t *testing.T) {
 		}
 	}
 	for arn, want := range map[string]string{"role/R": "role/team/r", "role/none": "role/none", "server-certificate/none": "server-certificate/none", "mfa/x": "mfa/x"} {
-		if got := s.Named(root, own+arn); got != own+want {
+		if got := s.Named(root, nil, []string{own + arn}); !slices.Equal(got, []string{own + want}) {
 			t.Errorf("%s is named %s, want %s", arn, got, want)
 		}
 	}
@@ -126,7 +126,7 @@ func TestWhatACallIsAbout(t *testing.T) {
 	}
 	for _, arn := range []string{own + "user/nobody", own + "saml-provider/none", own + "server-certificate/none", "arn:aws:sqs:eu-west-1:111122223333:q", "*"} {
 		for arn, want := range map[string]string{"role/R": "role/team/r", "role/none": "role/none", "server-certificate/none": "server-certificate/none", "mfa/x": "mfa/x"} {
-			if got := s.Named(root, own+arn); got != own+want {
+			if got := s.Named(root, nil, []string{own + arn}); !slices.Equal(got, []string{own + want}) {
 				t.Errorf("%s is named %s, want %s", arn, got, want)
 			}
 		}

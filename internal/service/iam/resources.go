@@ -103,7 +103,7 @@ func (s *Service) tagged(k kind) declared.Tagged {
 
 // tagsBy are the tags of a user or role of that id.
 func (s *Service) tagsBy(tx *store.Tx, h home, k kind, id string) (named, map[string]string) {
-	n, _ := s.namedBy(tx, h, k, id)
+	n, _ := s.byID(tx, h, k, id)
 	tags := make(map[string]string, len(n.Tags))
 	for _, t := range n.Tags {
 		tags[t.Key] = t.Value

@@ -32,7 +32,7 @@ func (s *Service) CreateRole(ctx context.Context, in *iamapi.CreateRoleInput) (*
 			named: n.kept(), MaxSession: in.MaxSessionDuration.Or(anHour),
 			Description: in.Description.V, Described: in.Description.Set,
 		}
-		if err := s.trust(tx, h, &r, in.AssumeRolePolicyDocument); err != nil {
+		if err := s.setTrust(tx, h, &r, in.AssumeRolePolicyDocument); err != nil {
 			return nil, err
 		}
 		if in.PermissionsBoundary.Set {
@@ -63,7 +63,7 @@ func checkTrust(document string) error {
 func (s *Service) roleOut(tx *store.Tx, h home, r roleRecord) iamapi.Role {
 	return iamapi.Role{
 		Path: r.Path, RoleName: r.Name, RoleId: r.ID, Arn: h.arnOf(aRole, r.named), CreateDate: form.At(r.Created),
-		AssumeRolePolicyDocument: aws.Some(escaped(s.trustOf(tx, h, &r))),
+		AssumeRolePolicyDocument: aws.Some(escaped(s.trustNow(tx, h, &r))),
 	}
 }
 
@@ -165,7 +165,7 @@ func (s *Service) UpdateAssumeRolePolicy(ctx context.Context, in *iamapi.UpdateA
 		if r.Service != "" {
 			return protected(r.Name)
 		}
-		return s.trust(tx, h, r, in.PolicyDocument)
+		return s.setTrust(tx, h, r, in.PolicyDocument)
 	})
 	return nil, err
 }

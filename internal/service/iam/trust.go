@@ -17,8 +17,8 @@ type trusted struct {
 	ID  string `cbor:"2,keyasint"`
 }
 
-// trust gives a role a trust policy.
-func (s *Service) trust(tx *store.Tx, h home, r *roleRecord, document string) error {
+// setTrust gives a role a trust policy.
+func (s *Service) setTrust(tx *store.Tx, h home, r *roleRecord, document string) error {
 	p, err := policy.Read(document)
 	if err != nil {
 		return err
@@ -33,15 +33,15 @@ func (s *Service) trust(tx *store.Tx, h home, r *roleRecord, document string) er
 			continue
 		}
 		id := s.id(tx, h, k, name)
-		if is, ok := s.namedBy(tx, h, k, id); ok && strings.HasSuffix(n.Value, ":"+k.traits().arn+is.Path+is.Name) {
+		if is, ok := s.byID(tx, h, k, id); ok && strings.HasSuffix(n.Value, ":"+k.traits().arn+is.Path+is.Name) {
 			r.Trusted = append(r.Trusted, trusted{n.Value, id})
 		}
 	}
 	return nil
 }
 
-// trustOf is the trust policy of a role as it is meant now.
-func (s *Service) trustOf(tx *store.Tx, h home, r *roleRecord) string {
+// trustNow is the trust policy of a role as it is meant now.
+func (s *Service) trustNow(tx *store.Tx, h home, r *roleRecord) string {
 	if len(r.Trusted) == 0 {
 		return r.Trust
 	}
@@ -65,7 +65,7 @@ func (s *Service) calledNow(tx *store.Tx, h home, t trusted) string {
 	if strings.HasPrefix(t.ID, roleID) {
 		k = aRole
 	}
-	n, ok := s.namedBy(tx, h, k, t.ID)
+	n, ok := s.byID(tx, h, k, t.ID)
 	if !ok {
 		return t.ID
 	}
