@@ -37,6 +37,7 @@ type Recorder struct {
 	follower atomic.Pointer[Follower]
 	audit    auditRing
 	writer   writer
+	dated    dated
 
 	dropped   atomic.Uint64 // measurements of series beyond the bound
 	maxSeries int

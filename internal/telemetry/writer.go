@@ -153,6 +153,7 @@ func (r *Recorder) flush() {
 	defer cancel()
 	err := errors.Join(
 		w.archive.addData(ctx, minute, r.harvest()),
+		r.writeDated(ctx, w.archive),
 		w.archive.addSpans(ctx, spans),
 		w.archive.addEvents(ctx, events),
 	)
