@@ -13,8 +13,10 @@ type path struct {
 	steps []step
 	many  bool // through a list or a map's keys
 	end   end
-	key   int // Tags of structs: the index of their key
-	val   int
+
+	required bool // a string that has to be there
+	key      int  // Tags of structs: the index of their key
+	val      int
 }
 
 type end uint8
@@ -56,6 +58,7 @@ func pathOf(t reflect.Type, text string) (*path, error) {
 			return nil, fmt.Errorf("%s: no member %s", text, name)
 		}
 		p.steps = append(p.steps, step{field, i})
+		p.required = t.Field(i).Type.Kind() == reflect.String
 		t = plainType(t.Field(i).Type)
 		switch {
 		case list && t.Kind() == reflect.Slice:
@@ -211,11 +214,11 @@ func (p *path) each(v reflect.Value, yield func(string)) {
 	})
 }
 
-// present reports whether the member is there.
+// present reports whether the member is there. One that has to be and is an empty string nobody has set.
 func (p *path) present(v reflect.Value) bool {
 	if !p.many {
-		_, ok := p.reach(v)
-		return ok
+		end, ok := p.reach(v)
+		return ok && (!p.required || end.Len() > 0)
 	}
 	return len(p.steps) > 0 && v.IsValid() && !walk(v, p.steps, func(reflect.Value) bool { return false })
 }

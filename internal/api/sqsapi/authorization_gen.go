@@ -28,7 +28,7 @@ StartMessageMoveTask sqs:StartMessageMoveTask queue(=SourceArn)
 	+sqs:ReceiveMessage queue(=SourceArn)
 	+sqs:DeleteMessage queue(=SourceArn)
 	+sqs:GetQueueAttributes queue(=SourceArn)
-	+sqs:SendMessage queue(=DestinationArn)
+	+sqs:SendMessage when(SourceArn) queue(=DestinationArn)|queue(?)
 TagQueue sqs:TagQueue queue(QueueName=url:QueueUrl) aws:RequestTag/${TagKey}=Tags aws:TagKeys=Tags
 UntagQueue sqs:UntagQueue queue(QueueName=url:QueueUrl) aws:TagKeys=TagKeys
 `

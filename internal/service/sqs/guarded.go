@@ -82,6 +82,30 @@ func (s *Service) Keeps(op *model.Operation) bool {
 	return false
 }
 
+// Named implements auth.Namer: messages that are moved to no queue in particular go back to those that send their dead letters here.
+func (s *Service) Named(ctx context.Context, in any, arns []string) []string {
+	move, ok := in.(*sqsapi.StartMessageMoveTaskInput)
+	if !ok || move.DestinationArn.V != "" {
+		return arns
+	}
+	from, ok := aws.ParseARN(move.SourceArn)
+	if !ok || from.Service != "sqs" {
+		return arns
+	}
+	to, err := store.View(within(ctx, from.Scope()), s.space, func(tx *store.Tx) (to []string, err error) {
+		a := from
+		for k := range s.tables.sources.Keys(tx, store.ScanOptions{}, from.Resource) {
+			a.Resource = k.String(1)
+			to = append(to, a.String())
+		}
+		return to, nil
+	})
+	if err != nil {
+		return arns
+	}
+	return to
+}
+
 // Hold implements auth.Holder: a queue's policy and tags.
 func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
 	a, ok := aws.ParseARN(arn)
