@@ -81,9 +81,8 @@ func BenchmarkIngest(b *testing.B) {
 	}
 }
 
-// BenchmarkSearch is a search through 256 MB: for what is nowhere, for what is in one event, for what is in many, and for a property.
-func BenchmarkSearch(b *testing.B) {
-	p := start(b, memory.New(memory.Options{}))
+// fill puts 256 MB of events into group g, and tells how many bytes they are.
+func (p *platform) fill(b *testing.B) (total int) {
 	ctx := context.Background()
 	if _, err := p.CreateLogGroup(ctx, &logsapi.CreateLogGroupInput{LogGroupName: "g"}); err != nil {
 		b.Fatal(err)
@@ -93,7 +92,7 @@ func BenchmarkSearch(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	total, from := 0, p.clock.Now().UnixMilli()-20_000_000
+	from := p.clock.Now().UnixMilli() - 20_000_000
 	for i := range 256 {
 		events, bytes := lines(10000, from+int64(i)*1000)
 		if i == 100 {
@@ -104,12 +103,61 @@ func BenchmarkSearch(b *testing.B) {
 		}
 		total += bytes
 	}
+	return total
+}
+
+// ask is a query of all of group g, and how many rows answer it.
+func (p *platform) ask(ctx context.Context, b *testing.B, text string) int {
+	q, err := p.StartQuery(ctx, &logsapi.StartQueryInput{LogGroupName: aws.Some("g"), StartTime: 0, EndTime: p.clock.Now().Unix(), QueryString: text})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for {
+		out, err := p.GetQueryResults(ctx, &logsapi.GetQueryResultsInput{QueryId: q.QueryId.V})
+		if err != nil {
+			b.Fatal(err)
+		}
+		switch out.Status.V {
+		case logsapi.QueryStatusComplete:
+			return len(out.Results)
+		case logsapi.QueryStatusFailed:
+			b.Fatal("the query failed")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// BenchmarkSearch is a search through 256 MB: for what is nowhere, for what is in one event, for what is in many, and for a property.
+func BenchmarkSearch(b *testing.B) {
+	p := start(b, memory.New(memory.Options{}))
+	ctx := context.Background()
+	total := p.fill(b)
 	for name, pattern := range map[string]string{"nowhere": "Zanzibar", "rare": `"one-rare-needle"`, "request": "0123456789abcdef", "all read": `"orders/99999\""`, "json": "{ $.status = 999 }"} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(total))
 			for b.Loop() {
 				if got := p.filter(ctx, b, logsapi.FilterLogEventsInput{LogGroupName: aws.Some("g"), FilterPattern: aws.Some(pattern)}); name == "rare" && len(got) != 1 {
 					b.Fatalf("found %d", len(got))
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkQuery is queries of Insights over 256 MB.
+func BenchmarkQuery(b *testing.B) {
+	p := start(b, memory.New(memory.Options{}))
+	ctx := context.Background()
+	total := p.fill(b)
+	for name, text := range map[string]string{
+		"text": `filter @message like /WARN/ | stats count() by bin(1m)`, "json": `filter status = 500 | stats count() by bin(1m)`,
+		"rare": `filter @message like "one-rare-needle"`, "group": `stats count() by level`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(total))
+			for b.Loop() {
+				if n := p.ask(ctx, b, text); n == 0 {
+					b.Fatal("no rows")
 				}
 			}
 		})

@@ -182,19 +182,33 @@ func (p *packer) pack(n int, merged bool, at func(i int) event) (c chunkRecord, 
 
 // each calls fn with the events of a chunk until it returns false. Their messages are valid during that call only: who keeps one clones it.
 func (p *packer) each(c *chunkRecord, fn func(e event) bool) error {
+	room := p.buffers.Get().(*[]byte)
+	defer p.buffers.Put(room)
+	body, err := p.unpack(c, room)
+	if err != nil {
+		return err
+	}
+	return c.events(body, fn)
+}
+
+// unpack is a chunk's body as it was before it was compressed: in room, which is made larger where it must be, or its own.
+func (p *packer) unpack(c *chunkRecord, room *[]byte) ([]byte, error) {
 	body := c.body
 	if c.packed {
-		room := p.buffers.Get().(*[]byte)
-		defer p.buffers.Put(room)
 		var err error
 		if body, err = p.decoder().DecodeAll(c.body, (*room)[:0]); err != nil {
-			return errors.Join(errChunk, err)
+			return nil, errors.Join(errChunk, err)
 		}
 		*room = body
 	}
 	if uint64(len(body)) != c.raw {
-		return errChunk
+		return nil, errChunk
 	}
+	return body, nil
+}
+
+// events calls fn with the events of a chunk, whose body is unpacked, until it returns false. Their messages lie in body.
+func (c *chunkRecord) events(body []byte, fn func(e event) bool) error {
 	if c.count == 0 {
 		return nil
 	}

@@ -253,6 +253,28 @@ func (s *Service) eventsOf(tx *store.Tx, group string, from, to int64, terms []s
 	}
 	q := &query{group: g.Number, span: day, from: max(from, g.expiry(tx.Now())), to: to, limit: math.MaxInt}
 	log := tx.Scope().Account + ":" + group
+	ahead := unpacking{packer: s.packer}
+	defer ahead.close()
+	give := func() (bool, error) {
+		c, body, err := ahead.next()
+		if err != nil {
+			return false, err
+		}
+		ptr := ptrPrefix(group, g.Number, c.stream)
+		prefix, more := len(ptr), true
+		err = c.record.events(body, func(e event) bool {
+			if e.time < q.from || e.time > q.to {
+				return true
+			}
+			ptr = ptrOf(ptr[:prefix], e.time, e.seq)
+			more = yield(insights.Event{
+				Time: e.time, Ingested: e.ingested, Message: e.message, Stream: c.name, Group: log,
+				Ptr: unsafe.String(&ptr[0], len(ptr)), // what is kept of it is copied
+			})
+			return more
+		})
+		return more, err
+	}
 	for c := range s.candidates(tx, q) {
 		if c.terms && len(terms) > 0 {
 			if f, ok := s.tables.terms.Get(tx, q.group, c.stream, c.seq); ok && !f.mayHave(terms) {
@@ -264,20 +286,14 @@ func (s *Service) eventsOf(tx *store.Tx, group string, from, to int64, terms []s
 		if !ok {
 			continue
 		}
-		more := true
-		ptr := ptrPrefix(group, g.Number, c.stream)
-		prefix := len(ptr)
-		if err := s.packer.each(&record, func(e event) bool {
-			if e.time < q.from || e.time > q.to {
-				return true
+		if ahead.add(chunkOf{c, record}); ahead.len() == wave() {
+			if more, err := give(); err != nil || !more {
+				return false, err
 			}
-			ptr = ptrOf(ptr[:prefix], e.time, e.seq)
-			more = yield(insights.Event{
-				Time: e.time, Ingested: e.ingested, Message: e.message, Stream: c.name, Group: log,
-				Ptr: unsafe.String(&ptr[0], len(ptr)), // what is kept of it is copied
-			})
-			return more
-		}); err != nil || !more {
+		}
+	}
+	for ahead.len() > 0 {
+		if more, err := give(); err != nil || !more {
 			return false, err
 		}
 	}
