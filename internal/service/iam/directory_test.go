@@ -2,6 +2,7 @@ package iam_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -250,8 +251,17 @@ func trustIsOfWhoItWas(t *testing.T, n *nodes) {
 		set := &policy.Set{Resource: &policy.Source{Type: "resource", Policy: i.Trust}, ResourceMust: true}
 		return policy.Decide(&policy.Request{Action: "sts:AssumeRole", Resource: i.ARN, Principal: p}, set).Effect == policy.Allowed
 	}
-	do(n.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "alice"}))
 	document := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + strings.ReplaceAll(alice, "/", `\/`) + `"},"Action":"sts:AssumeRole"}}`
+	refused := func(_ any, err error) {
+		t.Helper()
+		if e, ok := errors.AsType[*aws.Error](err); !ok || e.Code != "MalformedPolicyDocumentException" || e.Message != `Invalid principal in policy: "AWS":"`+alice+`"` {
+			t.Errorf("nobody is called so, and it is answered %v", err)
+		}
+	}
+	refused(n.CreateRole(ctx, &iamapi.CreateRoleInput{RoleName: "worker", AssumeRolePolicyDocument: document}))
+	do(n.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "alice", Path: aws.Some("/other/")}))
+	refused(n.CreateRole(ctx, &iamapi.CreateRoleInput{RoleName: "worker", AssumeRolePolicyDocument: document}))
+	do(n.UpdateUser(ctx, &iamapi.UpdateUserInput{UserName: "alice", NewPath: aws.Some("/")}))
 	do(n.CreateRole(ctx, &iamapi.CreateRoleInput{RoleName: "worker", AssumeRolePolicyDocument: document}))
 	if !trusts(alice) {
 		t.Error("she is trusted, and is not")
@@ -261,6 +271,7 @@ func trustIsOfWhoItWas(t *testing.T, n *nodes) {
 		t.Error("she was renamed, and is not trusted as who she was")
 	}
 	do(n.DeleteUser(ctx, &iamapi.DeleteUserInput{UserName: "zoe"}))
+	refused(n.UpdateAssumeRolePolicy(ctx, &iamapi.UpdateAssumeRolePolicyInput{RoleName: "worker", PolicyDocument: document}))
 	do(n.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "alice"}))
 	if trusts(alice) {
 		t.Error("another of her name is trusted")

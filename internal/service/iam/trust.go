@@ -3,13 +3,15 @@ package iam
 import (
 	"strings"
 
+	"github.com/obidos-cloud/obidos/internal/api/iamapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
-// A trust policy means the users and roles it named when it was written, not whoever is called so later: so AWS has it. A
-// principal that was renamed is told by its new name, one that was deleted by its unique id, which nobody has again.
+// A trust policy means the users and roles it named when it was written, not whoever is called so later: so AWS has it, and takes
+// none that names one who is not there. A principal that was renamed is told by its new name, one that was deleted by its unique
+// id, which nobody has again. Of other accounts' nothing is known: they may be AWS's own.
 
 // trusted is a user or role of the account that a trust policy names.
 type trusted struct {
@@ -29,13 +31,14 @@ func (s *Service) setTrust(tx *store.Tx, h home, r *roleRecord, document string)
 			continue
 		}
 		k, name, err := sourceOf(h, n.Value)
-		if err != nil || k == aGroup {
+		if err != nil {
 			continue
 		}
-		id := s.id(tx, h, k, name)
-		if is, ok := s.byID(tx, h, k, id); ok && strings.HasSuffix(n.Value, ":"+k.traits().arn+is.Path+is.Name) {
-			r.Trusted = append(r.Trusted, trusted{n.Value, id})
+		is, ok := s.byName(tx, h, k, name)
+		if !ok || !strings.HasSuffix(n.Value, ":"+k.traits().arn+is.Path+is.Name) {
+			return iamapi.MalformedPolicyDocumentException("%s", policy.InvalidPrincipal(n).Message)
 		}
+		r.Trusted = append(r.Trusted, trusted{n.Value, is.ID})
 	}
 	return nil
 }
