@@ -4,34 +4,52 @@ package logsapi
 
 const authorization = `resource log-group arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName} aws:ResourceTag/${TagKey}
 resource log-stream arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}:log-stream:${LogStreamName} aws:ResourceTag/${TagKey}
+AssociateKmsKey logs:AssociateKmsKey log-group(LogGroupName=logGroupName)
 CreateLogGroup logs:CreateLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 	?logs:TagLogGroup when(tags) log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 CreateLogStream logs:CreateLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 DeleteLogGroup logs:DeleteLogGroup log-group(LogGroupName=logGroupName)
 DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 DeleteQueryDefinition logs:DeleteQueryDefinition
+DeleteResourcePolicy logs:DeleteResourcePolicy
 DeleteRetentionPolicy logs:DeleteRetentionPolicy log-group(LogGroupName=logGroupName)
+DeleteTransformer logs:DeleteTransformer log-group(LogGroupName=logGroupIdentifier)
+DescribeImportTaskBatches logs:DescribeImportTaskBatches
+DescribeImportTasks logs:DescribeImportTasks
 DescribeLogGroups logs:DescribeLogGroups
 DescribeLogStreams logs:DescribeLogStreams log-group(LogGroupName=logGroupName)
 DescribeQueries logs:DescribeQueries
 DescribeQueryDefinitions logs:DescribeQueryDefinitions
+DescribeResourcePolicies logs:DescribeResourcePolicies
+DisassociateKmsKey logs:DisassociateKmsKey log-group(LogGroupName=logGroupName)
 FilterLogEvents logs:FilterLogEvents log-group(LogGroupName=logGroupName)
+GetIntegration logs:GetIntegration
 GetLogEvents logs:GetLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 GetLogGroupFields logs:GetLogGroupFields log-group(LogGroupName=logGroupName)
 GetLogRecord logs:GetLogRecord log-group(?)
 GetQueryResults logs:GetQueryResults log-group(?)
+GetStorageTierPolicy logs:GetStorageTierPolicy
+GetTransformer logs:GetTransformer log-group(LogGroupName=logGroupIdentifier)
+ListAggregateLogGroupSummaries logs:ListAggregateLogGroupSummaries
+ListIntegrations logs:ListIntegrations
 ListLogGroups logs:ListLogGroups
+ListLogGroupsForQuery logs:ListLogGroupsForQuery
+ListSourcesForS3TableIntegration logs:ListSourcesForS3TableIntegration
+ListSyslogConfigurations logs:ListSyslogConfigurations
 ListTagsForResource logs:ListTagsForResource (=resourceArn)
 ListTagsLogGroup logs:ListTagsLogGroup log-group(LogGroupName=logGroupName)
 PutLogEvents logs:PutLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 PutLogGroupDeletionProtection logs:PutLogGroupDeletionProtection log-group(LogGroupName=logGroupIdentifier)
 PutQueryDefinition logs:PutQueryDefinition
+PutResourcePolicy logs:PutResourcePolicy
 PutRetentionPolicy logs:PutRetentionPolicy log-group(LogGroupName=logGroupName)
+PutTransformer logs:PutTransformer log-group(LogGroupName=logGroupIdentifier)
 StartQuery logs:StartQuery log-group(LogGroupName=logGroupName)
 StopQuery logs:StopQuery
 TagLogGroup logs:TagLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 TagResource logs:TagResource (=resourceArn) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 TestMetricFilter logs:TestMetricFilter
+TestTransformer logs:TestTransformer
 UntagLogGroup logs:UntagLogGroup log-group(LogGroupName=logGroupName) aws:TagKeys
 UntagResource logs:UntagResource (=resourceArn) aws:TagKeys=tagKeys
 `

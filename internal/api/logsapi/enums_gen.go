@@ -37,6 +37,45 @@ func (EntityRejectionErrorType) Values() []string {
 	return strings.Split("InvalidEntity|InvalidTypeValue|InvalidKeyAttributes|InvalidAttributes|EntitySizeTooLarge|UnsupportedLogGroupType|MissingRequiredFields", "|")
 }
 
+type EventSource string
+
+const (
+	EventSourceCloudTrail      EventSource = "CloudTrail"
+	EventSourceRoute53Resolver EventSource = "Route53Resolver"
+	EventSourceVPCFlow         EventSource = "VPCFlow"
+	EventSourceEKSAudit        EventSource = "EKSAudit"
+	EventSourceAWSWAF          EventSource = "AWSWAF"
+)
+
+// Values are the values of the model.
+func (EventSource) Values() []string {
+	return strings.Split("CloudTrail|Route53Resolver|VPCFlow|EKSAudit|AWSWAF", "|")
+}
+
+type FlattenedElement string
+
+const (
+	FlattenedElementFirst FlattenedElement = "first"
+	FlattenedElementLast  FlattenedElement = "last"
+)
+
+// Values are the values of the model.
+func (FlattenedElement) Values() []string { return strings.Split("first|last", "|") }
+
+type ImportStatus string
+
+const (
+	ImportStatusINPROGRESS ImportStatus = "IN_PROGRESS"
+	ImportStatusCANCELLED  ImportStatus = "CANCELLED"
+	ImportStatusCOMPLETED  ImportStatus = "COMPLETED"
+	ImportStatusFAILED     ImportStatus = "FAILED"
+)
+
+// Values are the values of the model.
+func (ImportStatus) Values() []string {
+	return strings.Split("IN_PROGRESS|CANCELLED|COMPLETED|FAILED", "|")
+}
+
 type InheritedProperty string
 
 const (
@@ -45,6 +84,38 @@ const (
 
 // Values are the values of the model.
 func (InheritedProperty) Values() []string { return strings.Split("ACCOUNT_DATA_PROTECTION", "|") }
+
+type IntegrationStatus string
+
+const (
+	IntegrationStatusPROVISIONING IntegrationStatus = "PROVISIONING"
+	IntegrationStatusACTIVE       IntegrationStatus = "ACTIVE"
+	IntegrationStatusFAILED       IntegrationStatus = "FAILED"
+)
+
+// Values are the values of the model.
+func (IntegrationStatus) Values() []string { return strings.Split("PROVISIONING|ACTIVE|FAILED", "|") }
+
+type IntegrationType string
+
+const (
+	IntegrationTypeOPENSEARCH IntegrationType = "OPENSEARCH"
+)
+
+// Values are the values of the model.
+func (IntegrationType) Values() []string { return strings.Split("OPENSEARCH", "|") }
+
+type ListAggregateLogGroupSummariesGroupBy string
+
+const (
+	ListAggregateLogGroupSummariesGroupByDATASOURCENAMETYPEANDFORMAT ListAggregateLogGroupSummariesGroupBy = "DATA_SOURCE_NAME_TYPE_AND_FORMAT"
+	ListAggregateLogGroupSummariesGroupByDATASOURCENAMEANDTYPE       ListAggregateLogGroupSummariesGroupBy = "DATA_SOURCE_NAME_AND_TYPE"
+)
+
+// Values are the values of the model.
+func (ListAggregateLogGroupSummariesGroupBy) Values() []string {
+	return strings.Split("DATA_SOURCE_NAME_TYPE_AND_FORMAT|DATA_SOURCE_NAME_AND_TYPE", "|")
+}
 
 type LogGroupClass string
 
@@ -60,6 +131,29 @@ func (LogGroupClass) Values() []string {
 	return strings.Split("STANDARD|INFREQUENT_ACCESS|DELIVERY|ESSENTIALS", "|")
 }
 
+type OCSFVersion string
+
+const (
+	OCSFVersionV11 OCSFVersion = "V1.1"
+	OCSFVersionV15 OCSFVersion = "V1.5"
+)
+
+// Values are the values of the model.
+func (OCSFVersion) Values() []string { return strings.Split("V1.1|V1.5", "|") }
+
+type OpenSearchResourceStatusType string
+
+const (
+	OpenSearchResourceStatusTypeACTIVE   OpenSearchResourceStatusType = "ACTIVE"
+	OpenSearchResourceStatusTypeNOTFOUND OpenSearchResourceStatusType = "NOT_FOUND"
+	OpenSearchResourceStatusTypeERROR    OpenSearchResourceStatusType = "ERROR"
+)
+
+// Values are the values of the model.
+func (OpenSearchResourceStatusType) Values() []string {
+	return strings.Split("ACTIVE|NOT_FOUND|ERROR", "|")
+}
+
 type OrderBy string
 
 const (
@@ -69,6 +163,16 @@ const (
 
 // Values are the values of the model.
 func (OrderBy) Values() []string { return strings.Split("LogStreamName|LastEventTime", "|") }
+
+type PolicyScope string
+
+const (
+	PolicyScopeACCOUNT  PolicyScope = "ACCOUNT"
+	PolicyScopeRESOURCE PolicyScope = "RESOURCE"
+)
+
+// Values are the values of the model.
+func (PolicyScope) Values() []string { return strings.Split("ACCOUNT|RESOURCE", "|") }
 
 type QueryLanguage string
 
@@ -97,3 +201,48 @@ const (
 func (QueryStatus) Values() []string {
 	return strings.Split("Scheduled|Running|Complete|Failed|Cancelled|Timeout|Unknown", "|")
 }
+
+type S3TableIntegrationSourceStatus string
+
+const (
+	S3TableIntegrationSourceStatusACTIVE                     S3TableIntegrationSourceStatus = "ACTIVE"
+	S3TableIntegrationSourceStatusUNHEALTHY                  S3TableIntegrationSourceStatus = "UNHEALTHY"
+	S3TableIntegrationSourceStatusFAILED                     S3TableIntegrationSourceStatus = "FAILED"
+	S3TableIntegrationSourceStatusDATASOURCEDELETEINPROGRESS S3TableIntegrationSourceStatus = "DATA_SOURCE_DELETE_IN_PROGRESS"
+)
+
+// Values are the values of the model.
+func (S3TableIntegrationSourceStatus) Values() []string {
+	return strings.Split("ACTIVE|UNHEALTHY|FAILED|DATA_SOURCE_DELETE_IN_PROGRESS", "|")
+}
+
+type StorageTier string
+
+const (
+	StorageTierSTANDARD           StorageTier = "STANDARD"
+	StorageTierINTELLIGENTTIERING StorageTier = "INTELLIGENT_TIERING"
+)
+
+// Values are the values of the model.
+func (StorageTier) Values() []string { return strings.Split("STANDARD|INTELLIGENT_TIERING", "|") }
+
+type SyslogSourceType string
+
+const (
+	SyslogSourceTypeVPCE SyslogSourceType = "VPCE"
+)
+
+// Values are the values of the model.
+func (SyslogSourceType) Values() []string { return strings.Split("VPCE", "|") }
+
+type Type string
+
+const (
+	TypeBoolean Type = "boolean"
+	TypeInteger Type = "integer"
+	TypeDouble  Type = "double"
+	TypeString  Type = "string"
+)
+
+// Values are the values of the model.
+func (Type) Values() []string { return strings.Split("boolean|integer|double|string", "|") }

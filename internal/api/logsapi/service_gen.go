@@ -13,39 +13,62 @@ import (
 
 // Service is what an implementation of the API does.
 type Service interface {
+	AssociateKmsKey(context.Context, *AssociateKmsKeyInput) (*AssociateKmsKeyOutput, error)
 	CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error)
 	CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error)
 	DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
 	DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
 	DeleteQueryDefinition(context.Context, *DeleteQueryDefinitionInput) (*DeleteQueryDefinitionOutput, error)
+	DeleteResourcePolicy(context.Context, *DeleteResourcePolicyInput) (*DeleteResourcePolicyOutput, error)
 	DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error)
+	DeleteTransformer(context.Context, *DeleteTransformerInput) (*DeleteTransformerOutput, error)
+	DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error)
+	DescribeImportTasks(context.Context, *DescribeImportTasksInput) (*DescribeImportTasksOutput, error)
 	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
 	DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error)
 	DescribeQueries(context.Context, *DescribeQueriesInput) (*DescribeQueriesOutput, error)
 	DescribeQueryDefinitions(context.Context, *DescribeQueryDefinitionsInput) (*DescribeQueryDefinitionsOutput, error)
+	DescribeResourcePolicies(context.Context, *DescribeResourcePoliciesInput) (*DescribeResourcePoliciesOutput, error)
+	DisassociateKmsKey(context.Context, *DisassociateKmsKeyInput) (*DisassociateKmsKeyOutput, error)
 	FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error)
+	GetIntegration(context.Context, *GetIntegrationInput) (*GetIntegrationOutput, error)
 	GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error)
 	GetLogGroupFields(context.Context, *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error)
 	GetLogRecord(context.Context, *GetLogRecordInput) (*GetLogRecordOutput, error)
 	GetQueryResults(context.Context, *GetQueryResultsInput) (*GetQueryResultsOutput, error)
+	GetStorageTierPolicy(context.Context, *GetStorageTierPolicyInput) (*GetStorageTierPolicyOutput, error)
+	GetTransformer(context.Context, *GetTransformerInput) (*GetTransformerOutput, error)
+	ListAggregateLogGroupSummaries(context.Context, *ListAggregateLogGroupSummariesInput) (*ListAggregateLogGroupSummariesOutput, error)
+	ListIntegrations(context.Context, *ListIntegrationsInput) (*ListIntegrationsOutput, error)
 	ListLogGroups(context.Context, *ListLogGroupsInput) (*ListLogGroupsOutput, error)
+	ListLogGroupsForQuery(context.Context, *ListLogGroupsForQueryInput) (*ListLogGroupsForQueryOutput, error)
+	ListSourcesForS3TableIntegration(context.Context, *ListSourcesForS3TableIntegrationInput) (*ListSourcesForS3TableIntegrationOutput, error)
+	ListSyslogConfigurations(context.Context, *ListSyslogConfigurationsInput) (*ListSyslogConfigurationsOutput, error)
 	ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
 	ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error)
 	PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error)
 	PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error)
 	PutQueryDefinition(context.Context, *PutQueryDefinitionInput) (*PutQueryDefinitionOutput, error)
+	PutResourcePolicy(context.Context, *PutResourcePolicyInput) (*PutResourcePolicyOutput, error)
 	PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error)
+	PutTransformer(context.Context, *PutTransformerInput) (*PutTransformerOutput, error)
 	StartQuery(context.Context, *StartQueryInput) (*StartQueryOutput, error)
 	StopQuery(context.Context, *StopQueryInput) (*StopQueryOutput, error)
 	TagLogGroup(context.Context, *TagLogGroupInput) (*TagLogGroupOutput, error)
 	TagResource(context.Context, *TagResourceInput) (*TagResourceOutput, error)
 	TestMetricFilter(context.Context, *TestMetricFilterInput) (*TestMetricFilterOutput, error)
+	TestTransformer(context.Context, *TestTransformerInput) (*TestTransformerOutput, error)
 	UntagLogGroup(context.Context, *UntagLogGroupInput) (*UntagLogGroupOutput, error)
 	UntagResource(context.Context, *UntagResourceInput) (*UntagResourceOutput, error)
 }
 
 // Unimplemented answers 501 to every operation. It is embedded by implementations.
 type Unimplemented struct{}
+
+// AssociateKmsKey is logs:AssociateKmsKey.
+func (Unimplemented) AssociateKmsKey(context.Context, *AssociateKmsKeyInput) (*AssociateKmsKeyOutput, error) {
+	return nil, model.Unserved("logs", "AssociateKmsKey")
+}
 
 // CreateLogGroup is logs:CreateLogGroup.
 func (Unimplemented) CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error) {
@@ -72,9 +95,29 @@ func (Unimplemented) DeleteQueryDefinition(context.Context, *DeleteQueryDefiniti
 	return nil, model.Unserved("logs", "DeleteQueryDefinition")
 }
 
+// DeleteResourcePolicy is logs:DeleteResourcePolicy.
+func (Unimplemented) DeleteResourcePolicy(context.Context, *DeleteResourcePolicyInput) (*DeleteResourcePolicyOutput, error) {
+	return nil, model.Unserved("logs", "DeleteResourcePolicy")
+}
+
 // DeleteRetentionPolicy is logs:DeleteRetentionPolicy.
 func (Unimplemented) DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error) {
 	return nil, model.Unserved("logs", "DeleteRetentionPolicy")
+}
+
+// DeleteTransformer is logs:DeleteTransformer.
+func (Unimplemented) DeleteTransformer(context.Context, *DeleteTransformerInput) (*DeleteTransformerOutput, error) {
+	return nil, model.Unserved("logs", "DeleteTransformer")
+}
+
+// DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
+func (Unimplemented) DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error) {
+	return nil, model.Unserved("logs", "DescribeImportTaskBatches")
+}
+
+// DescribeImportTasks is logs:DescribeImportTasks.
+func (Unimplemented) DescribeImportTasks(context.Context, *DescribeImportTasksInput) (*DescribeImportTasksOutput, error) {
+	return nil, model.Unserved("logs", "DescribeImportTasks")
 }
 
 // DescribeLogGroups is logs:DescribeLogGroups.
@@ -97,9 +140,24 @@ func (Unimplemented) DescribeQueryDefinitions(context.Context, *DescribeQueryDef
 	return nil, model.Unserved("logs", "DescribeQueryDefinitions")
 }
 
+// DescribeResourcePolicies is logs:DescribeResourcePolicies.
+func (Unimplemented) DescribeResourcePolicies(context.Context, *DescribeResourcePoliciesInput) (*DescribeResourcePoliciesOutput, error) {
+	return nil, model.Unserved("logs", "DescribeResourcePolicies")
+}
+
+// DisassociateKmsKey is logs:DisassociateKmsKey.
+func (Unimplemented) DisassociateKmsKey(context.Context, *DisassociateKmsKeyInput) (*DisassociateKmsKeyOutput, error) {
+	return nil, model.Unserved("logs", "DisassociateKmsKey")
+}
+
 // FilterLogEvents is logs:FilterLogEvents.
 func (Unimplemented) FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error) {
 	return nil, model.Unserved("logs", "FilterLogEvents")
+}
+
+// GetIntegration is logs:GetIntegration.
+func (Unimplemented) GetIntegration(context.Context, *GetIntegrationInput) (*GetIntegrationOutput, error) {
+	return nil, model.Unserved("logs", "GetIntegration")
 }
 
 // GetLogEvents is logs:GetLogEvents.
@@ -122,9 +180,44 @@ func (Unimplemented) GetQueryResults(context.Context, *GetQueryResultsInput) (*G
 	return nil, model.Unserved("logs", "GetQueryResults")
 }
 
+// GetStorageTierPolicy is logs:GetStorageTierPolicy.
+func (Unimplemented) GetStorageTierPolicy(context.Context, *GetStorageTierPolicyInput) (*GetStorageTierPolicyOutput, error) {
+	return nil, model.Unserved("logs", "GetStorageTierPolicy")
+}
+
+// GetTransformer is logs:GetTransformer.
+func (Unimplemented) GetTransformer(context.Context, *GetTransformerInput) (*GetTransformerOutput, error) {
+	return nil, model.Unserved("logs", "GetTransformer")
+}
+
+// ListAggregateLogGroupSummaries is logs:ListAggregateLogGroupSummaries.
+func (Unimplemented) ListAggregateLogGroupSummaries(context.Context, *ListAggregateLogGroupSummariesInput) (*ListAggregateLogGroupSummariesOutput, error) {
+	return nil, model.Unserved("logs", "ListAggregateLogGroupSummaries")
+}
+
+// ListIntegrations is logs:ListIntegrations.
+func (Unimplemented) ListIntegrations(context.Context, *ListIntegrationsInput) (*ListIntegrationsOutput, error) {
+	return nil, model.Unserved("logs", "ListIntegrations")
+}
+
 // ListLogGroups is logs:ListLogGroups.
 func (Unimplemented) ListLogGroups(context.Context, *ListLogGroupsInput) (*ListLogGroupsOutput, error) {
 	return nil, model.Unserved("logs", "ListLogGroups")
+}
+
+// ListLogGroupsForQuery is logs:ListLogGroupsForQuery.
+func (Unimplemented) ListLogGroupsForQuery(context.Context, *ListLogGroupsForQueryInput) (*ListLogGroupsForQueryOutput, error) {
+	return nil, model.Unserved("logs", "ListLogGroupsForQuery")
+}
+
+// ListSourcesForS3TableIntegration is logs:ListSourcesForS3TableIntegration.
+func (Unimplemented) ListSourcesForS3TableIntegration(context.Context, *ListSourcesForS3TableIntegrationInput) (*ListSourcesForS3TableIntegrationOutput, error) {
+	return nil, model.Unserved("logs", "ListSourcesForS3TableIntegration")
+}
+
+// ListSyslogConfigurations is logs:ListSyslogConfigurations.
+func (Unimplemented) ListSyslogConfigurations(context.Context, *ListSyslogConfigurationsInput) (*ListSyslogConfigurationsOutput, error) {
+	return nil, model.Unserved("logs", "ListSyslogConfigurations")
 }
 
 // ListTagsForResource is logs:ListTagsForResource.
@@ -152,9 +245,19 @@ func (Unimplemented) PutQueryDefinition(context.Context, *PutQueryDefinitionInpu
 	return nil, model.Unserved("logs", "PutQueryDefinition")
 }
 
+// PutResourcePolicy is logs:PutResourcePolicy.
+func (Unimplemented) PutResourcePolicy(context.Context, *PutResourcePolicyInput) (*PutResourcePolicyOutput, error) {
+	return nil, model.Unserved("logs", "PutResourcePolicy")
+}
+
 // PutRetentionPolicy is logs:PutRetentionPolicy.
 func (Unimplemented) PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
 	return nil, model.Unserved("logs", "PutRetentionPolicy")
+}
+
+// PutTransformer is logs:PutTransformer.
+func (Unimplemented) PutTransformer(context.Context, *PutTransformerInput) (*PutTransformerOutput, error) {
+	return nil, model.Unserved("logs", "PutTransformer")
 }
 
 // StartQuery is logs:StartQuery.
@@ -182,6 +285,11 @@ func (Unimplemented) TestMetricFilter(context.Context, *TestMetricFilterInput) (
 	return nil, model.Unserved("logs", "TestMetricFilter")
 }
 
+// TestTransformer is logs:TestTransformer.
+func (Unimplemented) TestTransformer(context.Context, *TestTransformerInput) (*TestTransformerOutput, error) {
+	return nil, model.Unserved("logs", "TestTransformer")
+}
+
 // UntagLogGroup is logs:UntagLogGroup.
 func (Unimplemented) UntagLogGroup(context.Context, *UntagLogGroupInput) (*UntagLogGroupOutput, error) {
 	return nil, model.Unserved("logs", "UntagLogGroup")
@@ -194,6 +302,11 @@ func (Unimplemented) UntagResource(context.Context, *UntagResourceInput) (*Untag
 
 // Client calls the API through an Invoker.
 type Client struct{ model.Invoker }
+
+// AssociateKmsKey is logs:AssociateKmsKey.
+func (c Client) AssociateKmsKey(ctx context.Context, in *AssociateKmsKeyInput) (*AssociateKmsKeyOutput, error) {
+	return model.Do[AssociateKmsKeyOutput](ctx, c.Invoker, &API().Operations[0], in)
+}
 
 // CreateLogGroup is logs:CreateLogGroup.
 func (c Client) CreateLogGroup(ctx context.Context, in *CreateLogGroupInput) (*CreateLogGroupOutput, error) {
@@ -220,9 +333,29 @@ func (c Client) DeleteQueryDefinition(ctx context.Context, in *DeleteQueryDefini
 	return model.Do[DeleteQueryDefinitionOutput](ctx, c.Invoker, &API().Operations[26], in)
 }
 
+// DeleteResourcePolicy is logs:DeleteResourcePolicy.
+func (c Client) DeleteResourcePolicy(ctx context.Context, in *DeleteResourcePolicyInput) (*DeleteResourcePolicyOutput, error) {
+	return model.Do[DeleteResourcePolicyOutput](ctx, c.Invoker, &API().Operations[27], in)
+}
+
 // DeleteRetentionPolicy is logs:DeleteRetentionPolicy.
 func (c Client) DeleteRetentionPolicy(ctx context.Context, in *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error) {
 	return model.Do[DeleteRetentionPolicyOutput](ctx, c.Invoker, &API().Operations[28], in)
+}
+
+// DeleteTransformer is logs:DeleteTransformer.
+func (c Client) DeleteTransformer(ctx context.Context, in *DeleteTransformerInput) (*DeleteTransformerOutput, error) {
+	return model.Do[DeleteTransformerOutput](ctx, c.Invoker, &API().Operations[32], in)
+}
+
+// DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
+func (c Client) DescribeImportTaskBatches(ctx context.Context, in *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error) {
+	return model.Do[DescribeImportTaskBatchesOutput](ctx, c.Invoker, &API().Operations[41], in)
+}
+
+// DescribeImportTasks is logs:DescribeImportTasks.
+func (c Client) DescribeImportTasks(ctx context.Context, in *DescribeImportTasksInput) (*DescribeImportTasksOutput, error) {
+	return model.Do[DescribeImportTasksOutput](ctx, c.Invoker, &API().Operations[42], in)
 }
 
 // DescribeLogGroups is logs:DescribeLogGroups.
@@ -245,9 +378,24 @@ func (c Client) DescribeQueryDefinitions(ctx context.Context, in *DescribeQueryD
 	return model.Do[DescribeQueryDefinitionsOutput](ctx, c.Invoker, &API().Operations[49], in)
 }
 
+// DescribeResourcePolicies is logs:DescribeResourcePolicies.
+func (c Client) DescribeResourcePolicies(ctx context.Context, in *DescribeResourcePoliciesInput) (*DescribeResourcePoliciesOutput, error) {
+	return model.Do[DescribeResourcePoliciesOutput](ctx, c.Invoker, &API().Operations[50], in)
+}
+
+// DisassociateKmsKey is logs:DisassociateKmsKey.
+func (c Client) DisassociateKmsKey(ctx context.Context, in *DisassociateKmsKeyInput) (*DisassociateKmsKeyOutput, error) {
+	return model.Do[DisassociateKmsKeyOutput](ctx, c.Invoker, &API().Operations[52], in)
+}
+
 // FilterLogEvents is logs:FilterLogEvents.
 func (c Client) FilterLogEvents(ctx context.Context, in *FilterLogEventsInput) (*FilterLogEventsOutput, error) {
 	return model.Do[FilterLogEventsOutput](ctx, c.Invoker, &API().Operations[54], in)
+}
+
+// GetIntegration is logs:GetIntegration.
+func (c Client) GetIntegration(ctx context.Context, in *GetIntegrationInput) (*GetIntegrationOutput, error) {
+	return model.Do[GetIntegrationOutput](ctx, c.Invoker, &API().Operations[60], in)
 }
 
 // GetLogEvents is logs:GetLogEvents.
@@ -270,9 +418,44 @@ func (c Client) GetQueryResults(ctx context.Context, in *GetQueryResultsInput) (
 	return model.Do[GetQueryResultsOutput](ctx, c.Invoker, &API().Operations[68], in)
 }
 
+// GetStorageTierPolicy is logs:GetStorageTierPolicy.
+func (c Client) GetStorageTierPolicy(ctx context.Context, in *GetStorageTierPolicyInput) (*GetStorageTierPolicyOutput, error) {
+	return model.Do[GetStorageTierPolicyOutput](ctx, c.Invoker, &API().Operations[71], in)
+}
+
+// GetTransformer is logs:GetTransformer.
+func (c Client) GetTransformer(ctx context.Context, in *GetTransformerInput) (*GetTransformerOutput, error) {
+	return model.Do[GetTransformerOutput](ctx, c.Invoker, &API().Operations[72], in)
+}
+
+// ListAggregateLogGroupSummaries is logs:ListAggregateLogGroupSummaries.
+func (c Client) ListAggregateLogGroupSummaries(ctx context.Context, in *ListAggregateLogGroupSummariesInput) (*ListAggregateLogGroupSummariesOutput, error) {
+	return model.Do[ListAggregateLogGroupSummariesOutput](ctx, c.Invoker, &API().Operations[73], in)
+}
+
+// ListIntegrations is logs:ListIntegrations.
+func (c Client) ListIntegrations(ctx context.Context, in *ListIntegrationsInput) (*ListIntegrationsOutput, error) {
+	return model.Do[ListIntegrationsOutput](ctx, c.Invoker, &API().Operations[75], in)
+}
+
 // ListLogGroups is logs:ListLogGroups.
 func (c Client) ListLogGroups(ctx context.Context, in *ListLogGroupsInput) (*ListLogGroupsOutput, error) {
 	return model.Do[ListLogGroupsOutput](ctx, c.Invoker, &API().Operations[77], in)
+}
+
+// ListLogGroupsForQuery is logs:ListLogGroupsForQuery.
+func (c Client) ListLogGroupsForQuery(ctx context.Context, in *ListLogGroupsForQueryInput) (*ListLogGroupsForQueryOutput, error) {
+	return model.Do[ListLogGroupsForQueryOutput](ctx, c.Invoker, &API().Operations[78], in)
+}
+
+// ListSourcesForS3TableIntegration is logs:ListSourcesForS3TableIntegration.
+func (c Client) ListSourcesForS3TableIntegration(ctx context.Context, in *ListSourcesForS3TableIntegrationInput) (*ListSourcesForS3TableIntegrationOutput, error) {
+	return model.Do[ListSourcesForS3TableIntegrationOutput](ctx, c.Invoker, &API().Operations[80], in)
+}
+
+// ListSyslogConfigurations is logs:ListSyslogConfigurations.
+func (c Client) ListSyslogConfigurations(ctx context.Context, in *ListSyslogConfigurationsInput) (*ListSyslogConfigurationsOutput, error) {
+	return model.Do[ListSyslogConfigurationsOutput](ctx, c.Invoker, &API().Operations[81], in)
 }
 
 // ListTagsForResource is logs:ListTagsForResource.
@@ -300,9 +483,19 @@ func (c Client) PutQueryDefinition(ctx context.Context, in *PutQueryDefinitionIn
 	return model.Do[PutQueryDefinitionOutput](ctx, c.Invoker, &API().Operations[97], in)
 }
 
+// PutResourcePolicy is logs:PutResourcePolicy.
+func (c Client) PutResourcePolicy(ctx context.Context, in *PutResourcePolicyInput) (*PutResourcePolicyOutput, error) {
+	return model.Do[PutResourcePolicyOutput](ctx, c.Invoker, &API().Operations[98], in)
+}
+
 // PutRetentionPolicy is logs:PutRetentionPolicy.
 func (c Client) PutRetentionPolicy(ctx context.Context, in *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
 	return model.Do[PutRetentionPolicyOutput](ctx, c.Invoker, &API().Operations[99], in)
+}
+
+// PutTransformer is logs:PutTransformer.
+func (c Client) PutTransformer(ctx context.Context, in *PutTransformerInput) (*PutTransformerOutput, error) {
+	return model.Do[PutTransformerOutput](ctx, c.Invoker, &API().Operations[103], in)
 }
 
 // StartQuery is logs:StartQuery.
@@ -328,6 +521,11 @@ func (c Client) TagResource(ctx context.Context, in *TagResourceInput) (*TagReso
 // TestMetricFilter is logs:TestMetricFilter.
 func (c Client) TestMetricFilter(ctx context.Context, in *TestMetricFilterInput) (*TestMetricFilterOutput, error) {
 	return model.Do[TestMetricFilterOutput](ctx, c.Invoker, &API().Operations[109], in)
+}
+
+// TestTransformer is logs:TestTransformer.
+func (c Client) TestTransformer(ctx context.Context, in *TestTransformerInput) (*TestTransformerOutput, error) {
+	return model.Do[TestTransformerOutput](ctx, c.Invoker, &API().Operations[110], in)
 }
 
 // UntagLogGroup is logs:UntagLogGroup.
@@ -356,21 +554,25 @@ var api = sync.OnceValue(func() *model.Service {
 		Errors:         modelErrors(),
 		Patterns: []*model.Pattern{
 			{Text: `[\.\-_/#A-Za-z0-9]+`},
+			{Text: `[\w+=/:,.@\-\*]*`},
 			{Text: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]+)$`},
 			{Text: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`},
 			{Text: `[^:*]*`},
+			{Text: `[\w#+=/:,.@-]*`},
+			{Text: `[\-a-zA-Z0-9]+`},
 			{Text: `^\d{12}$`},
 			{Text: `[\.\-_/#A-Za-z0-9]*`},
-			{Text: `[\w#+=/:,.@-]*`},
 			{Text: `^[a-zA-Z_][a-zA-Z0-9_]*`},
+			{Text: `^https://[\.\-_/#:A-Za-z0-9]+\.com$`},
+			{Text: `^\d+\.\d+(\.\d+)?$`},
 			{Text: `(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}`},
 			{Text: `^!?\*?([\p{L}\p{Z}\p{N}_.:/=+\-@]*)\*?$`},
+			{Text: `^vpce-[0-9a-f]{1,64}$`},
 			{Text: `[\w+=/:,.@-]*`},
 			{Text: `\S{36,128}`},
 		},
 		Authorization: authorization,
-	}).Serve(served, `AssociateKmsKey
-AssociateSourceToS3TableIntegration
+	}).Serve(served, `AssociateSourceToS3TableIntegration
 CancelExportTask
 CancelImportTask
 CreateDelivery
@@ -391,11 +593,9 @@ DeleteIntegration
 DeleteLogAnomalyDetector
 DeleteLookupTable
 DeleteMetricFilter
-DeleteResourcePolicy
 DeleteScheduledQuery
 DeleteSubscriptionFilter
 DeleteSyslogConfiguration
-DeleteTransformer
 DescribeAccountPolicies
 DescribeConfigurationTemplates
 DescribeDeliveries
@@ -404,37 +604,25 @@ DescribeDeliverySources
 DescribeDestinations
 DescribeExportTasks
 DescribeFieldIndexes
-DescribeImportTaskBatches
-DescribeImportTasks
 DescribeIndexPolicies
 DescribeLookupTables
 DescribeMetricFilters
-DescribeResourcePolicies
 DescribeSubscriptionFilters
-DisassociateKmsKey
 DisassociateSourceFromS3TableIntegration
 GetDataProtectionPolicy
 GetDelivery
 GetDeliveryDestination
 GetDeliveryDestinationPolicy
 GetDeliverySource
-GetIntegration
 GetLogAnomalyDetector
 GetLogFields
 GetLogObject
 GetLookupTable
 GetScheduledQuery
 GetScheduledQueryHistory
-GetStorageTierPolicy
-GetTransformer
-ListAggregateLogGroupSummaries
 ListAnomalies
-ListIntegrations
 ListLogAnomalyDetectors
-ListLogGroupsForQuery
 ListScheduledQueries
-ListSourcesForS3TableIntegration
-ListSyslogConfigurations
 PutAccountPolicy
 PutBearerTokenAuthentication
 PutDataProtectionPolicy
@@ -446,13 +634,10 @@ PutDestinationPolicy
 PutIndexPolicy
 PutIntegration
 PutMetricFilter
-PutResourcePolicy
 PutStorageTierPolicy
 PutSubscriptionFilter
 PutSyslogConfiguration
-PutTransformer
 StartLiveTail
-TestTransformer
 UpdateAnomaly
 UpdateDeliveryConfiguration
 UpdateLogAnomalyDetector
@@ -462,33 +647,51 @@ UpdateScheduledQuery
 })
 
 var served = []model.Served{
+	{In: (*AssociateKmsKeyInput)(nil), Out: (*AssociateKmsKeyOutput)(nil), Operation: model.Operation{Name: "AssociateKmsKey", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*CreateLogGroupInput)(nil), Out: (*CreateLogGroupOutput)(nil), Operation: model.Operation{Name: "CreateLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException}}},
 	{In: (*CreateLogStreamInput)(nil), Out: (*CreateLogStreamOutput)(nil), Operation: model.Operation{Name: "CreateLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceAlreadyExistsException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteLogGroupInput)(nil), Out: (*DeleteLogGroupOutput)(nil), Operation: model.Operation{Name: "DeleteLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLogStreamInput)(nil), Out: (*DeleteLogStreamOutput)(nil), Operation: model.Operation{Name: "DeleteLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteQueryDefinitionInput)(nil), Out: (*DeleteQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "DeleteQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DeleteResourcePolicyInput)(nil), Out: (*DeleteResourcePolicyOutput)(nil), Operation: model.Operation{Name: "DeleteResourcePolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteRetentionPolicyInput)(nil), Out: (*DeleteRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DeleteTransformerInput)(nil), Out: (*DeleteTransformerOutput)(nil), Operation: model.Operation{Name: "DeleteTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DescribeImportTaskBatchesInput)(nil), Out: (*DescribeImportTaskBatchesOutput)(nil), Operation: model.Operation{Name: "DescribeImportTaskBatches", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
+	{In: (*DescribeImportTasksInput)(nil), Out: (*DescribeImportTasksOutput)(nil), Operation: model.Operation{Name: "DescribeImportTasks", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogStreamsInput)(nil), Out: (*DescribeLogStreamsOutput)(nil), Operation: model.Operation{Name: "DescribeLogStreams", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeQueriesInput)(nil), Out: (*DescribeQueriesOutput)(nil), Operation: model.Operation{Name: "DescribeQueries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeQueryDefinitionsInput)(nil), Out: (*DescribeQueryDefinitionsOutput)(nil), Operation: model.Operation{Name: "DescribeQueryDefinitions", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
+	{In: (*DescribeResourcePoliciesInput)(nil), Out: (*DescribeResourcePoliciesOutput)(nil), Operation: model.Operation{Name: "DescribeResourcePolicies", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
+	{In: (*DisassociateKmsKeyInput)(nil), Out: (*DisassociateKmsKeyOutput)(nil), Operation: model.Operation{Name: "DisassociateKmsKey", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*FilterLogEventsInput)(nil), Out: (*FilterLogEventsOutput)(nil), Operation: model.Operation{Name: "FilterLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetIntegrationInput)(nil), Out: (*GetIntegrationOutput)(nil), Operation: model.Operation{Name: "GetIntegration", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogEventsInput)(nil), Out: (*GetLogEventsOutput)(nil), Operation: model.Operation{Name: "GetLogEvents", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogGroupFieldsInput)(nil), Out: (*GetLogGroupFieldsOutput)(nil), Operation: model.Operation{Name: "GetLogGroupFields", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogRecordInput)(nil), Out: (*GetLogRecordOutput)(nil), Operation: model.Operation{Name: "GetLogRecord", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetQueryResultsInput)(nil), Out: (*GetQueryResultsOutput)(nil), Operation: model.Operation{Name: "GetQueryResults", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetStorageTierPolicyInput)(nil), Out: (*GetStorageTierPolicyOutput)(nil), Operation: model.Operation{Name: "GetStorageTierPolicy", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetTransformerInput)(nil), Out: (*GetTransformerOutput)(nil), Operation: model.Operation{Name: "GetTransformer", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*ListAggregateLogGroupSummariesInput)(nil), Out: (*ListAggregateLogGroupSummariesOutput)(nil), Operation: model.Operation{Name: "ListAggregateLogGroupSummaries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*ListIntegrationsInput)(nil), Out: (*ListIntegrationsOutput)(nil), Operation: model.Operation{Name: "ListIntegrations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*ListLogGroupsInput)(nil), Out: (*ListLogGroupsOutput)(nil), Operation: model.Operation{Name: "ListLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
+	{In: (*ListLogGroupsForQueryInput)(nil), Out: (*ListLogGroupsForQueryOutput)(nil), Operation: model.Operation{Name: "ListLogGroupsForQuery", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*ListSourcesForS3TableIntegrationInput)(nil), Out: (*ListSourcesForS3TableIntegrationOutput)(nil), Operation: model.Operation{Name: "ListSourcesForS3TableIntegration", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInternalServerException, ErrResourceNotFoundException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*ListSyslogConfigurationsInput)(nil), Out: (*ListSyslogConfigurationsOutput)(nil), Operation: model.Operation{Name: "ListSyslogConfigurations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrThrottlingException}}},
 	{In: (*ListTagsForResourceInput)(nil), Out: (*ListTagsForResourceOutput)(nil), Operation: model.Operation{Name: "ListTagsForResource", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*ListTagsLogGroupInput)(nil), Out: (*ListTagsLogGroupOutput)(nil), Operation: model.Operation{Name: "ListTagsLogGroup", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutLogEventsInput)(nil), Out: (*PutLogEventsOutput)(nil), Operation: model.Operation{Name: "PutLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrDataAlreadyAcceptedException, ErrInvalidParameterException, ErrInvalidSequenceTokenException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrUnrecognizedClientException}}},
 	{In: (*PutLogGroupDeletionProtectionInput)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Operation: model.Operation{Name: "PutLogGroupDeletionProtection", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutQueryDefinitionInput)(nil), Out: (*PutQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "PutQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutResourcePolicyInput)(nil), Out: (*PutResourcePolicyOutput)(nil), Operation: model.Operation{Name: "PutResourcePolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutRetentionPolicyInput)(nil), Out: (*PutRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "PutRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutTransformerInput)(nil), Out: (*PutTransformerOutput)(nil), Operation: model.Operation{Name: "PutTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*StartQueryInput)(nil), Out: (*StartQueryOutput)(nil), Operation: model.Operation{Name: "StartQuery", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrMalformedQueryException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*StopQueryInput)(nil), Out: (*StopQueryOutput)(nil), Operation: model.Operation{Name: "StopQuery", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*TagLogGroupInput)(nil), Out: (*TagLogGroupOutput)(nil), Operation: model.Operation{Name: "TagLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException}}},
 	{In: (*TagResourceInput)(nil), Out: (*TagResourceOutput)(nil), Operation: model.Operation{Name: "TagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrTooManyTagsException}}},
 	{In: (*TestMetricFilterInput)(nil), Out: (*TestMetricFilterOutput)(nil), Operation: model.Operation{Name: "TestMetricFilter", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
+	{In: (*TestTransformerInput)(nil), Out: (*TestTransformerOutput)(nil), Operation: model.Operation{Name: "TestTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*UntagLogGroupInput)(nil), Out: (*UntagLogGroupOutput)(nil), Operation: model.Operation{Name: "UntagLogGroup", Errors: []*aws.ErrorShape{ErrResourceNotFoundException}}},
 	{In: (*UntagResourceInput)(nil), Out: (*UntagResourceOutput)(nil), Operation: model.Operation{Name: "UntagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 }
@@ -497,62 +700,98 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	s := svc.(Service)
 	switch row {
 	case 0:
-		return s.CreateLogGroup(ctx, in.(*CreateLogGroupInput))
+		return s.AssociateKmsKey(ctx, in.(*AssociateKmsKeyInput))
 	case 1:
-		return s.CreateLogStream(ctx, in.(*CreateLogStreamInput))
+		return s.CreateLogGroup(ctx, in.(*CreateLogGroupInput))
 	case 2:
-		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
+		return s.CreateLogStream(ctx, in.(*CreateLogStreamInput))
 	case 3:
-		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
+		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
 	case 4:
-		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
+		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
 	case 5:
-		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
 	case 6:
-		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
 	case 7:
-		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
 	case 8:
-		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
+		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
 	case 9:
-		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
+		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
 	case 10:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
 	case 11:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
 	case 12:
-		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 13:
-		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 14:
-		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
+		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
 	case 15:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
 	case 16:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
 	case 17:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 18:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
 	case 19:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 20:
-		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 21:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 22:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 23:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
 	case 24:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.GetTransformer(ctx, in.(*GetTransformerInput))
 	case 25:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
 	case 26:
-		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
 	case 27:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 28:
+		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
+	case 29:
+		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
+	case 30:
+		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
+	case 31:
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+	case 32:
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+	case 33:
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+	case 34:
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+	case 35:
+		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+	case 36:
+		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
+	case 37:
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+	case 38:
+		return s.PutTransformer(ctx, in.(*PutTransformerInput))
+	case 39:
+		return s.StartQuery(ctx, in.(*StartQueryInput))
+	case 40:
+		return s.StopQuery(ctx, in.(*StopQueryInput))
+	case 41:
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+	case 42:
+		return s.TagResource(ctx, in.(*TagResourceInput))
+	case 43:
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+	case 44:
+		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+	case 45:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 46:
 		return s.UntagResource(ctx, in.(*UntagResourceInput))
 	}
 	panic("no such row")

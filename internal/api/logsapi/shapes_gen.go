@@ -6,10 +6,51 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 )
 
+type AddKeyEntry struct {
+	Key               string        `n:"key" v:"req,min=1,max=128"`
+	Value             string        `n:"value" v:"req,min=1,max=256"`
+	OverwriteIfExists aws.Opt[bool] `n:"overwriteIfExists"`
+}
+
+type AddKeys struct {
+	Entries []AddKeyEntry `n:"entries" v:"req,min=1,max=5"`
+}
+
+type AggregateLogGroupSummary struct {
+	LogGroupCount       aws.Opt[int32]       `n:"logGroupCount"`
+	GroupingIdentifiers []GroupingIdentifier `n:"groupingIdentifiers"`
+}
+
+type AssociateKmsKeyInput struct {
+	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	KmsKeyId           string          `n:"kmsKeyId" v:"req,max=256"`
+	ResourceIdentifier aws.Opt[string] `n:"resourceIdentifier" v:"min=1,max=2048,pat=1"`
+}
+
+type AssociateKmsKeyOutput struct{}
+
+type CSV struct {
+	QuoteCharacter aws.Opt[string] `n:"quoteCharacter" v:"min=1,max=1"`
+	Delimiter      aws.Opt[string] `n:"delimiter" v:"min=1,max=2"`
+	Columns        []string        `n:"columns" v:"max=100" v1:"min=1,max=128"`
+	Source         aws.Opt[string] `n:"source" v:"min=1,max=128"`
+	Destination    aws.Opt[string] `n:"destination" v:"min=1,max=128"`
+}
+
+type CopyValue struct {
+	Entries []CopyValueEntry `n:"entries" v:"req,min=1,max=5"`
+}
+
+type CopyValueEntry struct {
+	Source            string        `n:"source" v:"req,min=1,max=128"`
+	Target            string        `n:"target" v:"req,min=1,max=128"`
+	OverwriteIfExists aws.Opt[bool] `n:"overwriteIfExists"`
+}
+
 type CreateLogGroupInput struct {
 	LogGroupName              string                 `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
 	KmsKeyId                  aws.Opt[string]        `n:"kmsKeyId" v:"max=256"`
-	Tags                      map[string]string      `n:"tags" v:"min=1,max=50" v1:"max=256,pat=2" vk:"min=1,max=128,pat=1"`
+	Tags                      map[string]string      `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
 	LogGroupClass             aws.Opt[LogGroupClass] `n:"logGroupClass"`
 	DeletionProtectionEnabled aws.Opt[bool]          `n:"deletionProtectionEnabled"`
 }
@@ -18,7 +59,7 @@ type CreateLogGroupOutput struct{}
 
 type CreateLogStreamInput struct {
 	LogGroupName  string `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	LogStreamName string `n:"logStreamName" v:"req,min=1,max=512,pat=3"`
+	LogStreamName string `n:"logStreamName" v:"req,min=1,max=512,pat=4"`
 }
 
 type CreateLogStreamOutput struct{}
@@ -27,9 +68,28 @@ type DataAlreadyAcceptedExceptionMembers struct {
 	ExpectedSequenceToken aws.Opt[string] `n:"expectedSequenceToken" v:"min=1"`
 }
 
+type DataSource struct {
+	Name string          `n:"name" v:"req"`
+	Type aws.Opt[string] `n:"type"`
+}
+
 type DataSourceFilter struct {
 	Name string          `n:"name" v:"req"`
 	Type aws.Opt[string] `n:"type"`
+}
+
+type DateTimeConverter struct {
+	Source         string          `n:"source" v:"req,min=1,max=128"`
+	Target         string          `n:"target" v:"req,min=1,max=128"`
+	TargetFormat   aws.Opt[string] `n:"targetFormat" v:"min=1,max=64"`
+	MatchPatterns  []string        `n:"matchPatterns" v:"req,min=1,max=5" v1:"min=1"`
+	SourceTimezone aws.Opt[string] `n:"sourceTimezone" v:"min=1"`
+	TargetTimezone aws.Opt[string] `n:"targetTimezone" v:"min=1"`
+	Locale         aws.Opt[string] `n:"locale" v:"min=1"`
+}
+
+type DeleteKeys struct {
+	WithKeys []string `n:"withKeys" v:"req,min=1,max=5" v1:"min=1"`
 }
 
 type DeleteLogGroupInput struct {
@@ -40,7 +100,7 @@ type DeleteLogGroupOutput struct{}
 
 type DeleteLogStreamInput struct {
 	LogGroupName  string `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	LogStreamName string `n:"logStreamName" v:"req,min=1,max=512,pat=3"`
+	LogStreamName string `n:"logStreamName" v:"req,min=1,max=512,pat=4"`
 }
 
 type DeleteLogStreamOutput struct{}
@@ -53,21 +113,62 @@ type DeleteQueryDefinitionOutput struct {
 	Success aws.Opt[bool] `n:"success"`
 }
 
+type DeleteResourcePolicyInput struct {
+	PolicyName         aws.Opt[string] `n:"policyName"`
+	ResourceArn        aws.Opt[string] `n:"resourceArn"`
+	ExpectedRevisionId aws.Opt[string] `n:"expectedRevisionId" v:"min=1"`
+}
+
+type DeleteResourcePolicyOutput struct{}
+
 type DeleteRetentionPolicyInput struct {
 	LogGroupName string `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
 }
 
 type DeleteRetentionPolicyOutput struct{}
 
+type DeleteTransformerInput struct {
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=5"`
+}
+
+type DeleteTransformerOutput struct{}
+
+type DescribeImportTaskBatchesInput struct {
+	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=6"`
+	BatchImportStatus []ImportStatus  `n:"batchImportStatus"`
+	Limit             aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
+	NextToken         aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type DescribeImportTaskBatchesOutput struct {
+	ImportSourceArn aws.Opt[string] `n:"importSourceArn"`
+	ImportId        aws.Opt[string] `n:"importId" v:"min=1,max=256,pat=6"`
+	ImportBatches   []ImportBatch   `n:"importBatches"`
+	NextToken       aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type DescribeImportTasksInput struct {
+	ImportId        aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=6"`
+	ImportStatus    aws.Opt[ImportStatus] `n:"importStatus"`
+	ImportSourceArn aws.Opt[string]       `n:"importSourceArn"`
+	Limit           aws.Opt[int32]        `n:"limit" v:"min=1,max=50"`
+	NextToken       aws.Opt[string]       `n:"nextToken" v:"min=1"`
+}
+
+type DescribeImportTasksOutput struct {
+	Imports   []Import        `n:"imports"`
+	NextToken aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
 type DescribeLogGroupsInput struct {
-	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=4"`
+	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=7"`
 	LogGroupNamePrefix    aws.Opt[string]        `n:"logGroupNamePrefix" v:"min=1,max=512,pat=0"`
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"max=512,pat=5"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"max=512,pat=8"`
 	NextToken             aws.Opt[string]        `n:"nextToken" v:"min=1"`
 	Limit                 aws.Opt[int32]         `n:"limit" v:"min=1,max=50"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
 	LogGroupClass         aws.Opt[LogGroupClass] `n:"logGroupClass"`
-	LogGroupIdentifiers   []string               `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	LogGroupIdentifiers   []string               `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=5"`
 }
 
 type DescribeLogGroupsOutput struct {
@@ -77,8 +178,8 @@ type DescribeLogGroupsOutput struct {
 
 type DescribeLogStreamsInput struct {
 	LogGroupName        aws.Opt[string]  `n:"logGroupName" v:"min=1,max=512,pat=0"`
-	LogGroupIdentifier  aws.Opt[string]  `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
-	LogStreamNamePrefix aws.Opt[string]  `n:"logStreamNamePrefix" v:"min=1,max=512,pat=3"`
+	LogGroupIdentifier  aws.Opt[string]  `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	LogStreamNamePrefix aws.Opt[string]  `n:"logStreamNamePrefix" v:"min=1,max=512,pat=4"`
 	OrderBy             aws.Opt[OrderBy] `n:"orderBy"`
 	Descending          aws.Opt[bool]    `n:"descending"`
 	NextToken           aws.Opt[string]  `n:"nextToken" v:"min=1"`
@@ -115,6 +216,25 @@ type DescribeQueryDefinitionsOutput struct {
 	NextToken        aws.Opt[string]   `n:"nextToken" v:"min=1"`
 }
 
+type DescribeResourcePoliciesInput struct {
+	NextToken   aws.Opt[string]      `n:"nextToken" v:"min=1"`
+	Limit       aws.Opt[int32]       `n:"limit" v:"min=1,max=50"`
+	ResourceArn aws.Opt[string]      `n:"resourceArn"`
+	PolicyScope aws.Opt[PolicyScope] `n:"policyScope"`
+}
+
+type DescribeResourcePoliciesOutput struct {
+	ResourcePolicies []ResourcePolicy `n:"resourcePolicies"`
+	NextToken        aws.Opt[string]  `n:"nextToken" v:"min=1"`
+}
+
+type DisassociateKmsKeyInput struct {
+	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	ResourceIdentifier aws.Opt[string] `n:"resourceIdentifier" v:"min=1,max=2048,pat=1"`
+}
+
+type DisassociateKmsKeyOutput struct{}
+
 type Entity struct {
 	KeyAttributes map[string]string `n:"keyAttributes" v:"min=2,max=4" v1:"min=1,max=512" vk:"min=1,max=32"`
 	Attributes    map[string]string `n:"attributes" v:"max=10" v1:"min=1,max=512" vk:"min=1,max=256"`
@@ -122,9 +242,9 @@ type Entity struct {
 
 type FilterLogEventsInput struct {
 	LogGroupName        aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
-	LogGroupIdentifier  aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
-	LogStreamNames      []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=3"`
-	LogStreamNamePrefix aws.Opt[string] `n:"logStreamNamePrefix" v:"min=1,max=512,pat=3"`
+	LogGroupIdentifier  aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	LogStreamNames      []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
+	LogStreamNamePrefix aws.Opt[string] `n:"logStreamNamePrefix" v:"min=1,max=512,pat=4"`
 	StartTime           aws.Opt[int64]  `n:"startTime" v:"min=0"`
 	EndTime             aws.Opt[int64]  `n:"endTime" v:"min=0"`
 	FilterPattern       aws.Opt[string] `n:"filterPattern" v:"max=1024"`
@@ -142,17 +262,28 @@ type FilterLogEventsOutput struct {
 }
 
 type FilteredLogEvent struct {
-	LogStreamName aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=3"`
+	LogStreamName aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=4"`
 	Timestamp     aws.Opt[int64]  `n:"timestamp" v:"min=0"`
 	Message       aws.Opt[string] `n:"message" v:"min=1"`
 	IngestionTime aws.Opt[int64]  `n:"ingestionTime" v:"min=0"`
 	EventId       aws.Opt[string] `n:"eventId"`
 }
 
+type GetIntegrationInput struct {
+	IntegrationName string `n:"integrationName" v:"req,min=1,max=50,pat=0"`
+}
+
+type GetIntegrationOutput struct {
+	IntegrationName    aws.Opt[string]            `n:"integrationName" v:"min=1,max=50,pat=0"`
+	IntegrationType    aws.Opt[IntegrationType]   `n:"integrationType"`
+	IntegrationStatus  aws.Opt[IntegrationStatus] `n:"integrationStatus"`
+	IntegrationDetails *IntegrationDetails        `n:"integrationDetails"`
+}
+
 type GetLogEventsInput struct {
 	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
-	LogStreamName      string          `n:"logStreamName" v:"req,min=1,max=512,pat=3"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	LogStreamName      string          `n:"logStreamName" v:"req,min=1,max=512,pat=4"`
 	StartTime          aws.Opt[int64]  `n:"startTime" v:"min=0"`
 	EndTime            aws.Opt[int64]  `n:"endTime" v:"min=0"`
 	NextToken          aws.Opt[string] `n:"nextToken" v:"min=1"`
@@ -170,7 +301,7 @@ type GetLogEventsOutput struct {
 type GetLogGroupFieldsInput struct {
 	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
 	Time               aws.Opt[int64]  `n:"time" v:"min=0"`
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
 }
 
 type GetLogGroupFieldsOutput struct {
@@ -201,20 +332,123 @@ type GetQueryResultsOutput struct {
 	NextToken     aws.Opt[string]        `n:"nextToken" v:"max=1024"`
 }
 
+type GetStorageTierPolicyInput struct{}
+
+type GetStorageTierPolicyOutput struct {
+	StorageTier     aws.Opt[StorageTier] `n:"storageTier"`
+	LastUpdatedTime aws.Opt[int64]       `n:"lastUpdatedTime" v:"min=0"`
+}
+
+type GetTransformerInput struct {
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=5"`
+}
+
+type GetTransformerOutput struct {
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	CreationTime       aws.Opt[int64]  `n:"creationTime" v:"min=0"`
+	LastModifiedTime   aws.Opt[int64]  `n:"lastModifiedTime" v:"min=0"`
+	TransformerConfig  []Processor     `n:"transformerConfig" v:"min=1,max=20"`
+}
+
+type Grok struct {
+	Source aws.Opt[string] `n:"source" v:"min=1,max=128"`
+	Match  string          `n:"match" v:"req,min=1,max=512"`
+}
+
+type GroupingIdentifier struct {
+	Key   aws.Opt[string] `n:"key"`
+	Value aws.Opt[string] `n:"value"`
+}
+
+type Import struct {
+	ImportId             aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=6"`
+	ImportSourceArn      aws.Opt[string]       `n:"importSourceArn"`
+	ImportStatus         aws.Opt[ImportStatus] `n:"importStatus"`
+	ImportDestinationArn aws.Opt[string]       `n:"importDestinationArn"`
+	ImportStatistics     *ImportStatistics     `n:"importStatistics"`
+	ImportFilter         *ImportFilter         `n:"importFilter"`
+	CreationTime         aws.Opt[int64]        `n:"creationTime" v:"min=0"`
+	LastUpdatedTime      aws.Opt[int64]        `n:"lastUpdatedTime" v:"min=0"`
+	ErrorMessage         aws.Opt[string]       `n:"errorMessage"`
+}
+
+type ImportBatch struct {
+	BatchId      string          `n:"batchId" v:"req,min=1,max=256"`
+	Status       ImportStatus    `n:"status" v:"req"`
+	ErrorMessage aws.Opt[string] `n:"errorMessage"`
+}
+
+type ImportFilter struct {
+	StartEventTime aws.Opt[int64] `n:"startEventTime" v:"min=0"`
+	EndEventTime   aws.Opt[int64] `n:"endEventTime" v:"min=0"`
+}
+
+type ImportStatistics struct {
+	BytesImported aws.Opt[int64] `n:"bytesImported" v:"min=0"`
+}
+
 type InputLogEvent struct {
 	Timestamp int64  `n:"timestamp" v:"req,min=0"`
 	Message   string `n:"message" v:"req,min=1"`
+}
+
+type IntegrationDetails struct {
+	_                            struct{}                      `u:"1"`
+	OpenSearchIntegrationDetails *OpenSearchIntegrationDetails `n:"openSearchIntegrationDetails"`
+}
+
+type IntegrationSummary struct {
+	IntegrationName   aws.Opt[string]            `n:"integrationName" v:"min=1,max=50,pat=0"`
+	IntegrationType   aws.Opt[IntegrationType]   `n:"integrationType"`
+	IntegrationStatus aws.Opt[IntegrationStatus] `n:"integrationStatus"`
 }
 
 type InvalidSequenceTokenExceptionMembers struct {
 	ExpectedSequenceToken aws.Opt[string] `n:"expectedSequenceToken" v:"min=1"`
 }
 
+type ListAggregateLogGroupSummariesInput struct {
+	AccountIdentifiers    []string                              `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=7"`
+	IncludeLinkedAccounts aws.Opt[bool]                         `n:"includeLinkedAccounts"`
+	LogGroupClass         aws.Opt[LogGroupClass]                `n:"logGroupClass"`
+	LogGroupNamePattern   aws.Opt[string]                       `n:"logGroupNamePattern" v:"min=3,max=129,pat=12"`
+	DataSources           []DataSourceFilter                    `n:"dataSources" v:"min=1,max=5"`
+	GroupBy               ListAggregateLogGroupSummariesGroupBy `n:"groupBy" v:"req"`
+	NextToken             aws.Opt[string]                       `n:"nextToken" v:"min=1"`
+	Limit                 aws.Opt[int32]                        `n:"limit" v:"min=1,max=50"`
+}
+
+type ListAggregateLogGroupSummariesOutput struct {
+	AggregateLogGroupSummaries []AggregateLogGroupSummary `n:"aggregateLogGroupSummaries"`
+	NextToken                  aws.Opt[string]            `n:"nextToken" v:"min=1"`
+}
+
+type ListIntegrationsInput struct {
+	IntegrationNamePrefix aws.Opt[string]            `n:"integrationNamePrefix" v:"min=1,max=50,pat=0"`
+	IntegrationType       aws.Opt[IntegrationType]   `n:"integrationType"`
+	IntegrationStatus     aws.Opt[IntegrationStatus] `n:"integrationStatus"`
+}
+
+type ListIntegrationsOutput struct {
+	IntegrationSummaries []IntegrationSummary `n:"integrationSummaries"`
+}
+
+type ListLogGroupsForQueryInput struct {
+	QueryId    string          `n:"queryId" v:"req,min=1,max=256"`
+	NextToken  aws.Opt[string] `n:"nextToken" v:"min=1"`
+	MaxResults aws.Opt[int32]  `n:"maxResults" v:"min=50,max=500"`
+}
+
+type ListLogGroupsForQueryOutput struct {
+	LogGroupIdentifiers []string        `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=5"`
+	NextToken           aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
 type ListLogGroupsInput struct {
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=8"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=12"`
 	LogGroupClass         aws.Opt[LogGroupClass] `n:"logGroupClass"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
-	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=4"`
+	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=7"`
 	NextToken             aws.Opt[string]        `n:"nextToken" v:"min=1"`
 	Limit                 aws.Opt[int32]         `n:"limit" v:"min=1,max=1000"`
 	DataSources           []DataSourceFilter     `n:"dataSources" v:"min=1,max=5"`
@@ -227,12 +461,35 @@ type ListLogGroupsOutput struct {
 	NextToken aws.Opt[string]   `n:"nextToken" v:"min=1"`
 }
 
+type ListSourcesForS3TableIntegrationInput struct {
+	IntegrationArn string          `n:"integrationArn" v:"req"`
+	MaxResults     aws.Opt[int32]  `n:"maxResults" v:"min=1,max=100"`
+	NextToken      aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type ListSourcesForS3TableIntegrationOutput struct {
+	Sources   []S3TableIntegrationSource `n:"sources"`
+	NextToken aws.Opt[string]            `n:"nextToken" v:"min=1"`
+}
+
+type ListSyslogConfigurationsInput struct {
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	VpcEndpointId      aws.Opt[string] `n:"vpcEndpointId" v:"pat=14"`
+	NextToken          aws.Opt[string] `n:"nextToken" v:"min=1"`
+	MaxResults         aws.Opt[int32]  `n:"maxResults" v:"min=0,max=50"`
+}
+
+type ListSyslogConfigurationsOutput struct {
+	SyslogConfigurations []SyslogConfiguration `n:"syslogConfigurations"`
+	NextToken            aws.Opt[string]       `n:"nextToken" v:"min=1"`
+}
+
 type ListTagsForResourceInput struct {
-	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=10"`
+	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=15"`
 }
 
 type ListTagsForResourceOutput struct {
-	Tags map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=2" vk:"min=1,max=128,pat=1"`
+	Tags map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
 }
 
 type ListTagsLogGroupInput struct {
@@ -240,7 +497,16 @@ type ListTagsLogGroupInput struct {
 }
 
 type ListTagsLogGroupOutput struct {
-	Tags map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=2" vk:"min=1,max=128,pat=1"`
+	Tags map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+}
+
+type ListToMap struct {
+	Source           string                    `n:"source" v:"req,min=1,max=128"`
+	Key              string                    `n:"key" v:"req,min=1,max=128"`
+	ValueKey         aws.Opt[string]           `n:"valueKey" v:"min=1,max=128"`
+	Target           aws.Opt[string]           `n:"target" v:"min=1,max=128"`
+	Flatten          aws.Opt[bool]             `n:"flatten"`
+	FlattenedElement aws.Opt[FlattenedElement] `n:"flattenedElement"`
 }
 
 type LogGroup struct {
@@ -272,7 +538,7 @@ type LogGroupSummary struct {
 }
 
 type LogStream struct {
-	LogStreamName       aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=3"`
+	LogStreamName       aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=4"`
 	CreationTime        aws.Opt[int64]  `n:"creationTime" v:"min=0"`
 	FirstEventTimestamp aws.Opt[int64]  `n:"firstEventTimestamp" v:"min=0"`
 	LastEventTimestamp  aws.Opt[int64]  `n:"lastEventTimestamp" v:"min=0"`
@@ -280,6 +546,10 @@ type LogStream struct {
 	UploadSequenceToken aws.Opt[string] `n:"uploadSequenceToken" v:"min=1"`
 	Arn                 aws.Opt[string] `n:"arn"`
 	StoredBytes         aws.Opt[int64]  `n:"storedBytes" v:"min=0"`
+}
+
+type LowerCaseString struct {
+	WithKeys []string `n:"withKeys" v:"req,min=1,max=10" v1:"min=1"`
 }
 
 type MalformedQueryExceptionMembers struct {
@@ -292,15 +562,152 @@ type MetricFilterMatchRecord struct {
 	ExtractedValues map[string]string `n:"extractedValues"`
 }
 
+type MoveKeyEntry struct {
+	Source            string        `n:"source" v:"req,min=1,max=128"`
+	Target            string        `n:"target" v:"req,min=1,max=128"`
+	OverwriteIfExists aws.Opt[bool] `n:"overwriteIfExists"`
+}
+
+type MoveKeys struct {
+	Entries []MoveKeyEntry `n:"entries" v:"req,min=1,max=5"`
+}
+
+type OpenSearchApplication struct {
+	ApplicationEndpoint aws.Opt[string]           `n:"applicationEndpoint" v:"min=1,max=1024,pat=10"`
+	ApplicationArn      aws.Opt[string]           `n:"applicationArn"`
+	ApplicationId       aws.Opt[string]           `n:"applicationId" v:"min=1,max=256,pat=0"`
+	Status              *OpenSearchResourceStatus `n:"status"`
+}
+
+type OpenSearchCollection struct {
+	CollectionEndpoint aws.Opt[string]           `n:"collectionEndpoint" v:"min=1,max=1024,pat=10"`
+	CollectionArn      aws.Opt[string]           `n:"collectionArn"`
+	Status             *OpenSearchResourceStatus `n:"status"`
+}
+
+type OpenSearchDataAccessPolicy struct {
+	PolicyName aws.Opt[string]           `n:"policyName" v:"min=1,max=256,pat=0"`
+	Status     *OpenSearchResourceStatus `n:"status"`
+}
+
+type OpenSearchDataSource struct {
+	DataSourceName aws.Opt[string]           `n:"dataSourceName" v:"min=1,max=256,pat=0"`
+	Status         *OpenSearchResourceStatus `n:"status"`
+}
+
+type OpenSearchEncryptionPolicy struct {
+	PolicyName aws.Opt[string]           `n:"policyName" v:"min=1,max=256,pat=0"`
+	Status     *OpenSearchResourceStatus `n:"status"`
+}
+
+type OpenSearchIntegrationDetails struct {
+	DataSource       *OpenSearchDataSource       `n:"dataSource"`
+	Application      *OpenSearchApplication      `n:"application"`
+	Collection       *OpenSearchCollection       `n:"collection"`
+	Workspace        *OpenSearchWorkspace        `n:"workspace"`
+	EncryptionPolicy *OpenSearchEncryptionPolicy `n:"encryptionPolicy"`
+	NetworkPolicy    *OpenSearchNetworkPolicy    `n:"networkPolicy"`
+	AccessPolicy     *OpenSearchDataAccessPolicy `n:"accessPolicy"`
+	LifecyclePolicy  *OpenSearchLifecyclePolicy  `n:"lifecyclePolicy"`
+}
+
+type OpenSearchLifecyclePolicy struct {
+	PolicyName aws.Opt[string]           `n:"policyName" v:"min=1,max=256,pat=0"`
+	Status     *OpenSearchResourceStatus `n:"status"`
+}
+
+type OpenSearchNetworkPolicy struct {
+	PolicyName aws.Opt[string]           `n:"policyName" v:"min=1,max=256,pat=0"`
+	Status     *OpenSearchResourceStatus `n:"status"`
+}
+
+type OpenSearchResourceStatus struct {
+	Status        aws.Opt[OpenSearchResourceStatusType] `n:"status"`
+	StatusMessage aws.Opt[string]                       `n:"statusMessage" v:"min=1"`
+}
+
+type OpenSearchWorkspace struct {
+	WorkspaceId aws.Opt[string]           `n:"workspaceId" v:"min=1,max=256,pat=0"`
+	Status      *OpenSearchResourceStatus `n:"status"`
+}
+
 type OutputLogEvent struct {
 	Timestamp     aws.Opt[int64]  `n:"timestamp" v:"min=0"`
 	Message       aws.Opt[string] `n:"message" v:"min=1"`
 	IngestionTime aws.Opt[int64]  `n:"ingestionTime" v:"min=0"`
 }
 
+type ParseCloudfront struct {
+	Source aws.Opt[string] `n:"source" v:"min=1,max=128"`
+}
+
+type ParseJSON struct {
+	Source      aws.Opt[string] `n:"source" v:"min=1,max=128"`
+	Destination aws.Opt[string] `n:"destination" v:"min=1,max=128"`
+}
+
+type ParseKeyValue struct {
+	Source            aws.Opt[string] `n:"source" v:"min=1,max=128"`
+	Destination       aws.Opt[string] `n:"destination" v:"min=1,max=128"`
+	FieldDelimiter    aws.Opt[string] `n:"fieldDelimiter" v:"min=1,max=128"`
+	KeyValueDelimiter aws.Opt[string] `n:"keyValueDelimiter" v:"min=1,max=128"`
+	KeyPrefix         aws.Opt[string] `n:"keyPrefix" v:"min=1,max=128"`
+	NonMatchValue     aws.Opt[string] `n:"nonMatchValue" v:"min=1,max=128"`
+	OverwriteIfExists aws.Opt[bool]   `n:"overwriteIfExists"`
+}
+
+type ParsePostgres struct {
+	Source aws.Opt[string] `n:"source" v:"min=1,max=128"`
+}
+
+type ParseRoute53 struct {
+	Source aws.Opt[string] `n:"source" v:"min=1,max=128"`
+}
+
+type ParseToOCSF struct {
+	Source         aws.Opt[string] `n:"source" v:"min=1,max=128"`
+	EventSource    EventSource     `n:"eventSource" v:"req"`
+	OcsfVersion    OCSFVersion     `n:"ocsfVersion" v:"req"`
+	MappingVersion aws.Opt[string] `n:"mappingVersion" v:"min=1,max=10,pat=11"`
+}
+
+type ParseVPC struct {
+	Source aws.Opt[string] `n:"source" v:"min=1,max=128"`
+}
+
+type ParseWAF struct {
+	Source aws.Opt[string] `n:"source" v:"min=1,max=128"`
+}
+
+type Processor struct {
+	AddKeys           *AddKeys           `n:"addKeys"`
+	CopyValue         *CopyValue         `n:"copyValue"`
+	Csv               *CSV               `n:"csv"`
+	DateTimeConverter *DateTimeConverter `n:"dateTimeConverter"`
+	DeleteKeys        *DeleteKeys        `n:"deleteKeys"`
+	Grok              *Grok              `n:"grok"`
+	ListToMap         *ListToMap         `n:"listToMap"`
+	LowerCaseString   *LowerCaseString   `n:"lowerCaseString"`
+	MoveKeys          *MoveKeys          `n:"moveKeys"`
+	ParseCloudfront   *ParseCloudfront   `n:"parseCloudfront"`
+	ParseJSON         *ParseJSON         `n:"parseJSON"`
+	ParseKeyValue     *ParseKeyValue     `n:"parseKeyValue"`
+	ParseRoute53      *ParseRoute53      `n:"parseRoute53"`
+	ParseToOCSF       *ParseToOCSF       `n:"parseToOCSF"`
+	ParsePostgres     *ParsePostgres     `n:"parsePostgres"`
+	ParseVPC          *ParseVPC          `n:"parseVPC"`
+	ParseWAF          *ParseWAF          `n:"parseWAF"`
+	RenameKeys        *RenameKeys        `n:"renameKeys"`
+	SplitString       *SplitString       `n:"splitString"`
+	SubstituteString  *SubstituteString  `n:"substituteString"`
+	TrimString        *TrimString        `n:"trimString"`
+	TypeConverter     *TypeConverter     `n:"typeConverter"`
+	UpperCaseString   *UpperCaseString   `n:"upperCaseString"`
+}
+
 type PutLogEventsInput struct {
 	LogGroupName  string          `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	LogStreamName string          `n:"logStreamName" v:"req,min=1,max=512,pat=3"`
+	LogStreamName string          `n:"logStreamName" v:"req,min=1,max=512,pat=4"`
 	LogEvents     []InputLogEvent `n:"logEvents" v:"req,min=1,max=10000"`
 	SequenceToken aws.Opt[string] `n:"sequenceToken" v:"min=1"`
 	Entity        *Entity         `n:"entity"`
@@ -313,7 +720,7 @@ type PutLogEventsOutput struct {
 }
 
 type PutLogGroupDeletionProtectionInput struct {
-	LogGroupIdentifier        string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+	LogGroupIdentifier        string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=5"`
 	DeletionProtectionEnabled bool   `n:"deletionProtectionEnabled" v:"req"`
 }
 
@@ -325,12 +732,24 @@ type PutQueryDefinitionInput struct {
 	QueryDefinitionId aws.Opt[string]        `n:"queryDefinitionId" v:"min=1,max=256"`
 	LogGroupNames     []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
 	QueryString       string                 `n:"queryString" v:"req,min=1,max=10000"`
-	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=11" f:"idempotency"`
+	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=16" f:"idempotency"`
 	Parameters        []QueryParameter       `n:"parameters" v:"max=20"`
 }
 
 type PutQueryDefinitionOutput struct {
 	QueryDefinitionId aws.Opt[string] `n:"queryDefinitionId" v:"min=1,max=256"`
+}
+
+type PutResourcePolicyInput struct {
+	PolicyName         aws.Opt[string] `n:"policyName"`
+	PolicyDocument     aws.Opt[string] `n:"policyDocument" v:"min=1,max=51200"`
+	ResourceArn        aws.Opt[string] `n:"resourceArn"`
+	ExpectedRevisionId aws.Opt[string] `n:"expectedRevisionId" v:"min=1"`
+}
+
+type PutResourcePolicyOutput struct {
+	ResourcePolicy *ResourcePolicy `n:"resourcePolicy"`
+	RevisionId     aws.Opt[string] `n:"revisionId" v:"min=1"`
 }
 
 type PutRetentionPolicyInput struct {
@@ -339,6 +758,13 @@ type PutRetentionPolicyInput struct {
 }
 
 type PutRetentionPolicyOutput struct{}
+
+type PutTransformerInput struct {
+	LogGroupIdentifier string      `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=5"`
+	TransformerConfig  []Processor `n:"transformerConfig" v:"req,min=1,max=20"`
+}
+
+type PutTransformerOutput struct{}
 
 type QueryCompileError struct {
 	Location *QueryCompileErrorLocation `n:"location"`
@@ -373,7 +799,7 @@ type QueryInfo struct {
 }
 
 type QueryParameter struct {
-	Name         string          `n:"name" v:"req,min=1,max=128,pat=7"`
+	Name         string          `n:"name" v:"req,min=1,max=128,pat=9"`
 	DefaultValue aws.Opt[string] `n:"defaultValue" v:"max=1024"`
 	Description  aws.Opt[string] `n:"description" v:"max=512"`
 }
@@ -398,21 +824,58 @@ type RejectedLogEventsInfo struct {
 	ExpiredLogEventEndIndex  aws.Opt[int32] `n:"expiredLogEventEndIndex"`
 }
 
+type RenameKeyEntry struct {
+	Key               string        `n:"key" v:"req,min=1,max=128"`
+	RenameTo          string        `n:"renameTo" v:"req,min=1,max=128"`
+	OverwriteIfExists aws.Opt[bool] `n:"overwriteIfExists"`
+}
+
+type RenameKeys struct {
+	Entries []RenameKeyEntry `n:"entries" v:"req,min=1,max=5"`
+}
+
+type ResourcePolicy struct {
+	PolicyName      aws.Opt[string]      `n:"policyName"`
+	PolicyDocument  aws.Opt[string]      `n:"policyDocument" v:"min=1,max=51200"`
+	LastUpdatedTime aws.Opt[int64]       `n:"lastUpdatedTime" v:"min=0"`
+	PolicyScope     aws.Opt[PolicyScope] `n:"policyScope"`
+	ResourceArn     aws.Opt[string]      `n:"resourceArn"`
+	RevisionId      aws.Opt[string]      `n:"revisionId" v:"min=1"`
+}
+
 type ResultField struct {
 	Field aws.Opt[string] `n:"field"`
 	Value aws.Opt[string] `n:"value"`
 }
 
+type S3TableIntegrationSource struct {
+	Identifier             aws.Opt[string]                         `n:"identifier" v:"min=1,max=2048"`
+	DataSource             *DataSource                             `n:"dataSource"`
+	Status                 aws.Opt[S3TableIntegrationSourceStatus] `n:"status"`
+	StatusReason           aws.Opt[string]                         `n:"statusReason" v:"min=1"`
+	CreatedTimeStamp       aws.Opt[int64]                          `n:"createdTimeStamp" v:"min=0"`
+	ParentSourceIdentifier aws.Opt[string]                         `n:"parentSourceIdentifier" v:"min=1,max=2048"`
+}
+
 type SearchedLogStream struct {
-	LogStreamName      aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=3"`
+	LogStreamName      aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=4"`
 	SearchedCompletely aws.Opt[bool]   `n:"searchedCompletely"`
+}
+
+type SplitString struct {
+	Entries []SplitStringEntry `n:"entries" v:"req,min=1,max=10"`
+}
+
+type SplitStringEntry struct {
+	Source    string `n:"source" v:"req,min=1,max=128"`
+	Delimiter string `n:"delimiter" v:"req,min=1,max=128"`
 }
 
 type StartQueryInput struct {
 	QueryLanguage       aws.Opt[QueryLanguage] `n:"queryLanguage"`
 	LogGroupName        aws.Opt[string]        `n:"logGroupName" v:"min=1,max=512,pat=0"`
 	LogGroupNames       []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
-	LogGroupIdentifiers []string               `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=6"`
+	LogGroupIdentifiers []string               `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=5"`
 	StartTime           int64                  `n:"startTime" v:"req,min=0"`
 	EndTime             int64                  `n:"endTime" v:"req,min=0"`
 	QueryString         string                 `n:"queryString" v:"req,max=10000"`
@@ -431,21 +894,38 @@ type StopQueryOutput struct {
 	Success aws.Opt[bool] `n:"success"`
 }
 
+type SubstituteString struct {
+	Entries []SubstituteStringEntry `n:"entries" v:"req,min=1,max=10"`
+}
+
+type SubstituteStringEntry struct {
+	Source string `n:"source" v:"req,min=1,max=128"`
+	From   string `n:"from" v:"req,min=1,max=128"`
+	To     string `n:"to" v:"req,min=1,max=128"`
+}
+
+type SyslogConfiguration struct {
+	LogGroupArn   aws.Opt[string]           `n:"logGroupArn" v:"min=1,max=2048,pat=5"`
+	SourceType    aws.Opt[SyslogSourceType] `n:"sourceType"`
+	VpcEndpointId aws.Opt[string]           `n:"vpcEndpointId" v:"pat=14"`
+	CreatedAt     aws.Opt[int64]            `n:"createdAt" v:"min=0"`
+}
+
 type TagFilter struct {
-	Key    string   `n:"key" v:"req,min=1,max=128,pat=1"`
-	Values []string `n:"values" v:"max=5" v1:"max=259,pat=9"`
+	Key    string   `n:"key" v:"req,min=1,max=128,pat=2"`
+	Values []string `n:"values" v:"max=5" v1:"max=259,pat=13"`
 }
 
 type TagLogGroupInput struct {
 	LogGroupName string            `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	Tags         map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=2" vk:"min=1,max=128,pat=1"`
+	Tags         map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
 }
 
 type TagLogGroupOutput struct{}
 
 type TagResourceInput struct {
-	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=10"`
-	Tags        map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=2" vk:"min=1,max=128,pat=1"`
+	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=15"`
+	Tags        map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
 }
 
 type TagResourceOutput struct{}
@@ -459,20 +939,52 @@ type TestMetricFilterOutput struct {
 	Matches []MetricFilterMatchRecord `n:"matches"`
 }
 
+type TestTransformerInput struct {
+	TransformerConfig []Processor `n:"transformerConfig" v:"req,min=1,max=20"`
+	LogEventMessages  []string    `n:"logEventMessages" v:"req,min=1,max=50" v1:"min=1"`
+}
+
+type TestTransformerOutput struct {
+	TransformedLogs []TransformedLogRecord `n:"transformedLogs"`
+}
+
 type TooManyTagsExceptionMembers struct {
-	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=10"`
+	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=15"`
+}
+
+type TransformedLogRecord struct {
+	EventNumber             aws.Opt[int64]  `n:"eventNumber"`
+	EventMessage            aws.Opt[string] `n:"eventMessage" v:"min=1"`
+	TransformedEventMessage aws.Opt[string] `n:"transformedEventMessage" v:"min=1"`
+}
+
+type TrimString struct {
+	WithKeys []string `n:"withKeys" v:"req,min=1,max=10" v1:"min=1"`
+}
+
+type TypeConverter struct {
+	Entries []TypeConverterEntry `n:"entries" v:"req,min=1,max=5"`
+}
+
+type TypeConverterEntry struct {
+	Key  string `n:"key" v:"req,min=1,max=128"`
+	Type Type   `n:"type" v:"req"`
 }
 
 type UntagLogGroupInput struct {
 	LogGroupName string   `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	Tags         []string `n:"tags" v:"req,min=1" v1:"min=1,max=128,pat=1"`
+	Tags         []string `n:"tags" v:"req,min=1" v1:"min=1,max=128,pat=2"`
 }
 
 type UntagLogGroupOutput struct{}
 
 type UntagResourceInput struct {
-	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=10"`
-	TagKeys     []string `n:"tagKeys" v:"req,max=50" v1:"min=1,max=128,pat=1"`
+	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=15"`
+	TagKeys     []string `n:"tagKeys" v:"req,max=50" v1:"min=1,max=128,pat=2"`
 }
 
 type UntagResourceOutput struct{}
+
+type UpperCaseString struct {
+	WithKeys []string `n:"withKeys" v:"req,min=1,max=10" v1:"min=1"`
+}

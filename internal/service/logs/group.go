@@ -80,8 +80,8 @@ func (s *Service) CreateLogGroup(ctx context.Context, in *logsapi.CreateLogGroup
 		return nil, err
 	}
 	if in.KmsKeyId.Set {
-		if a, ok := aws.ParseARN(in.KmsKeyId.V); !ok || a.Service != "kms" {
-			return nil, invalid("KMS key id must be an ARN: %s", in.KmsKeyId.V)
+		if err := checkKey(in.KmsKeyId.V); err != nil {
+			return nil, err
 		}
 	}
 	return store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.CreateLogGroupOutput, error) {
@@ -113,6 +113,7 @@ func (s *Service) DeleteLogGroup(ctx context.Context, in *logsapi.DeleteLogGroup
 		}
 		s.tables.groups.Delete(tx, in.LogGroupName)
 		s.tables.deleteGroup(tx, g.Number)
+		s.tables.groupPolicies.Delete(tx, in.LogGroupName)
 		s.dues.Cancel(tx, dueKey(&g))
 		s.groupBecame(ctx, tx, in.LogGroupName, &g, nil)
 		return nil, nil
@@ -275,13 +276,9 @@ func (s *Service) ListLogGroups(ctx context.Context, in *logsapi.ListLogGroupsIn
 	if err := checkAccounts(ctx, in.IncludeLinkedAccounts, in.AccountIdentifiers); err != nil {
 		return nil, err
 	}
-	matches := func(string) bool { return true }
-	if in.LogGroupNamePattern.Set {
-		const rule = `(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}`
-		if ok, err := regexp.MatchString("^(?:"+rule+")$", in.LogGroupNamePattern.V); err != nil || !ok {
-			return nil, violation(in.LogGroupNamePattern.V, "logGroupNamePattern", "satisfy regular expression pattern: "+rule)
-		}
-		matches = namePattern(in.LogGroupNamePattern.V)
+	matches, err := groupPattern(in.LogGroupNamePattern)
+	if err != nil {
+		return nil, err
 	}
 	o := &logsapi.ListLogGroupsOutput{LogGroups: []logsapi.LogGroupSummary{}}
 	next, err := s.groupsAfter(ctx, in.NextToken, "", int(in.Limit.Or(50)), func(tx *store.Tx, name string, g groupRecord) bool {
@@ -300,6 +297,18 @@ func (s *Service) ListLogGroups(ctx context.Context, in *logsapi.ListLogGroupsIn
 	}
 	o.NextToken = next
 	return o, nil
+}
+
+// groupPattern is which names a request wants.
+func groupPattern(pattern aws.Opt[string]) (matches func(name string) bool, err error) {
+	if !pattern.Set {
+		return func(string) bool { return true }, nil
+	}
+	const rule = `(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}`
+	if ok, err := regexp.MatchString("^(?:"+rule+")$", pattern.V); err != nil || !ok {
+		return nil, violation(pattern.V, "logGroupNamePattern", "satisfy regular expression pattern: "+rule)
+	}
+	return namePattern(pattern.V), nil
 }
 
 // namePattern is whether a name has one of several pieces in it, or at its beginning where the piece says so with ^.

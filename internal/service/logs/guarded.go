@@ -84,6 +84,10 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 		return either(in.LogGroupName, in.LogGroupIdentifier)
 	case *logsapi.GetQueryResultsInput:
 		return s.queried(ctx, in.QueryId)
+	case *logsapi.AssociateKmsKeyInput:
+		return either(in.LogGroupName, in.ResourceIdentifier)
+	case *logsapi.DisassociateKmsKeyInput:
+		return either(in.LogGroupName, in.ResourceIdentifier)
 	case *logsapi.DescribeLogGroupsInput, *logsapi.ListLogGroupsInput:
 		return stream("", "")
 	}
@@ -113,14 +117,18 @@ func nameOf(identifier string) string {
 	return identifier
 }
 
-// Hold implements auth.Holder: a group's tags, for itself and for what is in it.
+// Hold implements auth.Holder: a group's tags, for itself and for what is in it. Resource policies are about services of AWS alone.
 func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
 	a, name, ok := parseGroupARN(arn)
 	if !ok || strings.HasPrefix(name, "*") {
 		return auth.Held{}, nil
 	}
 	return store.View(within(ctx, a.Scope()), s.space, func(tx *store.Tx) (auth.Held, error) {
-		g, _ := s.tables.groups.Get(tx, name)
-		return auth.Held{Tags: g.Tags}, nil
+		g, ok := s.tables.groups.Get(tx, name)
+		held := auth.Held{Tags: g.Tags}
+		if ok && aws.RequestOf(ctx).Principal.Service != "" {
+			held.Policy = s.letIn(tx, name)
+		}
+		return held, nil
 	})
 }

@@ -178,11 +178,18 @@ func (t groupResources) update(ctx context.Context, r resource.Request, before, 
 	if err != nil {
 		return groupModel{}, err
 	}
-	if desired.KmsKeyId != now.KmsKeyId {
-		return groupModel{}, invalid("The property KmsKeyId of a log group that is there cannot be changed: AssociateKmsKey is not served.")
-	}
 	if desired.LogGroupClass != "" && desired.LogGroupClass != now.LogGroupClass {
 		return groupModel{}, invalid("The class of a log group cannot be changed.")
+	}
+	switch {
+	case desired.KmsKeyId == now.KmsKeyId:
+	case desired.KmsKeyId == "":
+		_, err = t.api.DisassociateKmsKey(ctx, &logsapi.DisassociateKmsKeyInput{LogGroupName: aws.Some(name)})
+	default:
+		_, err = t.api.AssociateKmsKey(ctx, &logsapi.AssociateKmsKeyInput{LogGroupName: aws.Some(name), KmsKeyId: desired.KmsKeyId})
+	}
+	if err != nil {
+		return groupModel{}, missing(err, groupType, name)
 	}
 	switch has, wants := now.RetentionInDays, desired.RetentionInDays; {
 	case wants == nil && has != nil:

@@ -24,6 +24,11 @@ type tables struct {
 	results store.Table[resultRecord] // id of a query, number of the first row → rows
 
 	definitions store.Table[definitionRecord] // id → a query that was saved
+
+	accounts      store.Table[accountRecord]        // () → what holds for all groups
+	policies      store.Table[resourcePolicyRecord] // name → a resource policy of the account
+	groupPolicies store.Table[resourcePolicyRecord] // name of a group → its resource policy
+
 }
 
 func newTables(s store.Space) tables {
@@ -42,6 +47,10 @@ func newTables(s store.Space) tables {
 		results: store.NewTable[resultRecord](s, 10, "result"),
 
 		definitions: store.NewTable[definitionRecord](s, 11, "definition"),
+
+		accounts:      store.NewTable[accountRecord](s, 40, "account"),
+		policies:      store.NewTable[resourcePolicyRecord](s, 41, "resource policy"),
+		groupPolicies: store.NewTable[resourcePolicyRecord](s, 42, "resource policy of a group"),
 	}
 }
 
