@@ -87,7 +87,7 @@ type assumption struct {
 	name      string // of the session
 	lasts     aws.Opt[int32]
 	size      aws.Opt[int32]
-	limits    limits
+	policies  sessionPolicies
 	tags      sessionTags
 	keys      map[string]policy.Value
 	source    string            // source identity
@@ -100,7 +100,7 @@ type assumption struct {
 
 // assume decides and issues.
 func (s *Service) assume(ctx context.Context, a *assumption) (out issued, size aws.Opt[int32], err error) {
-	if size, err = packed(a.limits, a.tags.passed); err != nil {
+	if size, err = packed(a.policies, a.tags.passed); err != nil {
 		return out, size, err
 	}
 	if a.chained && a.lasts.Set && seconds(a.lasts.V) > anHour {
@@ -143,7 +143,7 @@ func (s *Service) assume(ctx context.Context, a *assumption) (out issued, size a
 		}
 	}
 	a.session.Kind, a.session.Account, a.session.Source, a.session.ID, a.session.Name = aws.AssumedRole, r.Account, a.role.text, r.ID, a.name
-	a.session.Policies, a.session.PolicyARNs = a.limits.documents, a.limits.arns
+	a.session.Policies, a.session.PolicyARNs = a.policies.documents, a.policies.arns
 	a.session.Tags, a.session.TransitiveTags = a.tags.all, a.tags.transitive
 	a.session.SourceIdentity, a.session.Chained = a.source, a.chained
 	out, err = s.issue(ctx, &a.session, lasts, a.size)
@@ -200,7 +200,7 @@ func (s *Service) AssumeRole(ctx context.Context, in *stsapi.AssumeRoleInput) (*
 	if strings.HasPrefix(strings.ToLower(a.source), "aws:") {
 		return nil, errInvalid.New("Source Identity must not begin with \"aws:\"")
 	}
-	if a.limits, err = s.readLimits(ctx, in.Policy, in.PolicyArns); err != nil {
+	if a.policies, err = s.readPolicies(ctx, a.role.arn.Account, in.Policy, in.PolicyArns); err != nil {
 		return nil, err
 	}
 	if s.o.Mode == auth.IAM && isRoot(p) {

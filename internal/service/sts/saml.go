@@ -44,7 +44,7 @@ func (s *Service) AssumeRoleWithSAML(ctx context.Context, in *stsapi.AssumeRoleW
 	if !ok {
 		return nil, errInvalid.New("%s is invalid", in.PrincipalArn)
 	}
-	if a.limits, err = s.readLimits(ctx, in.Policy, in.PolicyArns); err != nil {
+	if a.policies, err = s.readPolicies(ctx, a.role.arn.Account, in.Policy, in.PolicyArns); err != nil {
 		return nil, err
 	}
 	said, err := s.verifyAssertion(ctx, in.PrincipalArn, in.SAMLAssertion)

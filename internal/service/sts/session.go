@@ -16,48 +16,50 @@ import (
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
 )
 
-// limits are the session policies of a call.
-type limits struct {
+// sessionPolicies limit what a new session may do.
+type sessionPolicies struct {
 	documents []string
 	arns      []string
 }
 
-// readLimits holds the session policies of a call to AWS's rules.
-func (s *Service) readLimits(ctx context.Context, document aws.Opt[string], arns []stsapi.PolicyDescriptorType) (l limits, err error) {
+// readPolicies holds the session policies of a call to AWS's rules. Managed ones are AWS's or those of the account that the session is of.
+func (s *Service) readPolicies(ctx context.Context, account string, document aws.Opt[string], arns []stsapi.PolicyDescriptorType) (p sessionPolicies, err error) {
 	if document.Set {
 		if _, err := policy.Parse(document.V, policy.Identity); err != nil {
 			if e, ok := errors.AsType[*policy.Error](err); ok {
-				return l, stsapi.MalformedPolicyDocumentException("%s", e.Message)
+				return p, stsapi.MalformedPolicyDocumentException("%s", e.Message)
 			}
-			return l, err
+			return p, err
 		}
-		l.documents = []string{document.V}
+		p.documents = []string{document.V}
 	}
 	if len(arns) > 10 {
-		return l, errInvalid.New("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to 10")
+		return p, errInvalid.New("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to 10")
 	}
 	for _, d := range arns {
-		_, ok, err := s.o.Directory.Policy(ctx, d.Arn.V)
-		if err != nil {
-			return l, err
+		a, ok := aws.ParseARN(d.Arn.V)
+		if ok = ok && (a.Account == "aws" || a.Account == account); ok {
+			if _, ok, err = s.o.Directory.Policy(ctx, d.Arn.V); err != nil {
+				return p, err
+			}
 		}
 		if !ok {
-			return l, errParameter.New("Policy %s does not exist or is not attachable.", d.Arn.V)
+			return p, errParameter.New("Policy %s does not exist or is not attachable.", d.Arn.V)
 		}
-		l.arns = append(l.arns, d.Arn.V)
+		p.arns = append(p.arns, d.Arn.V)
 	}
-	return l, nil
+	return p, nil
 }
 
 // room is how many bytes AWS's packed form of policies and tags may have, as we pack them.
 const room = 2048
 
 // packed is how much of the room policies and tags take, in percent.
-func packed(l limits, tags map[string]string) (percent aws.Opt[int32], err error) {
-	if len(l.documents)+len(l.arns)+len(tags) == 0 {
+func packed(p sessionPolicies, tags map[string]string) (percent aws.Opt[int32], err error) {
+	if len(p.documents)+len(p.arns)+len(tags) == 0 {
 		return percent, nil
 	}
-	text, err := json.Marshal([]any{l.documents, l.arns, tags})
+	text, err := json.Marshal([]any{p.documents, p.arns, tags})
 	if err != nil {
 		return percent, err
 	}
@@ -76,7 +78,7 @@ func packed(l limits, tags map[string]string) (percent aws.Opt[int32], err error
 	if percent.V <= 100 {
 		return percent, nil
 	}
-	if len(l.documents)+len(l.arns) == 0 {
+	if len(p.documents)+len(p.arns) == 0 {
 		return percent, stsapi.PackedPolicyTooLargeException("Packed size of session tags consumes %d%% of allotted space.", percent.V)
 	}
 	return percent, stsapi.PackedPolicyTooLargeException("Packed policy consumes %d%% of allotted space, please use smaller policy.", percent.V)

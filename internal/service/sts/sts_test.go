@@ -127,7 +127,7 @@ func (h *house) Identity(_ context.Context, arn string) (*auth.Identity, bool, e
 }
 
 func (h *house) Policy(_ context.Context, arn string) (policy.Source, bool, error) {
-	return policy.Source{}, arn == "arn:aws:iam::aws:policy/ReadOnlyAccess", nil
+	return policy.Source{}, arn == "arn:aws:iam::aws:policy/ReadOnlyAccess" || strings.HasSuffix(arn, ":policy/own"), nil
 }
 
 func (h *house) OpenIDProvider(_ context.Context, of, issuer string) (sts.OpenIDProvider, bool, error) {
@@ -278,6 +278,9 @@ func TestRolesThatMayNotBeAssumed(t *testing.T) {
 		{"with a managed policy that is not there", h.alice(), assume(mine, func(in *stsapi.AssumeRoleInput) {
 			in.PolicyArns = []stsapi.PolicyDescriptorType{{Arn: aws.Some("arn:aws:iam::111111111111:policy/none")}}
 		}), "InvalidParameterValue: Policy arn:aws:iam::111111111111:policy/none does not exist or is not attachable."},
+		{"with a managed policy of another account", h.alice(), assume(mine, func(in *stsapi.AssumeRoleInput) {
+			in.PolicyArns = []stsapi.PolicyDescriptorType{{Arn: aws.Some("arn:aws:iam::aws:policy/ReadOnlyAccess")}, {Arn: aws.Some("arn:aws:iam::" + other + ":policy/own")}}
+		}), "InvalidParameterValue: Policy arn:aws:iam::" + other + ":policy/own does not exist or is not attachable."},
 		{"with contexts", h.alice(), assume(mine, func(in *stsapi.AssumeRoleInput) { in.ProvidedContexts = []stsapi.ProvidedContext{{}} }), "NotImplemented: …"},
 	} {
 		_, err := h.AssumeRole(as(ctx, c.who), c.in)
@@ -316,7 +319,7 @@ func TestTooMuchToPack(t *testing.T) {
 	}))
 	fails(t, "policy", err, "PackedPolicyTooLarge: Packed policy consumes …")
 	out, err := h.AssumeRole(as(ctx, h.root()), assume(role, tags("Project", "Automation"), func(in *stsapi.AssumeRoleInput) {
-		in.PolicyArns = []stsapi.PolicyDescriptorType{{Arn: aws.Some("arn:aws:iam::aws:policy/ReadOnlyAccess")}}
+		in.PolicyArns = []stsapi.PolicyDescriptorType{{Arn: aws.Some("arn:aws:iam::aws:policy/ReadOnlyAccess")}, {Arn: aws.Some("arn:aws:iam::" + account + ":policy/own")}}
 	}))
 	if err != nil || out.PackedPolicySize.V < 1 || out.PackedPolicySize.V > 10 {
 		t.Errorf("%+v, %v", out, err)

@@ -83,17 +83,17 @@ func (s *Service) GetFederationToken(ctx context.Context, in *stsapi.GetFederati
 	if err != nil {
 		return nil, err
 	}
-	limits, err := s.readLimits(ctx, in.Policy, in.PolicyArns)
+	policies, err := s.readPolicies(ctx, p.Account, in.Policy, in.PolicyArns)
 	if err != nil {
 		return nil, err
 	}
-	size, err := packed(limits, tags.passed)
+	size, err := packed(policies, tags.passed)
 	if err != nil {
 		return nil, err
 	}
 	session := &aws.Session{
 		Kind: aws.FederatedUser, Account: p.Account, Source: p.ARN, ID: p.UserID, Name: in.Name,
-		Policies: limits.documents, PolicyARNs: limits.arns, Tags: tags.all,
+		Policies: policies.documents, PolicyARNs: policies.arns, Tags: tags.all,
 	}
 	i, err := s.issue(ctx, session, lasts(p, in.DurationSeconds), in.MinimumSessionTokenSize)
 	if err != nil {

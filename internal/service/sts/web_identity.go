@@ -38,7 +38,7 @@ func (s *Service) AssumeRoleWithWebIdentity(ctx context.Context, in *stsapi.Assu
 	if a.role, err = s.findRole(ctx, in.RoleArn); err != nil {
 		return nil, err
 	}
-	if a.limits, err = s.readLimits(ctx, in.Policy, in.PolicyArns); err != nil {
+	if a.policies, err = s.readPolicies(ctx, a.role.arn.Account, in.Policy, in.PolicyArns); err != nil {
 		return nil, err
 	}
 	token, err := federation.ReadToken(in.WebIdentityToken)
