@@ -38,8 +38,8 @@ func (r *reader) structure(name string, s *tree, skip map[string]bool) error {
 	}
 	taken := map[string]bool{}
 	for _, m := range s.get("members").members() {
-		if skip[m] {
-			continue
+		if skip[m] || s.is("eventstream") && r.shapes.get(s.text("members", m, "shape")).is("exception") {
+			continue // a stream's exceptions are errors of the service
 		}
 		f, err := r.member(s, m, required[m])
 		if err != nil {
@@ -109,7 +109,7 @@ func (r *reader) member(s *tree, name string, required bool) (member, error) {
 	if r.xml() && ref.text("location") == "" {
 		r.elementName(t, s, name, wire, ref, target)
 	}
-	for key, flag := range map[string]string{"idempotencyToken": "idempotency", "jsonvalue": "json", "hostLabel": "hostlabel", "eventpayload": "eventpayload"} {
+	for key, flag := range map[string]string{"idempotencyToken": "idempotency", "jsonvalue": "json", "hostLabel": "hostlabel", "eventpayload": "eventpayload", "eventheader": "eventheader"} {
 		if ref.is(key) {
 			t.add("f", flag)
 		}
@@ -233,6 +233,9 @@ func (r *reader) place(t tags, ref *tree, p place) (string, error) {
 			return "any", nil
 		}
 		n, err := r.structName(shape)
+		if s.is("eventstream") {
+			return "aws.Events[" + n + "]", err
+		}
 		if !p.inside {
 			n = "*" + n
 		}

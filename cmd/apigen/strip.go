@@ -29,7 +29,7 @@ var kept = map[string][]string{
 	"shape": strings.Fields(`type members required member key value enum min max pattern flattened locationName payload exception error
 		fault union sensitive sparse document streaming timestampFormat xmlNamespace event eventstream`),
 	"reference": strings.Fields(`shape location locationName queryName flattened xmlNamespace xmlAttribute streaming timestampFormat
-		idempotencyToken jsonvalue hostLabel eventpayload resultWrapper`),
+		idempotencyToken jsonvalue hostLabel eventpayload eventheader resultWrapper`),
 }
 
 // strip writes the models of all services in the wheel to dir, and what they were made of to dir/SOURCE.

@@ -24,6 +24,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/gateway/lane"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/sigv4"
 	"github.com/obidos-cloud/obidos/internal/telemetry"
 	"github.com/obidos-cloud/obidos/internal/wire"
 )
@@ -207,7 +208,7 @@ func (x *exchange) proven(caller *auth.Caller) ([]byte, error) {
 		if err != nil {
 			return nil, auth.Answer(x.match.Service, err)
 		}
-		x.r.Body = stream
+		x.r.Body = &streamed{stream, x.match.Service}
 		return nil, nil
 	}
 	body, err := x.body()
@@ -215,6 +216,20 @@ func (x *exchange) proven(caller *auth.Caller) ([]byte, error) {
 		err = auth.Answer(x.match.Service, x.s.Auth.Verify(x.r, caller, body))
 	}
 	return body, err
+}
+
+// streamed is a body that is proven while it is read. What is wrong with its signature is AWS's answer to that.
+type streamed struct {
+	*sigv4.Body
+	api *model.Service
+}
+
+func (s *streamed) Read(p []byte) (int, error) {
+	n, err := s.Body.Read(p)
+	if err != nil && err != io.EOF {
+		err = auth.Answer(s.api, err)
+	}
+	return n, err
 }
 
 // body reads the whole request body, once.

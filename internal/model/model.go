@@ -16,7 +16,7 @@
 //	structure           *T
 //	streaming blob      io.Reader       closed by whoever reads it to its end, where it is an io.Closer
 //	document            any             as encoding/json decodes it
-//	event stream        *T              a union of events; T's blank field has u:"events"
+//	event stream        aws.Events[T]   T is a union of events, and its blank field has u:"events"; errors that end it are the service's own
 //
 // Required scalars of inputs are plain: the wire has refused the request where they are missing. Members of outputs are
 // optional unless the model says required.
@@ -36,7 +36,8 @@
 //	                        That an enum type's value is one of its values goes without saying
 //	t:"iso8601"             timestamp format where it is not the protocol's own: iso8601, rfc822, unixTimestamp
 //	f:"…"                   flags, by commas: idempotency (filled in when absent), sensitive (never shown in errors or logs), json (a
-//	                        JSON value; base64 in a header), hostlabel, eventpayload
+//	                        JSON value; base64 in a header), hostlabel; of an event's members: eventpayload (it is the message's payload),
+//	                        eventheader (one of its headers)
 //
 // What stands inside a list or map has the same tags with its depth behind: v1, x1, f1 for a list's elements or a map's values, v2 …
 // for what those hold; vk, fk (vk1 …) for a map's keys. t speaks of the innermost.

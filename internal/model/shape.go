@@ -29,6 +29,7 @@ const (
 	Structure
 	Stream
 	Document
+	EventStream // its Struct is the union of events
 )
 
 // Form is how a Go value is held in its place.
@@ -94,6 +95,7 @@ type Field struct {
 	JSON              bool
 	HostLabel         bool
 	EventPayload      bool
+	EventHeader       bool
 	Index             int     // in the Go struct
 	Offset            uintptr // in the Go struct
 	Value                     // what it holds
@@ -104,7 +106,7 @@ type Value struct {
 	Kind   Kind
 	Form   Form
 	Go     reflect.Type // of the value itself, without Opt or pointer; []byte for a blob
-	Struct *Struct      // Structure; its Fields are complete once StructOf has returned
+	Struct *Struct      // Structure, EventStream; its Fields are complete once StructOf has returned
 
 	Elem  *Value // of a List's elements, a Map's values
 	Key   *Value // of a Map's keys
@@ -236,6 +238,8 @@ func (s *Service) field(i int, sf reflect.StructField) Field {
 			f.HostLabel = true
 		case "eventpayload":
 			f.EventPayload = true
+		case "eventheader":
+			f.EventHeader = true
 		case "sensitive":
 		default:
 			bad("unknown flag " + p.name)
@@ -287,6 +291,10 @@ func (s *Service) value(t reflect.Type, tag reflect.StructTag, mark string, dept
 	case reflect.Struct:
 		if t == timeType {
 			v.Kind = Time
+			break
+		}
+		if t.PkgPath() == optPackage && strings.HasPrefix(t.Name(), "Events[") {
+			v.Kind, v.Struct = EventStream, s.structOf(t.Field(0).Type.Elem())
 			break
 		}
 		v.Kind, v.Struct = Structure, s.structOf(t)

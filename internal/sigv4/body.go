@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/obidos-cloud/obidos/internal/lang/eventstream"
 )
 
 // Body is the body of a request as it was meant: without the framing of aws-chunked, and proven against what was signed
@@ -34,6 +36,10 @@ type Body struct {
 	signed  string        // the signature the chunk under way came with
 	proof   *proof        // nil where chunks are not to be proven
 	chunked framing
+
+	// Of a stream of signed events.
+	events *eventstream.Reader // nil where it is none
+	event  []byte              // what is left of the one under way
 }
 
 type framing struct{ signatures, trailers bool }
@@ -78,6 +84,9 @@ func newBody(r *http.Request, payload string, p *proof) (*Body, error) {
 		b.chunked = framing{signatures: true, trailers: true}
 	case payload == streamingBare:
 		b.chunked = framing{trailers: true}
+	case payload == streamingEvents, p == nil && strings.HasSuffix(payload, "-EVENTS"):
+		b.events, b.proof, b.length = eventstream.NewReader(b.source), p, -1
+		return b, nil
 	case p == nil && strings.HasSuffix(payload, "-PAYLOAD"), p == nil && strings.HasSuffix(payload, "-PAYLOAD-TRAILER"):
 		// Signed in a way that is not verified here: the framing is the same.
 		b.chunked = framing{signatures: true, trailers: strings.HasSuffix(payload, "-TRAILER")}
@@ -117,9 +126,12 @@ func (b *Body) Read(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if b.in == nil {
+	switch {
+	case b.events != nil:
+		n, err = b.readEvents(p)
+	case b.in == nil:
 		n, err = b.readWhole(p)
-	} else {
+	default:
 		n, err = b.readChunk(p)
 	}
 	b.err = err

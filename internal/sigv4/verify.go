@@ -37,6 +37,7 @@ const (
 	streamingSigned  = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 	streamingTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 	streamingBare    = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	streamingEvents  = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 )
 
 // Verify proves claim c of r with its secret, for a request whose body is at hand; body is what was sent, before any
@@ -97,6 +98,7 @@ type proof struct {
 	key       *signingKey
 	claim     Claim
 	date      string // "20150830T123600Z"
+	secret    string
 	signature [64]byte
 }
 
@@ -145,7 +147,7 @@ func (v *Verifier) head(r *http.Request, c Claim, s Secret, now time.Time, paylo
 		return fail(Unbound, name)
 	}
 
-	p := &proof{key: v.keys.get(s.Key, c), claim: c, date: date}
+	p := &proof{key: v.keys.get(s.Key, c), claim: c, date: date, secret: s.Key}
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	e := &Error{Reason: Mismatch, Claim: c}

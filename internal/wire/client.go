@@ -51,6 +51,9 @@ func (w *Wire) EncodeRequest(ctx context.Context, op *model.Operation, p model.P
 	method, target := http.MethodPost, "/"
 	var body []byte
 	var stream io.Reader
+	if st.events != nil {
+		stream = m.eventBody(at)
+	}
 	switch m.Protocol {
 	case model.JSON10, model.JSON11:
 		h.Set("Content-Type", "application/x-amz-json-1.0")
@@ -102,7 +105,7 @@ func (w *Wire) EncodeRequest(ctx context.Context, op *model.Operation, p model.P
 			if at, ok := f.find(at.at(f.Offset)); ok {
 				stream = *at.reader()
 			}
-		} else if f != nil || len(st.body) > 0 {
+		} else if st.events == nil && (f != nil || len(st.body) > 0) {
 			body = m.restBody(nil, h, st, st.body, at, op.InputName, op.Name+"Request", op.InputNS)
 		}
 		if len(body) > 0 && h.Get("Content-Type") == "" {
@@ -112,7 +115,9 @@ func (w *Wire) EncodeRequest(ctx context.Context, op *model.Operation, p model.P
 			}
 		}
 	}
-	if stream == nil && body != nil {
+	if st.events != nil {
+		h.Set("Content-Type", typeEvents[0])
+	} else if stream == nil && body != nil {
 		stream = bytes.NewReader(body)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(endpoint, "/")+target, stream)
@@ -269,7 +274,7 @@ func (w *Wire) DecodeResponse(op *model.Operation, p model.Protocol, resp *http.
 		return nil, err
 	}
 	st := m.op.out
-	streams := st.payload != nil && st.payload.kind == model.Stream && resp.StatusCode < 300
+	streams := (st.events != nil || st.payload != nil && st.payload.kind == model.Stream) && resp.StatusCode < 300
 	var body []byte
 	if !streams {
 		body, err = io.ReadAll(resp.Body)
@@ -284,16 +289,20 @@ func (w *Wire) DecodeResponse(op *model.Operation, p model.Protocol, resp *http.
 	at := placeOf(v)
 	var found findings
 	var bad *aws.Error
-	switch m.Protocol {
-	case model.JSON10, model.JSON11:
+	switch {
+	case st.events != nil && !m.bound():
+		if bad = m.openEvents(resp.Body, initialResponse, st, at, &found); bad != nil {
+			_ = resp.Body.Close() // it is of no use
+		}
+	case m.Protocol == model.JSON10, m.Protocol == model.JSON11:
 		if len(bytes.TrimSpace(body)) > 0 {
 			bad = m.readJSON(body, &found, func(r *jsonReader) bool { return r.structure(st, at, st.fields) })
 		}
-	case model.CBOR, model.CBOR11:
+	case m.Protocol == model.CBOR, m.Protocol == model.CBOR11:
 		if len(body) > 0 {
 			bad = m.readCBOR(body, &found, func(r *cborReader) bool { return r.structure(st, at) })
 		}
-	case model.Query, model.EC2:
+	case m.Query():
 		if len(body) > 0 {
 			bad = m.readXML(body, &found, func(r *xmlReader, root string) bool { return m.queryResult(r, root, at) })
 		}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"io"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -40,6 +41,9 @@ func (p place) time() *time.Time     { return (*time.Time)(p.p) }
 func (p place) blob() *[]byte        { return (*[]byte)(p.p) }
 func (p place) document() *any       { return (*any)(p.p) }
 func (p place) reader() *io.Reader   { return (*io.Reader)(p.p) }
+func (p place) events() *iter.Seq2[any, error] { // of an aws.Events, whatever it is of
+	return (*iter.Seq2[any, error])(p.p)
+}
 func (p place) texts() *map[string]string {
 	return (*map[string]string)(p.p)
 }
@@ -91,6 +95,8 @@ func (n *node) find(p place) (place, bool) {
 		return p, *p.document() != nil
 	case model.Stream:
 		return p, *p.reader() != nil
+	case model.EventStream: // it is no part of what is written at once
+		return p, false
 	}
 	return p, true
 }

@@ -61,6 +61,7 @@ type structure struct {
 	answer  []*field // REST: the same of an answer, which has neither URI nor query string
 	bound   []*field // REST: the rest but the payload
 	payload *field
+	events  *field // the event stream that it has
 	text    *field // XML: what stands in the structure's own element
 
 	queries  map[string]*field // REST: by query parameter
@@ -155,6 +156,9 @@ func (b *planner) compile(s *model.Struct) *structure {
 		if f.Text {
 			st.text = f
 		}
+		if f.kind == model.EventStream {
+			st.events = f
+		}
 		switch f.At {
 		case model.Payload:
 			st.payload = f
@@ -198,7 +202,7 @@ func (b *planner) node(v *model.Value, t reflect.Type) *node {
 		n.set = t.Field(1).Offset
 	}
 	switch v.Kind {
-	case model.Structure:
+	case model.Structure, model.EventStream:
 		n.st = b.compile(v.Struct)
 	case model.List:
 		n.elem = b.node(v.Elem, t.Elem())
@@ -233,7 +237,7 @@ func (n *node) itemName(def string) string {
 
 func plainScalar(k model.Kind) bool {
 	switch k {
-	case model.Blob, model.List, model.Map, model.Structure, model.Stream, model.Document:
+	case model.Blob, model.List, model.Map, model.Structure, model.Stream, model.Document, model.EventStream:
 		return false
 	}
 	return true

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/lang/eventstream"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
@@ -246,6 +247,9 @@ func (m *Match) decodePayload(r *http.Request, f *field, at place, body []byte, 
 	case model.Stream:
 		*at.reader() = r.Body
 		return nil
+	case model.EventStream:
+		*at.events() = m.events(r.Body, eventstream.NewReader(r.Body), f.st)
+		return nil
 	case model.Blob:
 		if len(body) > 0 {
 			*at.blob() = append(make([]byte, 0, len(body)), body...)
@@ -371,6 +375,9 @@ func (m *Match) writeREST(w http.ResponseWriter, reqID string, p place, b *buffe
 			continue
 		}
 		f.setHeader(h, at)
+	}
+	if st.events != nil {
+		return m.writeEvents(w, status, reqID, p)
 	}
 	if f := st.payload; f != nil && f.kind == model.Stream {
 		at, ok := f.find(p.at(f.Offset))

@@ -22,6 +22,7 @@ type Match struct {
 	path  string // REST: the path the operation's URI matched
 	query string // query protocols: the parameters; in the URL where the body has none
 	json  bool   // query: the answer is wanted in JSON
+	both  bool   // the request's events are read while the answer's are written, over HTTP/1.1
 }
 
 // Query reports whether the request came over a query protocol.

@@ -19,6 +19,7 @@ import (
 func (m *Match) Decode(r *http.Request, body []byte) (any, *aws.Error) {
 	in := m.Operation.New()
 	at := placeOf(in)
+	m.both = m.op.in.events != nil && r.ProtoMajor == 1
 	var err *aws.Error
 	if !m.Query() { // whose parameters have been read
 		if body, err = unpack(r, body, m.MaxBody()); err != nil {
@@ -26,12 +27,14 @@ func (m *Match) Decode(r *http.Request, body []byte) (any, *aws.Error) {
 		}
 	}
 	var found findings
-	switch m.Protocol {
-	case model.JSON10, model.JSON11:
+	switch {
+	case m.op.in.events != nil && !m.bound():
+		err = m.openEvents(r.Body, initialRequest, m.op.in, at, &found)
+	case m.Protocol == model.JSON10, m.Protocol == model.JSON11:
 		err = m.decodeJSON(at, body, &found)
-	case model.CBOR, model.CBOR11:
+	case m.Protocol == model.CBOR, m.Protocol == model.CBOR11:
 		err = m.decodeCBOR(at, body, &found)
-	case model.Query, model.EC2:
+	case m.Query():
 		err = m.decodeQuery(r, at, &found)
 	default:
 		err = m.decodeREST(r, at, body, &found)
@@ -140,6 +143,9 @@ func (m *Match) WriteOutput(w http.ResponseWriter, reqID string, out any) error 
 	defer b.release()
 	at := placeOf(out)
 	status := http.StatusOK
+	if m.op.out.events != nil && !m.bound() {
+		return m.writeEvents(w, status, reqID, at)
+	}
 	switch m.Protocol {
 	case model.JSON10, model.JSON11:
 		e := jsonWriter{b.b}
