@@ -192,7 +192,7 @@ func (a *Authenticator) openSession(ctx context.Context, r *http.Request, c *Cal
 	if token == "" && a.mode != IAM {
 		return nil
 	}
-	s, secret, err := a.sessions.Open(ctx, c.Claim.AccessKey, token)
+	bearer, secret, err := a.sessions.Open(ctx, c.Claim.AccessKey, token)
 	switch {
 	case errors.Is(err, ErrBadToken):
 		if a.mode == IAM {
@@ -201,11 +201,11 @@ func (a *Authenticator) openSession(ctx context.Context, r *http.Request, c *Cal
 		return nil
 	case err != nil:
 		return fmt.Errorf("open session token: %w", err)
-	case !a.clock.Now().Before(s.Expires):
+	case !a.clock.Now().Before(bearer.Session.Expires):
 		return &sigv4.Error{Reason: sigv4.ExpiredToken}
 	}
-	c.known, c.secret, c.Account = true, sigv4.Secret{Key: secret, Token: token}, s.Account
-	c.Principal = BearerOf(s)
+	c.known, c.secret, c.Account = true, sigv4.Secret{Key: secret, Token: token}, bearer.Account
+	c.Principal = bearer
 	return nil
 }
 

@@ -35,17 +35,17 @@ func (directory) AccessKey(_ context.Context, id string) (auth.AccessKey, bool, 
 // sessions are two of alice's, and one of a role's.
 type sessions struct{}
 
-func (sessions) Open(_ context.Context, id, token string) (*aws.Session, string, error) {
+func (sessions) Open(_ context.Context, id, token string) (aws.Principal, string, error) {
 	s := &aws.Session{Kind: aws.UserSession, Account: alice.Account, Source: alice.ARN, ID: alice.UserID, Expires: time.Now().Add(time.Hour)}
 	switch {
 	case token != "token":
-		return nil, "", auth.ErrBadToken
+		return aws.Principal{}, "", auth.ErrBadToken
 	case id == "ASIAOLD":
 		s.Expires = time.Now().Add(-time.Second)
 	case id == "ASIAROLE":
 		s.Kind, s.Source, s.ID, s.Name = aws.AssumedRole, "arn:aws:iam::111111111111:role/path/reader", "AROA", "now"
 	}
-	return s, "secret", nil
+	return auth.BearerOf(s), "secret", nil
 }
 
 func signed(key, secret, token, region string) *http.Request {

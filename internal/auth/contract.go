@@ -58,9 +58,10 @@ type Directory interface {
 
 // Vault opens temporary credentials.
 type Vault interface {
-	// Open is what the credentials of an id and token say, and the secret that goes with them. Its errors: ErrBadToken,
-	// where they were not made here, were altered or do not belong together; those of its store. It does not mind the time.
-	Open(ctx context.Context, id, token string) (s *aws.Session, secret string, err error)
+	// Open is who bears the credentials of an id and token, with the session that they say, and the secret that goes with them.
+	// Its errors: ErrBadToken, where they were not made here, were altered or do not belong together; those of its store. It
+	// does not mind the time.
+	Open(ctx context.Context, id, token string) (bearer aws.Principal, secret string, err error)
 }
 
 // ErrBadToken says that a session token is not one of ours.

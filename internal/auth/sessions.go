@@ -98,26 +98,26 @@ func (s *Sessions) Issue(ctx context.Context, session *aws.Session, size int) (C
 }
 
 // Open implements [Vault]. It keeps neither string.
-func (s *Sessions) Open(ctx context.Context, id, token string) (session *aws.Session, secret string, err error) {
+func (s *Sessions) Open(ctx context.Context, id, token string) (bearer aws.Principal, secret string, err error) {
 	o := s.cache.find(token)
 	if o == nil {
 		if o, err = s.open(ctx, id, token); err != nil {
-			return nil, "", err
+			return bearer, "", err
 		}
 		s.cache.add(o)
 	}
 	if o.id != id {
-		return nil, "", ErrBadToken
+		return bearer, "", ErrBadToken
 	}
-	return o.session, o.secret, nil
+	return o.bearer, o.secret, nil
 }
 
 // opening is a token that was opened.
 type opening struct {
-	token   string
-	id      string
-	session *aws.Session
-	secret  string
+	token  string
+	id     string
+	bearer aws.Principal
+	secret string
 }
 
 // maxToken is far more than any token has: sessions are bounded by what AWS packs into its own.
@@ -150,7 +150,7 @@ func (s *Sessions) open(ctx context.Context, id, token string) (*opening, error)
 	if err := store.Decode(plain[n:n+int(length)], session); err != nil {
 		return nil, fmt.Errorf("open session: %w", err) // sealed here, and not understood: a newer version did it
 	}
-	return &opening{strings.Clone(token), strings.Clone(id), session, k.secret(sealed)}, nil
+	return &opening{strings.Clone(token), strings.Clone(id), BearerOf(session), k.secret(sealed)}, nil
 }
 
 // Seal makes text a message that only callers of account can have decoded, by DecodeAuthorizationMessage: what a denied caller is told of why.

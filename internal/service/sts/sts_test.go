@@ -173,11 +173,11 @@ func (h *house) root() aws.Principal  { return h.of("arn:aws:iam::" + account + 
 // bearer is who comes with credentials, as the door would know it.
 func (h *house) bearer(c *stsapi.Credentials) aws.Principal {
 	h.t.Helper()
-	s, secret, err := h.sessions.Open(h.t.Context(), c.AccessKeyId, c.SessionToken)
-	if err != nil || secret != c.SecretAccessKey || !s.Expires.Equal(c.Expiration) {
+	bearer, secret, err := h.sessions.Open(h.t.Context(), c.AccessKeyId, c.SessionToken)
+	if err != nil || secret != c.SecretAccessKey || !bearer.Session.Expires.Equal(c.Expiration) {
 		h.t.Fatalf("%+v: %v", c, err)
 	}
-	return auth.BearerOf(s)
+	return bearer
 }
 
 // fails holds err to "Code: text"; a text that ends in … may go on.
