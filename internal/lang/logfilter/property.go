@@ -9,7 +9,8 @@ import (
 type jsonFilter struct {
 	tree       tree
 	conditions []condition
-	denied     []bool // of conditions: NOT EXISTS
+	denied     []bool  // of conditions: NOT EXISTS
+	probes     []probe // of conditions
 	root       *node
 	need       []string
 }
@@ -113,6 +114,7 @@ func (f *jsonFilter) parse(text string) (regexes int, err error) {
 		wild += all
 		at := f.root.walk(path, n)
 		at.leaves = append(at.leaves, n)
+		f.probes = append(f.probes, newProbe(&f.conditions[n], f.denied[n], path))
 		if f.conditions[n].op == isNull {
 			at.nulls = append(at.nulls, n)
 		}
@@ -192,7 +194,7 @@ func undisguised(s string) []string {
 }
 
 func (f *jsonFilter) match(message string) bool {
-	if !containsAll(message, f.need) && !Disguised(message) {
+	if (!containsAll(message, f.need) || !f.possible(&f.tree, message)) && !Disguised(message) {
 		return false
 	}
 	s := scan{text: message, filter: f}
