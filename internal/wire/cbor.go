@@ -9,6 +9,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/scan"
 	"github.com/obidos-cloud/obidos/internal/wire/timestamp"
 )
 
@@ -19,182 +20,43 @@ type cborReader struct {
 	asIs   bool // texts need not be UTF-8: they come from another node
 }
 
-// Major types of CBOR.
-const (
-	cborUint = iota
-	cborNegative
-	cborBytes
-	cborText
-	cborArray
-	cborMap
-	cborTag
-	cborSimple
-)
-
-const (
-	cborIndefinite = 31
-	cborFalse      = 20
-	cborTrue       = 21
-	cborNull       = 22
-	cborUndefined  = 23
-	cborBreak      = 0xff
-)
-
-// head reads the head of an item: its major type, the low bits, and the number that follows.
-func (r *cborReader) head() (major, info byte, n uint64, ok bool) {
-	if r.i >= len(r.s) {
-		return 0, 0, 0, r.fail("")
-	}
-	c := r.s[r.i]
-	r.i++
-	major, info = c>>5, c&31
-	size := 0
-	switch info {
-	case 24:
-		size = 1
-	case 25:
-		size = 2
-	case 26:
-		size = 4
-	case 27:
-		size = 8
-	case 28, 29, 30:
-		return 0, 0, 0, r.fail("")
-	default:
-		return major, info, uint64(info), true
-	}
-	if len(r.s)-r.i < size {
-		return 0, 0, 0, r.fail("")
-	}
-	for range size {
-		n = n<<8 | uint64(r.s[r.i])
-		r.i++
-	}
-	return major, info, n, true
-}
-
-// null skips a null or undefined, if that is what is next.
-func (r *cborReader) null() bool {
-	if r.i < len(r.s) && (r.s[r.i] == cborSimple<<5|cborNull || r.s[r.i] == cborSimple<<5|cborUndefined) {
-		r.i++
-		return true
-	}
-	return false
-}
-
-// ended reads the break of an item of indefinite length, if it is next.
-func (r *cborReader) ended() bool {
-	if r.i < len(r.s) && r.s[r.i] == cborBreak {
-		r.i++
-		return true
-	}
-	return false
-}
-
-// chunk is the text or bytes of a head that has been read.
-func (r *cborReader) chunk(major, info byte, n uint64) (string, bool) {
-	if info != cborIndefinite {
-		if n > uint64(len(r.s)-r.i) {
-			return "", r.fail("")
-		}
-		s := r.s[r.i : r.i+int(n)]
-		r.i += int(n)
-		return s, true
-	}
-	var b strings.Builder
-	for !r.ended() {
-		m, i, n, ok := r.head()
-		if !ok || m != major || i == cborIndefinite {
-			return "", r.fail("")
-		}
-		s, ok := r.chunk(m, i, n)
-		if !ok {
-			return "", false
-		}
-		b.WriteString(s)
-	}
-	return b.String(), true
-}
-
-// entries calls fn for each entry of a list or map whose head has been read.
-func (r *cborReader) entries(info byte, n uint64, fn func() bool) bool {
-	for i := uint64(0); info == cborIndefinite || i < n; i++ {
-		if r.i >= len(r.s) {
-			return r.fail("")
-		}
-		if info == cborIndefinite && r.ended() {
-			return true
-		}
-		if !fn() {
-			return false
-		}
-	}
-	return true
-}
-
 // text reads a text.
 func (r *cborReader) text() (string, bool) {
-	major, info, n, ok := r.head()
-	if !ok || major != cborText {
-		return "", r.fail("")
+	major, info, n, ok := r.Head()
+	if !ok || major != scan.CBORCharacters {
+		return "", r.Fail("")
 	}
-	s, ok := r.chunk(major, info, n)
+	s, ok := r.Chunk(major, info, n)
 	if ok && !r.asIs && !utf8.ValidString(s) {
-		return "", r.fail("")
+		return "", r.Fail("")
 	}
 	return s, ok
 }
 
-// skip reads over any value.
-func (r *cborReader) skip(depth int) bool {
-	if depth > maxDepth {
-		return r.fail("")
-	}
-	major, info, n, ok := r.head()
-	if !ok {
-		return false
-	}
-	switch major {
-	case cborBytes, cborText:
-		_, ok := r.chunk(major, info, n)
-		return ok
-	case cborArray:
-		return r.entries(info, n, func() bool { return r.skip(depth + 1) })
-	case cborMap:
-		return r.entries(info, n, func() bool {
-			key := r.skip(depth + 1)
-			return key && r.skip(depth+1)
-		})
-	case cborTag:
-		return info != cborIndefinite && r.skip(depth+1) || r.fail("")
-	}
-	return info != cborIndefinite || r.fail("")
-}
-
 // structure decodes a map into the structure at p.
 func (r *cborReader) structure(st *structure, p place) bool {
-	major, info, n, ok := r.head()
+	major, info, n, ok := r.Head()
 	if !ok {
 		return false
 	}
-	if major != cborMap {
-		return r.fail("Expected map or null")
+	if major != scan.CBORMap {
+		return r.Fail("Expected map or null")
 	}
 	if !r.trail.in() {
-		return r.fail("")
+		return r.Fail("")
 	}
 	var seen uint64
-	ok = r.entries(info, n, func() bool {
+	ok = r.Entries(info, n, func() bool {
 		key, ok := r.text()
 		if !ok {
 			return false
 		}
-		if r.null() {
+		if r.Null() {
 			return true
 		}
 		i, ok := st.byWire[key]
 		if !ok {
-			return r.skip(r.trail.depth)
+			return r.SkipCBOR(r.trail.depth)
 		}
 		f := st.fields[i]
 		r.trail.field(f)
@@ -215,33 +77,33 @@ func (r *cborReader) structure(st *structure, p place) bool {
 func (r *cborReader) value(n *node, p place) bool {
 	switch n.kind {
 	case model.String:
-		major, info, size, ok := r.head()
-		if !ok || major != cborText {
+		major, info, size, ok := r.Head()
+		if !ok || major != scan.CBORCharacters {
 			return r.unexpected(major, "String")
 		}
-		s, ok := r.chunk(major, info, size)
+		s, ok := r.Chunk(major, info, size)
 		if !ok || !r.asIs && !utf8.ValidString(s) {
-			return r.fail("")
+			return r.Fail("")
 		}
 		*n.present(p).str() = s
 		return true
 	case model.Bool:
-		major, info, _, ok := r.head()
-		if !ok || major != cborSimple || info != cborFalse && info != cborTrue {
+		major, info, _, ok := r.Head()
+		if !ok || major != scan.CBORSimple || info != scan.CBORFalse && info != scan.CBORTrue {
 			return r.unexpected(major, "Boolean")
 		}
-		*n.present(p).boolean() = info == cborTrue
+		*n.present(p).boolean() = info == scan.CBORTrue
 		return true
 	case model.Int32, model.Int64, model.Float32, model.Float64:
 		return r.numeric(n, p)
 	case model.Time:
 		return r.timestamp(n, p)
 	case model.Blob:
-		major, info, size, ok := r.head()
-		if !ok || major != cborBytes {
+		major, info, size, ok := r.Head()
+		if !ok || major != scan.CBORBytes {
 			return r.unexpected(major, "Blob")
 		}
-		s, ok := r.chunk(major, info, size)
+		s, ok := r.Chunk(major, info, size)
 		if ok {
 			*p.blob() = append(make([]byte, 0, len(s)), s...)
 		}
@@ -252,7 +114,7 @@ func (r *cborReader) value(n *node, p place) bool {
 		return r.mapping(n, p)
 	case model.Structure:
 		if n.form == model.Pointer && !r.trail.take(n.st.size) {
-			return r.fail("")
+			return r.Fail("")
 		}
 		return r.structure(n.st, n.present(p))
 	case model.Document:
@@ -260,47 +122,47 @@ func (r *cborReader) value(n *node, p place) bool {
 		*p.document() = v
 		return ok
 	}
-	return r.skip(r.trail.depth)
+	return r.SkipCBOR(r.trail.depth)
 }
 
 func (r *cborReader) unexpected(major byte, want string) bool {
-	if r.bad {
+	if r.Bad {
 		return false
 	}
 	found := "NUMBER_VALUE"
 	switch major {
-	case cborText, cborBytes:
+	case scan.CBORCharacters, scan.CBORBytes:
 		found = "STRING_VALUE"
-	case cborSimple:
+	case scan.CBORSimple:
 		found = "BOOLEAN_VALUE"
-	case cborArray:
-		return r.fail("Start of list found where not expected")
-	case cborMap:
-		return r.fail("Start of structure or map found where not expected.")
+	case scan.CBORArray:
+		return r.Fail("Start of list found where not expected")
+	case scan.CBORMap:
+		return r.Fail("Start of structure or map found where not expected.")
 	}
-	return r.fail(found + " cannot be converted to " + want)
+	return r.Fail(found + " cannot be converted to " + want)
 }
 
 func (r *cborReader) list(n *node, p place) bool {
-	major, info, size, ok := r.head()
+	major, info, size, ok := r.Head()
 	if !ok {
 		return false
 	}
-	if major != cborArray {
-		return r.fail("Expected list or null")
+	if major != scan.CBORArray {
+		return r.Fail("Expected list or null")
 	}
 	if !r.trail.in() {
-		return r.fail("")
+		return r.Fail("")
 	}
 	n.renew(p)
 	i := 0
-	ok = r.entries(info, size, func() bool {
+	ok = r.Entries(info, size, func() bool {
 		i++
 		if !r.trail.take(int(n.stride)) {
-			return r.fail("")
+			return r.Fail("")
 		}
 		r.trail.index(i)
-		if n.elem.kind != model.Document && r.null() {
+		if n.elem.kind != model.Document && r.Null() {
 			if n.elem.form != model.Plain {
 				n.push(p)
 			} else {
@@ -315,29 +177,29 @@ func (r *cborReader) list(n *node, p place) bool {
 }
 
 func (r *cborReader) mapping(n *node, p place) bool {
-	major, info, size, ok := r.head()
+	major, info, size, ok := r.Head()
 	if !ok {
 		return false
 	}
-	if major != cborMap {
-		return r.fail("Expected map or null")
+	if major != scan.CBORMap {
+		return r.Fail("Expected map or null")
 	}
 	if !r.trail.in() {
-		return r.fail("")
+		return r.Fail("")
 	}
 	w := n.openMap(p)
 	defer w.close()
-	ok = r.entries(info, size, func() bool {
+	ok = r.Entries(info, size, func() bool {
 		key, ok := r.text()
 		if !ok {
 			return false
 		}
 		if !r.trail.take(int(n.elem.size) + perEntry) {
-			return r.fail("")
+			return r.Fail("")
 		}
 		r.trail.key(key)
 		switch {
-		case n.elem.kind != model.Document && r.null():
+		case n.elem.kind != model.Document && r.Null():
 			if n.elem.form != model.Plain {
 				w.lend()
 				w.put(&r.name, key)
@@ -364,26 +226,26 @@ func (r *cborReader) mapping(n *node, p place) bool {
 
 // number reads an integer or a float; whole says which.
 func (r *cborReader) number() (i int64, f float64, whole, ok bool) {
-	major, info, n, ok := r.head()
+	major, info, n, ok := r.Head()
 	if !ok {
 		return 0, 0, false, false
 	}
 	switch {
-	case major == cborUint && info != cborIndefinite:
+	case major == scan.CBORUint && info != scan.CBORIndefinite:
 		if n > math.MaxInt64 {
 			return 0, float64(n), false, true
 		}
 		return int64(n), float64(n), true, true
-	case major == cborNegative && info != cborIndefinite:
+	case major == scan.CBORNegative && info != scan.CBORIndefinite:
 		if n > math.MaxInt64 {
 			return 0, -1 - float64(n), false, true
 		}
 		return -1 - int64(n), -1 - float64(n), true, true
-	case major == cborSimple && info == 25:
+	case major == scan.CBORSimple && info == 25:
 		return 0, half(uint16(n)), false, true
-	case major == cborSimple && info == 26:
+	case major == scan.CBORSimple && info == 26:
 		return 0, float64(math.Float32frombits(uint32(n))), false, true
-	case major == cborSimple && info == 27:
+	case major == scan.CBORSimple && info == 27:
 		return 0, math.Float64frombits(n), false, true
 	}
 	return 0, 0, false, r.unexpected(major, "Number")
@@ -417,14 +279,14 @@ func (r *cborReader) numeric(n *node, p place) bool {
 	}
 	if !whole && (n.kind == model.Int32 || n.kind == model.Int64) {
 		if f != math.Trunc(f) || math.Abs(f) >= 1<<53 {
-			return r.fail("NUMBER_VALUE cannot be converted to " + numberName(n.kind))
+			return r.Fail("NUMBER_VALUE cannot be converted to " + numberName(n.kind))
 		}
 		i = int64(f)
 	}
 	switch at := n.present(p); n.kind {
 	case model.Int32:
 		if i < math.MinInt32 || i > math.MaxInt32 {
-			return r.fail("NUMBER_VALUE cannot be converted to Integer")
+			return r.Fail("NUMBER_VALUE cannot be converted to Integer")
 		}
 		*at.i32() = int32(i)
 	case model.Int64:
@@ -439,9 +301,9 @@ func (r *cborReader) numeric(n *node, p place) bool {
 
 // timestamp reads tag 1 and the seconds, or the milliseconds, since 1970.
 func (r *cborReader) timestamp(n *node, p place) bool {
-	if r.i < len(r.s) && r.s[r.i]>>5 == cborTag {
-		if _, _, tag, ok := r.head(); !ok || tag != 1 {
-			return r.fail("")
+	if r.I < len(r.S) && r.S[r.I]>>5 == scan.CBORTag {
+		if _, _, tag, ok := r.Head(); !ok || tag != 1 {
+			return r.Fail("")
 		}
 	}
 	_, f, _, ok := r.number()
@@ -453,7 +315,7 @@ func (r *cborReader) timestamp(n *node, p place) bool {
 	}
 	t, ok := timestamp.FromSeconds(f)
 	if !ok {
-		return r.fail("NUMBER_VALUE cannot be converted to Timestamp")
+		return r.Fail("NUMBER_VALUE cannot be converted to Timestamp")
 	}
 	*n.present(p).time() = t
 	return true
@@ -461,48 +323,48 @@ func (r *cborReader) timestamp(n *node, p place) bool {
 
 // document decodes any value as encoding/json would have it.
 func (r *cborReader) document(depth int) (any, bool) {
-	if depth > maxDepth || r.i >= len(r.s) || !r.trail.take(perValue) {
-		return nil, r.fail("")
+	if depth > maxDepth || r.I >= len(r.S) || !r.trail.take(perValue) {
+		return nil, r.Fail("")
 	}
-	if r.null() {
+	if r.Null() {
 		return nil, true
 	}
-	switch major, info := r.s[r.i]>>5, r.s[r.i]&31; major {
-	case cborUint, cborNegative:
+	switch major, info := r.S[r.I]>>5, r.S[r.I]&31; major {
+	case scan.CBORUint, scan.CBORNegative:
 		_, f, _, ok := r.number()
 		return f, ok
-	case cborText:
+	case scan.CBORCharacters:
 		return boxed(r.text())
-	case cborBytes:
-		major, info, n, ok := r.head()
+	case scan.CBORBytes:
+		major, info, n, ok := r.Head()
 		if !ok {
 			return nil, false
 		}
-		return boxed(r.chunk(major, info, n))
-	case cborTag:
-		if _, _, _, ok := r.head(); !ok {
+		return boxed(r.Chunk(major, info, n))
+	case scan.CBORTag:
+		if _, _, _, ok := r.Head(); !ok {
 			return nil, false
 		}
 		return r.document(depth + 1)
-	case cborSimple:
-		if info == cborFalse || info == cborTrue {
-			r.i++
-			return info == cborTrue, true
+	case scan.CBORSimple:
+		if info == scan.CBORFalse || info == scan.CBORTrue {
+			r.I++
+			return info == scan.CBORTrue, true
 		}
 		_, f, _, ok := r.number()
 		return f, ok
-	case cborArray:
-		_, info, n, ok := r.head()
+	case scan.CBORArray:
+		_, info, n, ok := r.Head()
 		list := []any{}
-		return list, ok && r.entries(info, n, func() bool {
+		return list, ok && r.Entries(info, n, func() bool {
 			v, ok := r.document(depth + 1)
 			list = append(list, v)
 			return ok
 		})
 	default:
-		_, info, n, ok := r.head()
+		_, info, n, ok := r.Head()
 		m := map[string]any{}
-		return m, ok && r.entries(info, n, func() bool {
+		return m, ok && r.Entries(info, n, func() bool {
 			key, ok := r.text()
 			if !ok {
 				return false
@@ -539,25 +401,25 @@ func (w *cborWriter) text(s string) {
 	if !w.asIs && !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	w.head(cborText, uint64(len(s)))
+	w.head(scan.CBORCharacters, uint64(len(s)))
 	w.b = append(w.b, s...)
 }
 
 func (w *cborWriter) integer(i int64) {
 	if i < 0 {
-		w.head(cborNegative, uint64(-1-i))
+		w.head(scan.CBORNegative, uint64(-1-i))
 		return
 	}
-	w.head(cborUint, uint64(i))
+	w.head(scan.CBORUint, uint64(i))
 }
 
 func (w *cborWriter) float(f float64) {
-	w.b = binary.BigEndian.AppendUint64(append(w.b, cborSimple<<5|27), math.Float64bits(f))
+	w.b = binary.BigEndian.AppendUint64(append(w.b, scan.CBORSimple<<5|27), math.Float64bits(f))
 }
 
 // structure writes the structure at p; of its members only fields.
 func (w *cborWriter) structure(p place, fields []*field) {
-	w.head(cborMap, w.count(p, fields))
+	w.head(scan.CBORMap, w.count(p, fields))
 	w.members(p, fields)
 }
 
@@ -584,7 +446,7 @@ func (w *cborWriter) value(n *node, p place) {
 	case model.String:
 		w.text(*p.str())
 	case model.Bool:
-		w.b = append(w.b, cborSimple<<5|cborFalse)
+		w.b = append(w.b, scan.CBORSimple<<5|scan.CBORFalse)
 		if *p.boolean() {
 			w.b[len(w.b)-1]++
 		}
@@ -593,11 +455,11 @@ func (w *cborWriter) value(n *node, p place) {
 	case model.Int64:
 		w.integer(*p.i64())
 	case model.Float32:
-		w.b = binary.BigEndian.AppendUint32(append(w.b, cborSimple<<5|26), math.Float32bits(*p.f32()))
+		w.b = binary.BigEndian.AppendUint32(append(w.b, scan.CBORSimple<<5|26), math.Float32bits(*p.f32()))
 	case model.Float64:
 		w.float(*p.f64())
 	case model.Time:
-		w.head(cborTag, 1)
+		w.head(scan.CBORTag, 1)
 		if ms := p.time().UnixMilli(); w.millis {
 			w.integer(ms)
 		} else if ms%1000 == 0 {
@@ -606,17 +468,17 @@ func (w *cborWriter) value(n *node, p place) {
 			w.float(float64(ms) / 1000)
 		}
 	case model.Blob:
-		w.head(cborBytes, uint64(p.length()))
+		w.head(scan.CBORBytes, uint64(p.length()))
 		w.b = append(w.b, *p.blob()...)
 	case model.Structure:
 		w.structure(p, n.st.fields)
 	case model.List:
-		w.head(cborArray, uint64(p.length()))
+		w.head(scan.CBORArray, uint64(p.length()))
 		for i := range p.length() {
 			w.entry(n.elem, p.item(i, n.elem.size))
 		}
 	case model.Map:
-		w.head(cborMap, uint64(n.entries(p)))
+		w.head(scan.CBORMap, uint64(n.entries(p)))
 		n.ordered(p, func(_ int, key string, elem place) {
 			w.text(key)
 			w.entry(n.elem, elem)
@@ -624,7 +486,7 @@ func (w *cborWriter) value(n *node, p place) {
 	case model.Document:
 		w.document(*p.document())
 	default:
-		w.b = append(w.b, cborSimple<<5|cborNull)
+		w.b = append(w.b, scan.CBORSimple<<5|scan.CBORNull)
 	}
 }
 
@@ -635,20 +497,20 @@ func (w *cborWriter) entry(n *node, p place) {
 	case ok:
 		w.value(n, at)
 	case n.form == model.Plain && n.kind == model.List:
-		w.head(cborArray, 0)
+		w.head(scan.CBORArray, 0)
 	case n.form == model.Plain && n.kind == model.Map:
-		w.head(cborMap, 0)
+		w.head(scan.CBORMap, 0)
 	case n.form == model.Plain && n.kind == model.Blob:
-		w.head(cborBytes, 0)
+		w.head(scan.CBORBytes, 0)
 	default:
-		w.b = append(w.b, cborSimple<<5|cborNull)
+		w.b = append(w.b, scan.CBORSimple<<5|scan.CBORNull)
 	}
 }
 
 func (w *cborWriter) document(v any) {
 	switch v := v.(type) {
 	case bool:
-		w.b = append(w.b, cborSimple<<5|cborFalse)
+		w.b = append(w.b, scan.CBORSimple<<5|scan.CBORFalse)
 		if v {
 			w.b[len(w.b)-1]++
 		}
@@ -661,18 +523,18 @@ func (w *cborWriter) document(v any) {
 	case int64:
 		w.integer(v)
 	case []any:
-		w.head(cborArray, uint64(len(v)))
+		w.head(scan.CBORArray, uint64(len(v)))
 		for _, e := range v {
 			w.document(e)
 		}
 	case map[string]any:
-		w.head(cborMap, uint64(len(v)))
+		w.head(scan.CBORMap, uint64(len(v)))
 		for _, k := range sortedNames(v) {
 			w.text(k)
 			w.document(v[k])
 		}
 	case nil:
-		w.b = append(w.b, cborSimple<<5|cborNull)
+		w.b = append(w.b, scan.CBORSimple<<5|scan.CBORNull)
 	default:
 		panic(fmt.Sprintf("wire: a document with a %T in it", v))
 	}
@@ -684,7 +546,7 @@ func (w *cborWriter) error(typ, messageName string, e *aws.Error, members place,
 	if e.Message != "" {
 		n++
 	}
-	w.head(cborMap, n)
+	w.head(scan.CBORMap, n)
 	w.text("__type")
 	w.text(typ)
 	if e.Message != "" {
@@ -696,7 +558,7 @@ func (w *cborWriter) error(typ, messageName string, e *aws.Error, members place,
 
 func (m *Match) decodeCBOR(at place, body []byte, found *findings) *aws.Error {
 	if len(body) == 0 {
-		body = []byte{cborMap << 5}
+		body = []byte{scan.CBORMap << 5}
 	}
 	return m.readCBOR(body, found, func(r *cborReader) bool { return r.structure(m.op.in, at) })
 }
@@ -708,8 +570,8 @@ func (m *Match) readCBOR(body []byte, found *findings, fn func(*cborReader) bool
 	}
 	r.millis = m.Protocol == model.CBOR11
 	r.reader.begin(string(body))
-	ok := fn(r) && (r.i == len(r.s) || r.fail(""))
-	why := r.err
+	ok := fn(r) && (r.I == len(r.S) || r.Fail(""))
+	why := r.Why
 	found.take(&r.trail)
 	r.reader.begin("")
 	r.asIs = false

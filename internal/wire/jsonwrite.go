@@ -7,9 +7,9 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/scan"
 	"github.com/obidos-cloud/obidos/internal/wire/timestamp"
 )
 
@@ -43,7 +43,7 @@ func (w *jsonWriter) members(p place, fields []*field) {
 func (w *jsonWriter) value(n *node, p place) {
 	switch n.kind {
 	case model.String:
-		w.b = appendString(w.b, *p.str())
+		w.b = scan.AppendString(w.b, *p.str())
 	case model.Structure:
 		w.structure(p, n.st.fields)
 	case model.List:
@@ -115,16 +115,16 @@ func (w *jsonWriter) mapping(n *node, p place) {
 			if i > 0 {
 				w.b = append(w.b, ',')
 			}
-			w.b = appendString(w.b, k)
+			w.b = scan.AppendString(w.b, k)
 			w.b = append(w.b, ':')
-			w.b = appendString(w.b, m[k])
+			w.b = scan.AppendString(w.b, m[k])
 		}
 	} else {
 		n.ordered(p, func(i int, key string, elem place) {
 			if i > 0 {
 				w.b = append(w.b, ',')
 			}
-			w.b = appendString(w.b, key)
+			w.b = scan.AppendString(w.b, key)
 			w.b = append(w.b, ':')
 			w.entry(n.elem, elem)
 		})
@@ -151,7 +151,7 @@ func (w *jsonWriter) document(v any) {
 	case bool:
 		w.b = strconv.AppendBool(w.b, v)
 	case string:
-		w.b = appendString(w.b, v)
+		w.b = scan.AppendString(w.b, v)
 	case float64:
 		w.float(v, 64)
 	case int:
@@ -173,48 +173,12 @@ func (w *jsonWriter) document(v any) {
 			if i > 0 {
 				w.b = append(w.b, ',')
 			}
-			w.b = appendString(w.b, k)
+			w.b = scan.AppendString(w.b, k)
 			w.b = append(w.b, ':')
 			w.document(v[k])
 		}
 		w.b = append(w.b, '}')
 	default:
 		panic(fmt.Sprintf("wire: a document with a %T in it", v)) // the contract names what a document is made of
-	}
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendString writes s as a JSON string. Bytes that are no UTF-8 become U+FFFD.
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	for {
-		i := special(s, 0)
-		if i > 0 {
-			if run := s[:i]; utf8.ValidString(run) {
-				b = append(b, run...)
-			} else {
-				for _, c := range run {
-					b = utf8.AppendRune(b, c)
-				}
-			}
-			s = s[i:]
-		}
-		if s == "" {
-			return append(b, '"')
-		}
-		switch c := s[0]; c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-		s = s[1:]
 	}
 }

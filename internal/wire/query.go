@@ -49,7 +49,7 @@ func (r *queryReader) group(lo, hi, off int, seg string) int {
 // structure decodes the parameters lo to hi into the structure at p. Their names begin with what leads to it, off bytes long.
 func (r *queryReader) structure(st *structure, p place, lo, hi, off int) bool {
 	if !r.trail.in() {
-		return r.fail("")
+		return r.Fail("")
 	}
 	var seen uint64
 	for lo < hi {
@@ -77,7 +77,7 @@ func (r *queryReader) value(n *node, p place, lo, hi, off int) bool {
 	switch n.kind {
 	case model.Structure:
 		if n.form == model.Pointer && !r.trail.take(n.st.size) {
-			return r.fail("")
+			return r.Fail("")
 		}
 		at := n.present(p)
 		if len(r.params[lo].Key) == off {
@@ -94,7 +94,7 @@ func (r *queryReader) value(n *node, p place, lo, hi, off int) bool {
 	}
 	v := r.params[lo].Value
 	if !n.parseScalar(p, v, model.ISO8601) {
-		return r.fail(v)
+		return r.Fail(v)
 	}
 	return true
 }
@@ -142,7 +142,7 @@ func number(s string) int {
 
 func (r *queryReader) list(n *node, p place, lo, hi, off int) bool {
 	if !r.trail.in() {
-		return r.fail("")
+		return r.Fail("")
 	}
 	n.empty(p)
 	if len(r.params[lo].Key) == off { // "Foo=": an empty list; "Foo=x": a list of one
@@ -157,7 +157,7 @@ func (r *queryReader) list(n *node, p place, lo, hi, off int) bool {
 	var few [16]numbered
 	for i, e := range r.entries(few[:0], lo, hi, off) {
 		if !r.trail.take(int(n.stride)) {
-			return r.fail("")
+			return r.Fail("")
 		}
 		r.trail.index(i + 1)
 		if !r.value(n.elem, n.push(p), e.lo, e.hi, e.off) {
@@ -170,7 +170,7 @@ func (r *queryReader) list(n *node, p place, lo, hi, off int) bool {
 
 func (r *queryReader) mapping(n *node, p place, lo, hi, off int) bool {
 	if !r.trail.in() {
-		return r.fail("")
+		return r.Fail("")
 	}
 	w := n.openMap(p)
 	defer w.close()
@@ -180,7 +180,7 @@ func (r *queryReader) mapping(n *node, p place, lo, hi, off int) bool {
 	var few [16]numbered
 	for _, e := range r.entries(few[:0], lo, hi, off) {
 		if !r.trail.take(int(n.elem.size) + perEntry) {
-			return r.fail("")
+			return r.Fail("")
 		}
 		key, from, to := "", 0, 0
 		for i := e.lo; i < e.hi; {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/scan"
 	"github.com/obidos-cloud/obidos/internal/wire/timestamp"
 	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
@@ -76,7 +77,7 @@ func (w *queryJSON) object(list []member) {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
-		w.b = appendString(w.b, m.name)
+		w.b = scan.AppendString(w.b, m.name)
 		w.b = append(w.b, ':')
 		w.b = append(w.b, m.text...)
 	}
@@ -126,14 +127,14 @@ func (w *queryJSON) mapping(n *node, p place) {
 			w.b = append(w.b, ',')
 		}
 		if !n.schema.Flat {
-			w.b = appendString(w.b, key)
+			w.b = scan.AppendString(w.b, key)
 			w.b = append(w.b, ':')
 			w.entry(n.elem, elem)
 			return
 		}
 		inner := queryJSON{old: w.old}
 		inner.entry(n.elem, elem)
-		w.object([]member{{n.schema.KeyName, appendString(nil, key)}, {n.schema.ValueName, inner.b}})
+		w.object([]member{{n.schema.KeyName, scan.AppendString(nil, key)}, {n.schema.ValueName, inner.b}})
 	})
 	w.b = append(w.b, end)
 }
@@ -151,13 +152,13 @@ func (w *queryJSON) output(m *Match, reqID string, p place) {
 	if name := m.Operation.ResultWrapper; name != "" {
 		list = []member{w.enclosed(name, list)}
 	}
-	list = append(list, w.enclosed("ResponseMetadata", []member{{"RequestId", appendString(nil, reqID)}}))
+	list = append(list, w.enclosed("ResponseMetadata", []member{{"RequestId", scan.AppendString(nil, reqID)}}))
 	w.object([]member{w.enclosed(m.Operation.Name+"Response", list)})
 }
 
 // error writes an error with its members, which lie at p.
 func (w *queryJSON) error(e *aws.Error, reqID string, p place, fields []*field) {
 	list := append(w.members(p, fields),
-		member{"Code", appendString(nil, e.WireCode())}, member{"Message", appendString(nil, e.Message)}, member{"Type", appendString(nil, fault(e))})
-	w.object([]member{w.enclosed("Error", list), {"RequestId", appendString(nil, reqID)}})
+		member{"Code", scan.AppendString(nil, e.WireCode())}, member{"Message", scan.AppendString(nil, e.Message)}, member{"Type", scan.AppendString(nil, fault(e))})
+	w.object([]member{w.enclosed("Error", list), {"RequestId", scan.AppendString(nil, reqID)}})
 }

@@ -201,7 +201,7 @@ func (f *field) parseHeader(p place, values []string) bool {
 		r.reader.begin(string(b))
 		doc, ok := r.document(0)
 		*p.document() = doc
-		return err == nil && ok && r.end()
+		return err == nil && ok && r.End()
 	}
 	return f.parseScalar(p, v, model.RFC822)
 }
@@ -267,8 +267,8 @@ func (m *Match) decodePayload(r *http.Request, f *field, at place, body []byte, 
 		j.reader.begin(string(body))
 		doc, ok := j.document(0)
 		*at.document() = doc
-		if !ok || !j.end() {
-			return serialization.New("%s", j.err)
+		if !ok || !j.End() {
+			return serialization.New("%s", j.Why)
 		}
 		return nil
 	}
@@ -304,7 +304,7 @@ func (m *Match) decodeMembers(st *structure, fields []*field, at place, body []b
 		})
 	} else {
 		err = m.readJSON(body, found, func(j *jsonReader) bool {
-			if j.next() == 0 && j.i == len(j.s) {
+			if j.Next() == 0 && j.I == len(j.S) {
 				return true
 			}
 			j.part = true
@@ -322,8 +322,8 @@ func (m *Match) readJSON(body []byte, found *findings, fn func(*jsonReader) bool
 		r = &jsonReader{}
 	}
 	r.reader.begin(string(body))
-	ok := utf8.Valid(body) && fn(r) && r.end()
-	why := r.err
+	ok := utf8.Valid(body) && fn(r) && r.End()
+	why := r.Why
 	found.take(&r.trail)
 	r.reader.begin("")
 	m.w.memory.jsons.Put(r)
@@ -346,7 +346,7 @@ func (m *Match) readXML(body []byte, found *findings, fn func(*xmlReader, string
 		root, ok = r.Root()
 		ok = ok && fn(r, root) && r.Finished()
 	}
-	why := r.err
+	why := r.Why
 	found.take(&r.trail)
 	r.Begin("")
 	m.w.memory.xmls.Put(r)
@@ -583,14 +583,14 @@ func (m *Match) routeS3(s *service, r *http.Request) (Match, *aws.Error) {
 // hostBucket is the bucket of a virtual-hosted request: what stands before "s3" in the host's name.
 func hostBucket(host string) string {
 	host, _, _ = strings.Cut(host, ":")
-	if hostService(host) == "" {
+	if uri.HostService(host) == "" {
 		return ""
 	}
 	if i := strings.LastIndex(host, ".s3."); i > 0 {
 		return host[:i]
 	}
 	if i := strings.LastIndex(host, ".s3-"); i > 0 {
-		if region, _, _ := strings.Cut(host[i+len(".s3-"):], "."); isRegion(region) {
+		if region, _, _ := strings.Cut(host[i+len(".s3-"):], "."); uri.IsRegion(region) {
 			return host[:i]
 		}
 	}

@@ -254,7 +254,7 @@ func (m *Match) routeAction(list []*service, r *http.Request, body func() ([]byt
 	if best.ec2 {
 		m.Protocol = model.EC2
 	}
-	if best.quirks.queueURL && (action == "CreateQueue" || action == "ListQueues") && queuePath(r.URL.Path) {
+	if best.quirks.queueURL && (action == "CreateQueue" || action == "ListQueues") && uri.QueuePath(r.URL.Path) {
 		return *m, m.noAction(action) // a queue's URL is no place to ask about others
 	}
 	return m.named(best, action)
@@ -310,7 +310,7 @@ func (m *Match) unknownService(r *http.Request, name string, body func() ([]byte
 // routeUnsigned serves what carries no signature: by host, by action, by path.
 func (m *Match) routeUnsigned(r *http.Request, body func() ([]byte, error)) (Match, *aws.Error) {
 	form := r.Method == http.MethodPost && strings.HasPrefix(header(r, "Content-Type"), "application/x-www-form-urlencoded")
-	host := hostService(r.Host)
+	host := uri.HostService(r.Host)
 	if host != "" {
 		if list := m.w.hosted(host); len(list) > 0 {
 			return m.among(list, r, body)
@@ -325,7 +325,7 @@ func (m *Match) routeUnsigned(r *http.Request, body func() ([]byte, error)) (Mat
 		if list := m.w.actions()[action]; action != "" && len(list) > 0 {
 			return m.routeAction(m.byPath(list, r), r, body)
 		}
-		if s := m.w.service("sqs"); s != nil && queuePath(r.URL.Path) {
+		if s := m.w.service("sqs"); s != nil && uri.QueuePath(r.URL.Path) {
 			return m.routeAction([]*service{s}, r, body)
 		}
 		if action != "" {
@@ -343,7 +343,7 @@ func (m *Match) routeUnsigned(r *http.Request, body func() ([]byte, error)) (Mat
 			}
 		}
 	}
-	if s := m.w.service("sqs"); s != nil && queuePath(r.URL.Path) {
+	if s := m.w.service("sqs"); s != nil && uri.QueuePath(r.URL.Path) {
 		return m.routeAction([]*service{s}, r, body)
 	}
 	if s := m.w.service("s3"); s != nil {
@@ -355,7 +355,7 @@ func (m *Match) routeUnsigned(r *http.Request, body func() ([]byte, error)) (Mat
 
 // byPath puts the service first whose path it is: a queue's for SQS.
 func (m *Match) byPath(list []*service, r *http.Request) []*service {
-	if !queuePath(r.URL.Path) {
+	if !uri.QueuePath(r.URL.Path) {
 		return list
 	}
 	for _, s := range list {
@@ -364,49 +364,6 @@ func (m *Match) byPath(list []*service, r *http.Request) []*service {
 		}
 	}
 	return list
-}
-
-// queuePath reports whether p is the path of a queue's URL: /000000000000/name, or /queue/region/000000000000/name.
-func queuePath(p string) bool {
-	p = strings.TrimPrefix(p, "/")
-	if rest, ok := strings.CutPrefix(p, "queue/"); ok {
-		_, p, _ = strings.Cut(rest, "/")
-	}
-	account, name, _ := strings.Cut(p, "/")
-	if len(account) != 12 || name == "" || strings.Contains(name, "/") {
-		return false
-	}
-	return strings.Trim(account, "0123456789") == ""
-}
-
-// hostService is the part of an AWS-shaped host name that names the service: "sqs" of sqs.us-east-1.amazonaws.com and of
-// sqs.us-east-1.localhost, "s3" of bucket.s3.localhost.
-func hostService(host string) string {
-	host, _, _ = strings.Cut(host, ":")
-	for _, suffix := range [...]string{".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".localhost.localstack.cloud", ".localhost"} {
-		rest, ok := strings.CutSuffix(host, suffix)
-		if !ok {
-			continue
-		}
-		labels := strings.Split(rest, ".")
-		for i := len(labels) - 1; i >= 0; i-- { // the region stands behind the service, buckets and prefixes before
-			if l := labels[i]; !isRegion(l) && l != "dualstack" {
-				if l == "queue" {
-					return "sqs"
-				}
-				if i > 0 && (l == "ecr" || l == "dynamodb") {
-					return labels[i-1] + "." + l
-				}
-				return l
-			}
-		}
-	}
-	return ""
-}
-
-// isRegion reports whether l looks like us-east-1.
-func isRegion(l string) bool {
-	return strings.Count(l, "-") >= 2 && l[len(l)-1] >= '1' && l[len(l)-1] <= '9'
 }
 
 // hosted lists the services whose endpoints begin with the name.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
+	"github.com/obidos-cloud/obidos/internal/wire/scan"
 	"github.com/obidos-cloud/obidos/internal/wire/uri"
 )
 
@@ -61,7 +62,7 @@ func (f *findings) take(t *trail) {
 
 func (m *Match) decodeJSON(at place, body []byte, found *findings) *aws.Error {
 	return m.readJSON(body, found, func(r *jsonReader) bool {
-		if r.next() == 0 && r.i == len(r.s) { // no body at all is an empty object
+		if r.Next() == 0 && r.I == len(r.S) { // no body at all is an empty object
 			r.reader.begin("{}")
 		}
 		return r.structure(m.op.in, at, m.op.in.fields)
@@ -70,7 +71,7 @@ func (m *Match) decodeJSON(at place, body []byte, found *findings) *aws.Error {
 
 // begin makes the reader ready for a text.
 func (r *reader) begin(s string) {
-	r.s, r.i, r.name, r.err, r.bad, r.part, r.seen = s, 0, "", "", false, false, 0
+	r.S, r.I, r.name, r.Why, r.Bad, r.part, r.seen = s, 0, "", "", false, false, 0
 	r.trail.reset()
 }
 
@@ -105,14 +106,14 @@ func (m *Match) decodeQuery(hr *http.Request, at place, found *findings) *aws.Er
 			return malformedInput.New("The request is not valid UTF-8")
 		}
 	}
-	if m.s.quirks.queueURL && queuePath(hr.URL.Path) {
+	if m.s.quirks.queueURL && uri.QueuePath(hr.URL.Path) {
 		r.params = append(r.params, uri.Param{Key: "QueueUrl", Value: m.requestURL(hr)}) // the first one counts
 	}
 	r.sort()
 	ok = r.structure(m.op.in, at, 0, len(r.params), 0)
 	found.take(&r.trail)
 	if !ok {
-		return malformedInput.New("%s", r.err)
+		return malformedInput.New("%s", r.Why)
 	}
 	return nil
 }
@@ -351,7 +352,7 @@ func (m *Match) WriteError(w http.ResponseWriter, reqID string, e *aws.Error) er
 		b.b = append(j.b, '}')
 	default:
 		j := jsonWriter{append(b.b, `{"__type":`...)}
-		j.b = appendString(j.b, m.errorType(e))
+		j.b = scan.AppendString(j.b, m.errorType(e))
 		j.message(m.messageName(e), e)
 		j.members(members, fields)
 		b.b = append(j.b, '}')
@@ -423,9 +424,9 @@ func (w *jsonWriter) message(name string, e *aws.Error) {
 	if w.b[len(w.b)-1] != '{' {
 		w.b = append(w.b, ',')
 	}
-	w.b = appendString(w.b, name)
+	w.b = scan.AppendString(w.b, name)
 	w.b = append(w.b, ':')
-	w.b = appendString(w.b, e.Message)
+	w.b = scan.AppendString(w.b, e.Message)
 }
 
 func (m *Match) queryError(x *xmlWriter, reqID string, e *aws.Error, members place, fields []*field) {

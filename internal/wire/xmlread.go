@@ -18,7 +18,7 @@ const malformedElement = "" // AWS's texts differ by service; it is the code tha
 // structure decodes the element of that name, which is open, into the structure at p; of its members only fields where it is given.
 func (r *xmlReader) structure(st *structure, p place, name string, fields []*field) bool {
 	if !r.trail.in() {
-		return r.fail(malformedElement)
+		return r.Fail(malformedElement)
 	}
 	var seen uint64
 	part := r.part
@@ -27,7 +27,7 @@ func (r *xmlReader) structure(st *structure, p place, name string, fields []*fie
 		for _, f := range st.fields {
 			if f.Attr && (f.XML == a.Name || xmltext.Local(f.XML) == xmltext.Local(a.Name)) {
 				if !f.parseScalar(p.at(f.Offset), a.Value, model.ISO8601) {
-					return r.fail(a.Value)
+					return r.Fail(a.Value)
 				}
 				seen |= f.bit
 				break
@@ -38,7 +38,7 @@ func (r *xmlReader) structure(st *structure, p place, name string, fields []*fie
 		f := st.text
 		s, ok := r.Text(name)
 		if !ok || !f.parseScalar(p.at(f.Offset), s, model.ISO8601) {
-			return r.fail(s)
+			return r.Fail(s)
 		}
 		seen |= f.bit
 	} else if r.Closed {
@@ -84,13 +84,13 @@ func (r *xmlReader) value(n *node, p place, name string, member bool) bool {
 	switch n.kind {
 	case model.Structure:
 		if n.form == model.Pointer && !r.trail.take(n.st.size) {
-			return r.fail(malformedElement)
+			return r.Fail(malformedElement)
 		}
 		return r.structure(n.st, n.present(p), name, nil)
 	case model.List:
 		if member && n.schema.Flat {
 			if !r.trail.in() || !r.trail.take(int(n.stride)) {
-				return r.fail(malformedElement)
+				return r.Fail(malformedElement)
 			}
 			r.trail.index(p.length() + 1)
 			ok := r.value(n.elem, n.push(p), name, false)
@@ -103,7 +103,7 @@ func (r *xmlReader) value(n *node, p place, name string, member bool) bool {
 			return true
 		}
 		if !r.trail.in() {
-			return r.fail(malformedElement)
+			return r.Fail(malformedElement)
 		}
 		for {
 			child, ok := r.Next(name)
@@ -112,7 +112,7 @@ func (r *xmlReader) value(n *node, p place, name string, member bool) bool {
 				return !r.Failed()
 			}
 			if !r.trail.take(int(n.stride)) {
-				return r.fail(malformedElement)
+				return r.Fail(malformedElement)
 			}
 			r.trail.index(p.length() + 1)
 			if !r.value(n.elem, n.push(p), child, false) {
@@ -124,7 +124,7 @@ func (r *xmlReader) value(n *node, p place, name string, member bool) bool {
 		defer w.close()
 		if member && n.schema.Flat {
 			if !r.trail.in() {
-				return r.fail(malformedElement)
+				return r.Fail(malformedElement)
 			}
 			ok := r.entry(&w, name)
 			r.trail.out()
@@ -135,7 +135,7 @@ func (r *xmlReader) value(n *node, p place, name string, member bool) bool {
 			return true
 		}
 		if !r.trail.in() {
-			return r.fail(malformedElement)
+			return r.Fail(malformedElement)
 		}
 		for {
 			child, ok := r.Next(name)
@@ -153,7 +153,7 @@ func (r *xmlReader) value(n *node, p place, name string, member bool) bool {
 		return false
 	}
 	if !n.parseScalar(p, s, model.ISO8601) {
-		return r.fail(s)
+		return r.Fail(s)
 	}
 	return true
 }
@@ -165,7 +165,7 @@ func (r *xmlReader) entry(w *mapWriter, name string) bool {
 		return true
 	}
 	if !r.trail.take(int(w.n.elem.size) + perEntry) {
-		return r.fail(malformedElement)
+		return r.Fail(malformedElement)
 	}
 	key, value := "", ""
 	var at place

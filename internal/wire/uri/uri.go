@@ -1,5 +1,5 @@
 // Package uri takes paths, query strings and forms apart as AWS's services do, and finds what a path stands for. Nothing is unescaped
-// before it is known to be one value: keys and ARNs have slashes of their own.
+// before it is known to be one value: keys and ARNs have slashes of their own. It knows too which service a host name means.
 package uri
 
 import "strings"
