@@ -180,6 +180,9 @@ func (s *Service) GetContextKeysForPrincipalPolicy(ctx context.Context, in *iama
 // ListPoliciesGrantingServiceAccess is iam:ListPoliciesGrantingServiceAccess: of each service, the policies with a statement that
 // allows something of it, whatever else denies it.
 func (s *Service) ListPoliciesGrantingServiceAccess(ctx context.Context, in *iamapi.ListPoliciesGrantingServiceAccessInput) (*iamapi.ListPoliciesGrantingServiceAccessOutput, error) {
+	if in.Marker.Set { // all are told at once, and no marker is given
+		return nil, form.Invalid("Invalid Marker.")
+	}
 	return view(ctx, s, func(tx *store.Tx, h home) (*iamapi.ListPoliciesGrantingServiceAccessOutput, error) {
 		k, name, err := sourceOf(h, in.Arn)
 		if err != nil {

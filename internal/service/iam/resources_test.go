@@ -114,29 +114,7 @@ func TestResources(t *testing.T) {
 
 // TestChangesAreTold makes, changes and deletes, and finds what the feed was told, whoever did it.
 func TestChangesAreTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := clock.New()
-		st := &store.Store{Engine: memory.New(memory.Options{}), Clock: c}
-		tasks := task.NewRunner(st.Space("task"), c, task.RunnerOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-		feed := resource.NewFeed(tasks)
-		var mu sync.Mutex
-		var told []string
-		feed.Subscribe("test", func(_ context.Context, _ string, c resource.Change) error {
-			mu.Lock()
-			defer mu.Unlock()
-			told = append(told, string(c.Action)+" "+strings.TrimPrefix(c.Type, "AWS::IAM::")+" "+c.ARN[strings.LastIndexByte(c.ARN, ':')+1:])
-			if (c.Before == "") != (c.Action == resource.Created) || (c.After == "") != (c.Action == resource.Deleted) {
-				t.Errorf("%s: before %q, after %q", c.Action, c.Before, c.After)
-			}
-			return nil
-		}, "AWS::IAM::User", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
-		n := &nodes{t: t}
-		n.services[0] = iam.New(st.Space("iam"), iam.Options{Changes: feed})
-		n.Invoker = n
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- tasks.Run(ctx) }()
-
+	told(t, []string{"AWS::IAM::User", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"}, func(ctx context.Context, n *nodes) {
 		do := must(t)
 		do(n.CreatePolicy(ctx, &iamapi.CreatePolicyInput{PolicyName: "queues", PolicyDocument: onlyQueues}))
 		do(n.CreateUser(ctx, &iamapi.CreateUserInput{UserName: "alice"}))
@@ -152,14 +130,41 @@ func TestChangesAreTold(t *testing.T) {
 		if _, err := n.DeleteUser(ctx, &iamapi.DeleteUserInput{UserName: "alice"}); err == nil {
 			t.Error("she has policies, and is deleted")
 		}
+	}, []string{
+		"created ManagedPolicy policy/queues", "created Role role/worker", "created User user/alice", "deleted Role role/worker",
+		"updated ManagedPolicy policy/queues", "updated Role role/worker", "updated Role role/worker", "updated User user/alice", "updated User user/alice",
+	})
+}
+
+// told has change work on a service, and compares what the feed was told of resources of types, of all where there are none.
+func told(t *testing.T, types []string, change func(ctx context.Context, n *nodes), want []string) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock.New()
+		st := &store.Store{Engine: memory.New(memory.Options{}), Clock: c}
+		tasks := task.NewRunner(st.Space("task"), c, task.RunnerOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		feed := resource.NewFeed(tasks)
+		var mu sync.Mutex
+		var told []string
+		feed.Subscribe("test", func(_ context.Context, _ string, c resource.Change) error {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, string(c.Action)+" "+strings.TrimPrefix(c.Type, "AWS::IAM::")+" "+c.ARN[strings.LastIndexByte(c.ARN, ':')+1:])
+			if (c.Before == "") != (c.Action == resource.Created) || (c.After == "") != (c.Action == resource.Deleted) || strings.Contains(c.After, "PRIVATE") {
+				t.Errorf("%s: before %q, after %q", c.Action, c.Before, c.After)
+			}
+			return nil
+		}, types...)
+		n := &nodes{t: t}
+		n.services[0] = iam.New(st.Space("iam"), iam.Options{Changes: feed})
+		n.Invoker = n
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- tasks.Run(ctx) }()
+		change(ctx, n)
 		synctest.Wait()
 		cancel()
 		<-done
 		slices.Sort(told) // there is no order between resources
-		want := []string{
-			"created ManagedPolicy policy/queues", "created Role role/worker", "created User user/alice", "deleted Role role/worker",
-			"updated ManagedPolicy policy/queues", "updated Role role/worker", "updated Role role/worker", "updated User user/alice", "updated User user/alice",
-		}
 		if !slices.Equal(told, want) {
 			t.Errorf("told %q, want %q", told, want)
 		}
