@@ -51,6 +51,16 @@ func discover(message, name string) value {
 	return value{}
 }
 
+const failureField = "@transformationError"
+
+// ofFailure is why an event could not be transformed.
+func ofFailure(e *Event) value {
+	if e.Failure == "" {
+		return value{}
+	}
+	return textOf(e.Failure)
+}
+
 // lambdaNames are the fields that AWS discovers in the logs of Lambda functions.
 func lambdaNames() []string {
 	return []string{"@requestId", "@type", "@duration", "@billedDuration", "@initDuration", "@memorySize", "@maxMemoryUsed", "@xrayTraceId", "@xraySegmentId"}

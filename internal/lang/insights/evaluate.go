@@ -136,6 +136,8 @@ func (c *compiler) field(n *node) (eval, error) {
 		return func(r *row) value { return textOf(r.event.Group) }, nil
 	case "@ptr":
 		return func(r *row) value { return textOf(r.event.Ptr) }, nil
+	case failureField:
+		return func(r *row) value { return ofFailure(r.event) }, nil
 	}
 	name := n.name
 	if slices.Contains(lambdaNames(), name) {

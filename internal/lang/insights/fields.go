@@ -21,6 +21,7 @@ func Fields(e Event) []Field {
 		rest--
 		return rest > 0
 	}
+	add(failureField, ofFailure(&e))
 	for _, name := range lambdaNames() {
 		add(name, ofLambda(&e, name))
 	}

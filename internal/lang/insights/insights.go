@@ -26,6 +26,7 @@ type Event struct {
 	Stream         string // @logStream
 	Group          string // @log: the account's id, a colon and the group's name
 	Ptr            string // @ptr
+	Failure        string // @transformationError; empty where nothing failed
 }
 
 // Field is a column of a row. Fields that a row does not have are left out of it.

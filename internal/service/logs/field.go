@@ -60,6 +60,10 @@ func (s *Service) GetLogRecord(ctx context.Context, in *logsapi.GetLogRecordInpu
 		if err != nil || g.Number != number || at.time < g.expiry(tx.Now()) {
 			return nil, gone
 		}
+		sh, err := s.shapesOf(tx, group, &g)
+		if err != nil {
+			return nil, err
+		}
 		for c := range s.candidates(tx, &query{group: number, span: day, from: at.time, to: at.time}) {
 			if c.stream != at.stream || c.seq > at.seq {
 				continue
@@ -71,7 +75,7 @@ func (s *Service) GetLogRecord(ctx context.Context, in *logsapi.GetLogRecordInpu
 			var out *logsapi.GetLogRecordOutput
 			if err := s.packer.each(&record, func(e event) bool {
 				if e.seq == at.seq && e.time == at.time {
-					out = &logsapi.GetLogRecordOutput{LogRecord: recordOf(tx.Scope(), group, c.name, e, in.LogRecordPointer)}
+					out = &logsapi.GetLogRecordOutput{LogRecord: recordOf(tx.Scope(), &sh, c.name, e, in.LogRecordPointer)}
 				}
 				return out == nil
 			}); err != nil || out != nil {
@@ -82,11 +86,13 @@ func (s *Service) GetLogRecord(ctx context.Context, in *logsapi.GetLogRecordInpu
 	})
 }
 
-// recordOf is all fields of an event.
-func recordOf(scope aws.Scope, group, stream string, e event, ptr string) map[string]string {
-	log := scope.Account + ":" + group
+// recordOf is all fields of an event, as it became.
+func recordOf(scope aws.Scope, sh *shapes, stream string, e event, ptr string) map[string]string {
+	log := scope.Account + ":" + sh.group
 	all := map[string]string{}
-	for _, f := range insights.Fields(insights.Event{Time: e.time, Ingested: e.ingested, Message: e.message, Stream: stream, Group: log, Ptr: ptr}) {
+	failure := ""
+	e.message, failure = sh.apply(stream, e.message, e.ingested)
+	for _, f := range insights.Fields(insights.Event{Time: e.time, Ingested: e.ingested, Message: e.message, Stream: stream, Group: log, Ptr: ptr, Failure: failure}) {
 		all[strings.Clone(f.Name)] = strings.Clone(f.Value)
 	}
 	all["@message"], all["@ptr"], all["@log"], all["@logStream"] = strings.Clone(e.message), strings.Clone(ptr), log, strings.Clone(stream)

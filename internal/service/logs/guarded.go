@@ -91,7 +91,7 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 	case *logsapi.DescribeLogGroupsInput, *logsapi.ListLogGroupsInput:
 		return stream("", "")
 	}
-	return nil
+	return shapedBy(ctx, in)
 }
 
 // queried are the groups that a query is about; any, where there is no such query.

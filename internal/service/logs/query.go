@@ -251,6 +251,13 @@ func (s *Service) eventsOf(tx *store.Tx, group string, from, to int64, terms []s
 	if !ok {
 		return true, nil // it was deleted meanwhile
 	}
+	sh, err := s.shapesOf(tx, group, &g)
+	if err != nil {
+		return false, err
+	}
+	if !sh.none() { // what a transformed message has need not be in the one that was sent
+		terms, yield = nil, sh.yield(yield)
+	}
 	q := &query{group: g.Number, span: day, from: max(from, g.expiry(tx.Now())), to: to, limit: math.MaxInt}
 	log := tx.Scope().Account + ":" + group
 	ahead := unpacking{packer: s.packer}

@@ -21,7 +21,7 @@ const (
 // Types are the service's types of resource. What is done to one is done through api, as whoever asks for it.
 func (s *Service) Types(api logsapi.Client) []resource.Type {
 	groups, streams := groupResources{s, api}, streamResources{api}
-	return []resource.Type{
+	return slices.Concat([]resource.Type{
 		resource.Kind[groupModel]{
 			Name: groupType, Service: "CloudWatchLogs",
 			Create: groups.create, Read: groups.read, Update: groups.update, Delete: groups.delete, List: groups.list,
@@ -34,7 +34,7 @@ func (s *Service) Types(api logsapi.Client) []resource.Type {
 			Name: streamType, Service: "CloudWatchLogs",
 			Create: streams.create, Read: streams.read, Delete: streams.delete, List: streams.list,
 		}.Type(),
-	}
+	}, s.shapeTypes(api))
 }
 
 // groupModel is a group by its properties.

@@ -55,6 +55,8 @@ type Service struct {
 
 	runningMu sync.Mutex
 	running   map[string]context.CancelCauseFunc // by the ids of queries
+
+	shaping shaping // what makes something of logs
 }
 
 type rest struct{ logsapi.Unimplemented }

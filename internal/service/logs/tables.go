@@ -25,6 +25,8 @@ type tables struct {
 
 	definitions store.Table[definitionRecord] // id → a query that was saved
 
+	shape shapeTables // transformers, lookup tables, scheduled queries and detectors
+
 	accounts      store.Table[accountRecord]        // () → what holds for all groups
 	policies      store.Table[resourcePolicyRecord] // name → a resource policy of the account
 	groupPolicies store.Table[resourcePolicyRecord] // name of a group → its resource policy
@@ -48,6 +50,8 @@ func newTables(s store.Space) tables {
 
 		definitions: store.NewTable[definitionRecord](s, 11, "definition"),
 
+		shape: newShapeTables(s),
+
 		accounts:      store.NewTable[accountRecord](s, 40, "account"),
 		policies:      store.NewTable[resourcePolicyRecord](s, 41, "resource policy"),
 		groupPolicies: store.NewTable[resourcePolicyRecord](s, 42, "resource policy of a group"),
@@ -70,6 +74,7 @@ func (t *tables) deleteGroup(tx *store.Tx, group uint64) {
 	t.heads.DeleteAll(tx, group)
 	t.lanes.DeleteAll(tx, group)
 	t.terms.DeleteAll(tx, group)
+	t.shape.transformers.DeleteAll(tx, group)
 }
 
 // putChunk adds a chunk and what leads to it. seq is the lowest number of its events.
