@@ -50,13 +50,22 @@ func isFull(err error) bool {
 
 var errNowhere = errors.New("nothing is running")
 
-// call makes one awsJson call.
+// call makes one awsJson call of SQS.
 func (d *door) call(ctx context.Context, operation string, in, out any) error {
+	return d.json(ctx, "AmazonSQS."+operation, in, out)
+}
+
+// logs makes one of CloudWatch Logs.
+func (d *door) logs(ctx context.Context, operation string, in, out any) error {
+	return d.json(ctx, "Logs_20140328."+operation, in, out)
+}
+
+func (d *door) json(ctx context.Context, target string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	return d.do(ctx, "/", "AmazonSQS."+operation, body, out)
+	return d.do(ctx, "/", target, body, out)
 }
 
 // admin makes a call of obidos' own.
@@ -75,8 +84,12 @@ func (d *door) do(ctx context.Context, path, target string, body []byte, out any
 	}
 	if target != "" {
 		r.Header.Set("X-Amz-Target", target)
-		r.Header.Set("Content-Type", "application/x-amz-json-1.0")
-		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0")
+		service, version := "sqs", "1.0"
+		if strings.HasPrefix(target, "Logs") {
+			service, version = "logs", "1.1"
+		}
+		r.Header.Set("Content-Type", "application/x-amz-json-"+version)
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
 	}
 	resp, err := w.clients[d.turn.Add(1)%uint64(len(w.clients))].Do(r)
 	if err != nil {
