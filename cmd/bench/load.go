@@ -10,22 +10,29 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
-// workload is one operation as users count them; it may take several calls.
+// workload is one operation as users count them; it may take several calls. It is done at a place that is made before, a queue or
+// a log group, and deleted after.
 type workload struct {
 	name string
-	once func(c *connection, queueURL, body string) error
+	at   func(c *connection, name string) (place string, err error)
+	drop func(c *connection, place string) error
+	once func(c *connection, place, body string) error
 }
 
+// workloads are what is measured. Those that only obidos and the echo can do come last.
 var (
-	sends = workload{"send", func(c *connection, queueURL, body string) error {
+	workloads = []workload{sends, cycles, puts}
+
+	sends = workload{"send", newQueue, dropQueue, func(c *connection, queueURL, body string) error {
 		_, err := c.call("SendMessage", `{"QueueUrl":"`+queueURL+`","MessageBody":"`+body+`"}`)
 		return err
 	}}
-	cycles = workload{"send+receive+delete", func(c *connection, queueURL, body string) error {
+	cycles = workload{"send+receive+delete", newQueue, dropQueue, func(c *connection, queueURL, body string) error {
 		if _, err := c.call("SendMessage", `{"QueueUrl":"`+queueURL+`","MessageBody":"`+body+`"}`); err != nil {
 			return err
 		}
@@ -44,7 +51,47 @@ var (
 		_, err = c.call("DeleteMessage", `{"QueueUrl":"`+queueURL+`","ReceiptHandle":"`+handle+`"}`)
 		return err
 	}}
+	puts = workload{"put 10 log events",
+		func(c *connection, name string) (string, error) {
+			_, err := c.do(cloudWatchLogs, "CreateLogGroup", `{"logGroupName":"`+name+`"}`)
+			return name, err
+		},
+		func(c *connection, group string) error {
+			_, err := c.do(cloudWatchLogs, "DeleteLogGroup", `{"logGroupName":"`+group+`"}`)
+			return err
+		},
+		func(c *connection, group, body string) error {
+			place := `{"logGroupName":"` + group + `","logStreamName":"` + c.LocalAddr().String()[len("127.0.0.1:"):] + `"`
+			if !c.began {
+				if _, err := c.do(cloudWatchLogs, "CreateLogStream", place+"}"); err != nil {
+					return err
+				}
+				c.began = true
+			}
+			now := strconv.FormatInt(time.Now().UnixMilli(), 10)
+			event := `{"timestamp":` + now + `,"message":"` + body[:len(body)/10] + `"}`
+			_, err := c.do(cloudWatchLogs, "PutLogEvents", place+`,"logEvents":[`+strings.Repeat(event+",", 9)+event+`]}`)
+			return err
+		},
+	}
 )
+
+func newQueue(c *connection, name string) (string, error) {
+	answer, err := c.call("CreateQueue", `{"QueueName":"`+name+`"}`)
+	if err != nil {
+		return "", err
+	}
+	queueURL, ok := field(answer, "QueueUrl")
+	if !ok {
+		queueURL = "http://" + c.host + "/000000000000/" + name
+	}
+	return queueURL, nil
+}
+
+func dropQueue(c *connection, queueURL string) error {
+	_, err := c.call("DeleteQueue", `{"QueueUrl":"`+queueURL+`"}`)
+	return err
+}
 
 // field is the string member name of a flat JSON answer.
 func field(answer []byte, name string) (string, bool) {
@@ -69,14 +116,9 @@ func load(ctx context.Context, p *process, w workload, body string, connections 
 		return figure{}, err
 	}
 	defer setup.Close()
-	name := "bench-" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	answer, err := setup.call("CreateQueue", `{"QueueName":"`+name+`"}`)
+	place, err := w.at(setup, "bench-"+strconv.FormatInt(time.Now().UnixNano(), 36))
 	if err != nil {
 		return figure{}, err
-	}
-	queueURL, ok := field(answer, "QueueUrl")
-	if !ok {
-		queueURL = "http://" + p.address + "/000000000000/" + name
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, d)
@@ -97,7 +139,7 @@ func load(ctx context.Context, p *process, w workload, body string, connections 
 			var mine []time.Duration
 			for err == nil && ctx.Err() == nil {
 				start := time.Now()
-				if err = w.once(c, queueURL, body); err == nil {
+				if err = w.once(c, place, body); err == nil {
 					mine = append(mine, time.Since(start))
 				}
 			}
@@ -115,7 +157,7 @@ func load(ctx context.Context, p *process, w workload, body string, connections 
 	if len(took) == 0 {
 		return figure{}, errors.New("nothing was answered in time")
 	}
-	if _, err := setup.call("DeleteQueue", `{"QueueUrl":"`+queueURL+`"}`); err != nil {
+	if err := w.drop(setup, place); err != nil {
 		return figure{}, err
 	}
 	slices.Sort(took)
@@ -131,12 +173,21 @@ func load(ctx context.Context, p *process, w workload, body string, connections 
 // server that is measured.
 type connection struct {
 	net.Conn
-	r    *bufio.Reader
-	host string
-	echo bool
-	out  []byte
-	in   []byte
+	r     *bufio.Reader
+	host  string
+	echo  bool
+	began bool // what a workload makes for each connection is there
+	out   []byte
+	in    []byte
 }
+
+// api is how an awsJson API is called.
+type api struct{ target, service, version string }
+
+var (
+	sqs            = api{"AmazonSQS", "sqs", "1.0"}
+	cloudWatchLogs = api{"Logs_20140328", "logs", "1.1"}
+)
 
 func dial(p *process) (*connection, error) {
 	c, err := net.DialTimeout("tcp", p.address, 5*time.Second)
@@ -146,13 +197,22 @@ func dial(p *process) (*connection, error) {
 	return &connection{Conn: c, r: bufio.NewReaderSize(c, 8<<10), host: p.address, echo: p.echo}, nil
 }
 
-// call makes one awsJson call of SQS and returns the answer's body, valid until the next call.
-func (c *connection) call(operation, body string) ([]byte, error) {
+// call is do with SQS.
+func (c *connection) call(operation, body string) ([]byte, error) { return c.do(sqs, operation, body) }
+
+// do makes one call and returns the answer's body, valid until the next call.
+func (c *connection) do(to api, operation, body string) ([]byte, error) {
 	c.out = append(c.out[:0], "POST / HTTP/1.1\r\nHost: "...)
 	c.out = append(c.out, c.host...)
-	c.out = append(c.out, "\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS."...)
+	c.out = append(c.out, "\r\nContent-Type: application/x-amz-json-"...)
+	c.out = append(c.out, to.version...)
+	c.out = append(c.out, "\r\nX-Amz-Target: "...)
+	c.out = append(c.out, to.target...)
+	c.out = append(c.out, '.')
 	c.out = append(c.out, operation...)
-	c.out = append(c.out, "\r\nX-Amz-Date: 20260101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=0000000000000000000000000000000000000000000000000000000000000000\r\nContent-Length: "...)
+	c.out = append(c.out, "\r\nX-Amz-Date: 20260101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/"...)
+	c.out = append(c.out, to.service...)
+	c.out = append(c.out, "/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=0000000000000000000000000000000000000000000000000000000000000000\r\nContent-Length: "...)
 	c.out = strconv.AppendInt(c.out, int64(len(body)), 10)
 	c.out = append(c.out, "\r\n\r\n"...)
 	c.out = append(c.out, body...)

@@ -1,7 +1,7 @@
 // Command bench measures obidos as its users would feel it: 64 connections, requests made by hand, and the CPU time the
 // server's processes spend on each, beside a bare net/http echo of the same bytes and, where it can be installed, ElasticMQ.
 //
-//	go run ./cmd/bench -obidos bin/obidos [-seconds 4] [-rounds 3] [-peer=false] [-only start|million]
+//	go run ./cmd/bench -obidos bin/obidos [-seconds 4] [-rounds 3] [-peer=false] [-only start|million|logs]
 //
 // The server and the generator share the machine, so throughput is bounded by the generator's own work; CPU per operation
 // is the figure that can be compared from machine to machine.
@@ -50,7 +50,7 @@ func main() {
 	flag.IntVar(&s.body, "body", 1024, "bytes of a message")
 	flag.StringVar(&s.syncDelay, "sync-delay", "1ms", "added to each sync of the disk")
 	flag.BoolVar(&s.peer, "peer", true, "measure ElasticMQ too (installed from Maven Central; needs java and mvn)")
-	flag.StringVar(&s.only, "only", "", "start: only how soon it is ready, and how small; million: one queue with a great backlog")
+	flag.StringVar(&s.only, "only", "", "start: only how soon it is ready, and how small; million: one queue with a great backlog; logs: only putting log events")
 	flag.IntVar(&s.messages, "messages", 1_000_000, "of that backlog")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -92,23 +92,25 @@ func run(ctx context.Context, s settings) error {
 	if s.only == "million" {
 		return million(ctx, s, dir)
 	}
-	bare := server{name: "bare net/http echo", command: func(port int) []string { return []string{self, "echo", address(port)} }}
-	if err := startUp(ctx, s, dir, bare); err != nil || s.only == "start" {
-		return err
+	bare := server{name: "bare net/http echo", logs: true, command: func(port int) []string { return []string{self, "echo", address(port)} }}
+	if s.only != "logs" {
+		if err := startUp(ctx, s, dir, bare); err != nil || s.only == "start" {
+			return err
+		}
 	}
 	fmt.Printf("%d connections, %d-byte messages, %v s × %d rounds, %d CPUs, data in %s, %s added to each sync\n\n",
 		s.connections, s.body, s.seconds, s.rounds, runtime.NumCPU(), s.dir, s.syncDelay)
 
 	servers := []server{
 		bare,
-		{name: "obidos, durable", command: func(port int) []string {
+		{name: "obidos, durable", logs: true, command: func(port int) []string {
 			return []string{s.obidos, "start", "--listen", address(port), "--data", filepath.Join(dir, fmt.Sprint(port)), "--sync-delay", s.syncDelay}
 		}},
-		{name: "obidos, --memory", command: func(port int) []string {
+		{name: "obidos, --memory", logs: true, command: func(port int) []string {
 			return []string{s.obidos, "start", "--listen", address(port), "--memory"}
 		}},
 	}
-	if s.peer {
+	if s.peer && s.only != "logs" {
 		peer, err := elasticMQ(ctx)
 		if err != nil {
 			fmt.Println("without ElasticMQ:", err)
@@ -141,7 +143,10 @@ func measure(ctx context.Context, s settings, srv server) ([]row, error) {
 	defer p.stop()
 	body := strings.Repeat("x", s.body)
 	var rows []row
-	for _, w := range []workload{sends, cycles} {
+	for _, w := range workloads {
+		if !srv.logs && w.name == puts.name || s.only == "logs" && w.name != puts.name {
+			continue
+		}
 		best := row{server: srv.name, workload: w.name}
 		run := func(seconds float64) (figure, error) {
 			return load(ctx, p, w, body, s.connections, time.Duration(seconds*float64(time.Second)))
@@ -178,7 +183,7 @@ func compare(rows []row) {
 		return rows[i].figure, true
 	}
 	fmt.Println()
-	for _, w := range []workload{sends, cycles} {
+	for _, w := range workloads {
 		ours, ok := find("obidos, durable", w.name)
 		if !ok {
 			continue

@@ -20,6 +20,7 @@ type server struct {
 	name    string
 	command func(port int) []string
 	warm    float64 // seconds of load before it counts
+	logs    bool    // it takes log events
 }
 
 // process is a server that runs.
