@@ -4,12 +4,16 @@ package logsapi
 
 const authorization = `resource log-group arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName} aws:ResourceTag/${TagKey}
 resource log-stream arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}:log-stream:${LogStreamName} aws:ResourceTag/${TagKey}
+resource lookup-table arn:${Partition}:logs:${Region}:${Account}:lookup-table:${LookupTableName} aws:ResourceTag/${TagKey}
 AssociateKmsKey logs:AssociateKmsKey log-group(LogGroupName=logGroupName)
 CreateLogGroup logs:CreateLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 	?logs:TagLogGroup when(tags) log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 CreateLogStream logs:CreateLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
+CreateLookupTable logs:CreateLookupTable lookup-table(LookupTableName=lookupTableName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+	?logs:TagResource when(tags) lookup-table(LookupTableName=lookupTableName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 DeleteLogGroup logs:DeleteLogGroup log-group(LogGroupName=logGroupName)
 DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
+DeleteLookupTable logs:DeleteLookupTable lookup-table(=lookupTableArn)
 DeleteQueryDefinition logs:DeleteQueryDefinition
 DeleteResourcePolicy logs:DeleteResourcePolicy
 DeleteRetentionPolicy logs:DeleteRetentionPolicy log-group(LogGroupName=logGroupName)
@@ -18,6 +22,7 @@ DescribeImportTaskBatches logs:DescribeImportTaskBatches
 DescribeImportTasks logs:DescribeImportTasks
 DescribeLogGroups logs:DescribeLogGroups
 DescribeLogStreams logs:DescribeLogStreams log-group(LogGroupName=logGroupName)
+DescribeLookupTables logs:DescribeLookupTables
 DescribeQueries logs:DescribeQueries
 DescribeQueryDefinitions logs:DescribeQueryDefinitions
 DescribeResourcePolicies logs:DescribeResourcePolicies
@@ -27,6 +32,7 @@ GetIntegration logs:GetIntegration
 GetLogEvents logs:GetLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 GetLogGroupFields logs:GetLogGroupFields log-group(LogGroupName=logGroupName)
 GetLogRecord logs:GetLogRecord log-group(?)
+GetLookupTable logs:GetLookupTable lookup-table(=lookupTableArn)
 GetQueryResults logs:GetQueryResults log-group(?)
 GetStorageTierPolicy logs:GetStorageTierPolicy
 GetTransformer logs:GetTransformer log-group(LogGroupName=logGroupIdentifier)
@@ -52,4 +58,5 @@ TestMetricFilter logs:TestMetricFilter
 TestTransformer logs:TestTransformer
 UntagLogGroup logs:UntagLogGroup log-group(LogGroupName=logGroupName) aws:TagKeys
 UntagResource logs:UntagResource (=resourceArn) aws:TagKeys=tagKeys
+UpdateLookupTable logs:UpdateLookupTable lookup-table(=lookupTableArn)
 `

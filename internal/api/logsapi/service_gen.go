@@ -16,8 +16,10 @@ type Service interface {
 	AssociateKmsKey(context.Context, *AssociateKmsKeyInput) (*AssociateKmsKeyOutput, error)
 	CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error)
 	CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error)
+	CreateLookupTable(context.Context, *CreateLookupTableInput) (*CreateLookupTableOutput, error)
 	DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
 	DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
+	DeleteLookupTable(context.Context, *DeleteLookupTableInput) (*DeleteLookupTableOutput, error)
 	DeleteQueryDefinition(context.Context, *DeleteQueryDefinitionInput) (*DeleteQueryDefinitionOutput, error)
 	DeleteResourcePolicy(context.Context, *DeleteResourcePolicyInput) (*DeleteResourcePolicyOutput, error)
 	DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error)
@@ -26,6 +28,7 @@ type Service interface {
 	DescribeImportTasks(context.Context, *DescribeImportTasksInput) (*DescribeImportTasksOutput, error)
 	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
 	DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error)
+	DescribeLookupTables(context.Context, *DescribeLookupTablesInput) (*DescribeLookupTablesOutput, error)
 	DescribeQueries(context.Context, *DescribeQueriesInput) (*DescribeQueriesOutput, error)
 	DescribeQueryDefinitions(context.Context, *DescribeQueryDefinitionsInput) (*DescribeQueryDefinitionsOutput, error)
 	DescribeResourcePolicies(context.Context, *DescribeResourcePoliciesInput) (*DescribeResourcePoliciesOutput, error)
@@ -35,6 +38,7 @@ type Service interface {
 	GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error)
 	GetLogGroupFields(context.Context, *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error)
 	GetLogRecord(context.Context, *GetLogRecordInput) (*GetLogRecordOutput, error)
+	GetLookupTable(context.Context, *GetLookupTableInput) (*GetLookupTableOutput, error)
 	GetQueryResults(context.Context, *GetQueryResultsInput) (*GetQueryResultsOutput, error)
 	GetStorageTierPolicy(context.Context, *GetStorageTierPolicyInput) (*GetStorageTierPolicyOutput, error)
 	GetTransformer(context.Context, *GetTransformerInput) (*GetTransformerOutput, error)
@@ -60,6 +64,7 @@ type Service interface {
 	TestTransformer(context.Context, *TestTransformerInput) (*TestTransformerOutput, error)
 	UntagLogGroup(context.Context, *UntagLogGroupInput) (*UntagLogGroupOutput, error)
 	UntagResource(context.Context, *UntagResourceInput) (*UntagResourceOutput, error)
+	UpdateLookupTable(context.Context, *UpdateLookupTableInput) (*UpdateLookupTableOutput, error)
 }
 
 // Unimplemented answers 501 to every operation. It is embedded by implementations.
@@ -80,6 +85,11 @@ func (Unimplemented) CreateLogStream(context.Context, *CreateLogStreamInput) (*C
 	return nil, model.Unserved("logs", "CreateLogStream")
 }
 
+// CreateLookupTable is logs:CreateLookupTable.
+func (Unimplemented) CreateLookupTable(context.Context, *CreateLookupTableInput) (*CreateLookupTableOutput, error) {
+	return nil, model.Unserved("logs", "CreateLookupTable")
+}
+
 // DeleteLogGroup is logs:DeleteLogGroup.
 func (Unimplemented) DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error) {
 	return nil, model.Unserved("logs", "DeleteLogGroup")
@@ -88,6 +98,11 @@ func (Unimplemented) DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*Del
 // DeleteLogStream is logs:DeleteLogStream.
 func (Unimplemented) DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error) {
 	return nil, model.Unserved("logs", "DeleteLogStream")
+}
+
+// DeleteLookupTable is logs:DeleteLookupTable.
+func (Unimplemented) DeleteLookupTable(context.Context, *DeleteLookupTableInput) (*DeleteLookupTableOutput, error) {
+	return nil, model.Unserved("logs", "DeleteLookupTable")
 }
 
 // DeleteQueryDefinition is logs:DeleteQueryDefinition.
@@ -128,6 +143,11 @@ func (Unimplemented) DescribeLogGroups(context.Context, *DescribeLogGroupsInput)
 // DescribeLogStreams is logs:DescribeLogStreams.
 func (Unimplemented) DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error) {
 	return nil, model.Unserved("logs", "DescribeLogStreams")
+}
+
+// DescribeLookupTables is logs:DescribeLookupTables.
+func (Unimplemented) DescribeLookupTables(context.Context, *DescribeLookupTablesInput) (*DescribeLookupTablesOutput, error) {
+	return nil, model.Unserved("logs", "DescribeLookupTables")
 }
 
 // DescribeQueries is logs:DescribeQueries.
@@ -173,6 +193,11 @@ func (Unimplemented) GetLogGroupFields(context.Context, *GetLogGroupFieldsInput)
 // GetLogRecord is logs:GetLogRecord.
 func (Unimplemented) GetLogRecord(context.Context, *GetLogRecordInput) (*GetLogRecordOutput, error) {
 	return nil, model.Unserved("logs", "GetLogRecord")
+}
+
+// GetLookupTable is logs:GetLookupTable.
+func (Unimplemented) GetLookupTable(context.Context, *GetLookupTableInput) (*GetLookupTableOutput, error) {
+	return nil, model.Unserved("logs", "GetLookupTable")
 }
 
 // GetQueryResults is logs:GetQueryResults.
@@ -300,6 +325,11 @@ func (Unimplemented) UntagResource(context.Context, *UntagResourceInput) (*Untag
 	return nil, model.Unserved("logs", "UntagResource")
 }
 
+// UpdateLookupTable is logs:UpdateLookupTable.
+func (Unimplemented) UpdateLookupTable(context.Context, *UpdateLookupTableInput) (*UpdateLookupTableOutput, error) {
+	return nil, model.Unserved("logs", "UpdateLookupTable")
+}
+
 // Client calls the API through an Invoker.
 type Client struct{ model.Invoker }
 
@@ -318,6 +348,11 @@ func (c Client) CreateLogStream(ctx context.Context, in *CreateLogStreamInput) (
 	return model.Do[CreateLogStreamOutput](ctx, c.Invoker, &API().Operations[9], in)
 }
 
+// CreateLookupTable is logs:CreateLookupTable.
+func (c Client) CreateLookupTable(ctx context.Context, in *CreateLookupTableInput) (*CreateLookupTableOutput, error) {
+	return model.Do[CreateLookupTableOutput](ctx, c.Invoker, &API().Operations[10], in)
+}
+
 // DeleteLogGroup is logs:DeleteLogGroup.
 func (c Client) DeleteLogGroup(ctx context.Context, in *DeleteLogGroupInput) (*DeleteLogGroupOutput, error) {
 	return model.Do[DeleteLogGroupOutput](ctx, c.Invoker, &API().Operations[22], in)
@@ -326,6 +361,11 @@ func (c Client) DeleteLogGroup(ctx context.Context, in *DeleteLogGroupInput) (*D
 // DeleteLogStream is logs:DeleteLogStream.
 func (c Client) DeleteLogStream(ctx context.Context, in *DeleteLogStreamInput) (*DeleteLogStreamOutput, error) {
 	return model.Do[DeleteLogStreamOutput](ctx, c.Invoker, &API().Operations[23], in)
+}
+
+// DeleteLookupTable is logs:DeleteLookupTable.
+func (c Client) DeleteLookupTable(ctx context.Context, in *DeleteLookupTableInput) (*DeleteLookupTableOutput, error) {
+	return model.Do[DeleteLookupTableOutput](ctx, c.Invoker, &API().Operations[24], in)
 }
 
 // DeleteQueryDefinition is logs:DeleteQueryDefinition.
@@ -366,6 +406,11 @@ func (c Client) DescribeLogGroups(ctx context.Context, in *DescribeLogGroupsInpu
 // DescribeLogStreams is logs:DescribeLogStreams.
 func (c Client) DescribeLogStreams(ctx context.Context, in *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error) {
 	return model.Do[DescribeLogStreamsOutput](ctx, c.Invoker, &API().Operations[45], in)
+}
+
+// DescribeLookupTables is logs:DescribeLookupTables.
+func (c Client) DescribeLookupTables(ctx context.Context, in *DescribeLookupTablesInput) (*DescribeLookupTablesOutput, error) {
+	return model.Do[DescribeLookupTablesOutput](ctx, c.Invoker, &API().Operations[46], in)
 }
 
 // DescribeQueries is logs:DescribeQueries.
@@ -411,6 +456,11 @@ func (c Client) GetLogGroupFields(ctx context.Context, in *GetLogGroupFieldsInpu
 // GetLogRecord is logs:GetLogRecord.
 func (c Client) GetLogRecord(ctx context.Context, in *GetLogRecordInput) (*GetLogRecordOutput, error) {
 	return model.Do[GetLogRecordOutput](ctx, c.Invoker, &API().Operations[66], in)
+}
+
+// GetLookupTable is logs:GetLookupTable.
+func (c Client) GetLookupTable(ctx context.Context, in *GetLookupTableInput) (*GetLookupTableOutput, error) {
+	return model.Do[GetLookupTableOutput](ctx, c.Invoker, &API().Operations[67], in)
 }
 
 // GetQueryResults is logs:GetQueryResults.
@@ -538,6 +588,11 @@ func (c Client) UntagResource(ctx context.Context, in *UntagResourceInput) (*Unt
 	return model.Do[UntagResourceOutput](ctx, c.Invoker, &API().Operations[112], in)
 }
 
+// UpdateLookupTable is logs:UpdateLookupTable.
+func (c Client) UpdateLookupTable(ctx context.Context, in *UpdateLookupTableInput) (*UpdateLookupTableOutput, error) {
+	return model.Do[UpdateLookupTableOutput](ctx, c.Invoker, &API().Operations[116], in)
+}
+
 // API describes the API. It is made when first asked for.
 func API() *model.Service { return api() }
 
@@ -558,6 +613,7 @@ var api = sync.OnceValue(func() *model.Service {
 			{Text: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]+)$`},
 			{Text: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`},
 			{Text: `[^:*]*`},
+			{Text: `^[a-zA-Z0-9_]+$`},
 			{Text: `[\w#+=/:,.@-]*`},
 			{Text: `[\-a-zA-Z0-9]+`},
 			{Text: `^\d{12}$`},
@@ -579,7 +635,6 @@ CreateDelivery
 CreateExportTask
 CreateImportTask
 CreateLogAnomalyDetector
-CreateLookupTable
 CreateScheduledQuery
 DeleteAccountPolicy
 DeleteDataProtectionPolicy
@@ -591,7 +646,6 @@ DeleteDestination
 DeleteIndexPolicy
 DeleteIntegration
 DeleteLogAnomalyDetector
-DeleteLookupTable
 DeleteMetricFilter
 DeleteScheduledQuery
 DeleteSubscriptionFilter
@@ -605,7 +659,6 @@ DescribeDestinations
 DescribeExportTasks
 DescribeFieldIndexes
 DescribeIndexPolicies
-DescribeLookupTables
 DescribeMetricFilters
 DescribeSubscriptionFilters
 DisassociateSourceFromS3TableIntegration
@@ -617,7 +670,6 @@ GetDeliverySource
 GetLogAnomalyDetector
 GetLogFields
 GetLogObject
-GetLookupTable
 GetScheduledQuery
 GetScheduledQueryHistory
 ListAnomalies
@@ -641,7 +693,6 @@ StartLiveTail
 UpdateAnomaly
 UpdateDeliveryConfiguration
 UpdateLogAnomalyDetector
-UpdateLookupTable
 UpdateScheduledQuery
 `, call)
 })
@@ -650,8 +701,10 @@ var served = []model.Served{
 	{In: (*AssociateKmsKeyInput)(nil), Out: (*AssociateKmsKeyOutput)(nil), Operation: model.Operation{Name: "AssociateKmsKey", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*CreateLogGroupInput)(nil), Out: (*CreateLogGroupOutput)(nil), Operation: model.Operation{Name: "CreateLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException}}},
 	{In: (*CreateLogStreamInput)(nil), Out: (*CreateLogStreamOutput)(nil), Operation: model.Operation{Name: "CreateLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceAlreadyExistsException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*CreateLookupTableInput)(nil), Out: (*CreateLookupTableOutput)(nil), Operation: model.Operation{Name: "CreateLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrLimitExceededException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLogGroupInput)(nil), Out: (*DeleteLogGroupOutput)(nil), Operation: model.Operation{Name: "DeleteLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLogStreamInput)(nil), Out: (*DeleteLogStreamOutput)(nil), Operation: model.Operation{Name: "DeleteLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*DeleteLookupTableInput)(nil), Out: (*DeleteLookupTableOutput)(nil), Operation: model.Operation{Name: "DeleteLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteQueryDefinitionInput)(nil), Out: (*DeleteQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "DeleteQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteResourcePolicyInput)(nil), Out: (*DeleteResourcePolicyOutput)(nil), Operation: model.Operation{Name: "DeleteResourcePolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteRetentionPolicyInput)(nil), Out: (*DeleteRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -660,6 +713,7 @@ var served = []model.Served{
 	{In: (*DescribeImportTasksInput)(nil), Out: (*DescribeImportTasksOutput)(nil), Operation: model.Operation{Name: "DescribeImportTasks", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogStreamsInput)(nil), Out: (*DescribeLogStreamsOutput)(nil), Operation: model.Operation{Name: "DescribeLogStreams", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DescribeLookupTablesInput)(nil), Out: (*DescribeLookupTablesOutput)(nil), Operation: model.Operation{Name: "DescribeLookupTables", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeQueriesInput)(nil), Out: (*DescribeQueriesOutput)(nil), Operation: model.Operation{Name: "DescribeQueries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeQueryDefinitionsInput)(nil), Out: (*DescribeQueryDefinitionsOutput)(nil), Operation: model.Operation{Name: "DescribeQueryDefinitions", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeResourcePoliciesInput)(nil), Out: (*DescribeResourcePoliciesOutput)(nil), Operation: model.Operation{Name: "DescribeResourcePolicies", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
@@ -669,6 +723,7 @@ var served = []model.Served{
 	{In: (*GetLogEventsInput)(nil), Out: (*GetLogEventsOutput)(nil), Operation: model.Operation{Name: "GetLogEvents", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogGroupFieldsInput)(nil), Out: (*GetLogGroupFieldsOutput)(nil), Operation: model.Operation{Name: "GetLogGroupFields", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogRecordInput)(nil), Out: (*GetLogRecordOutput)(nil), Operation: model.Operation{Name: "GetLogRecord", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetLookupTableInput)(nil), Out: (*GetLookupTableOutput)(nil), Operation: model.Operation{Name: "GetLookupTable", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetQueryResultsInput)(nil), Out: (*GetQueryResultsOutput)(nil), Operation: model.Operation{Name: "GetQueryResults", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetStorageTierPolicyInput)(nil), Out: (*GetStorageTierPolicyOutput)(nil), Operation: model.Operation{Name: "GetStorageTierPolicy", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetTransformerInput)(nil), Out: (*GetTransformerOutput)(nil), Operation: model.Operation{Name: "GetTransformer", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -694,6 +749,7 @@ var served = []model.Served{
 	{In: (*TestTransformerInput)(nil), Out: (*TestTransformerOutput)(nil), Operation: model.Operation{Name: "TestTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*UntagLogGroupInput)(nil), Out: (*UntagLogGroupOutput)(nil), Operation: model.Operation{Name: "UntagLogGroup", Errors: []*aws.ErrorShape{ErrResourceNotFoundException}}},
 	{In: (*UntagResourceInput)(nil), Out: (*UntagResourceOutput)(nil), Operation: model.Operation{Name: "UntagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*UpdateLookupTableInput)(nil), Out: (*UpdateLookupTableOutput)(nil), Operation: model.Operation{Name: "UpdateLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 }
 
 func call(ctx context.Context, svc any, row int, in any) (any, error) {
@@ -706,93 +762,103 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 2:
 		return s.CreateLogStream(ctx, in.(*CreateLogStreamInput))
 	case 3:
-		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
+		return s.CreateLookupTable(ctx, in.(*CreateLookupTableInput))
 	case 4:
-		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
+		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
 	case 5:
-		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
+		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
 	case 6:
-		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
+		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
 	case 7:
-		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
 	case 8:
-		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
+		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
 	case 9:
-		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
 	case 10:
-		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
+		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
 	case 11:
-		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
 	case 12:
-		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
 	case 13:
-		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
 	case 14:
-		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 15:
-		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
+		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
 	case 16:
-		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 17:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
 	case 18:
-		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
+		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
 	case 19:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
 	case 20:
-		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 21:
-		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
+		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
 	case 22:
-		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 23:
-		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 24:
-		return s.GetTransformer(ctx, in.(*GetTransformerInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 25:
-		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
+		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
 	case 26:
-		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 27:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
 	case 28:
-		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
+		return s.GetTransformer(ctx, in.(*GetTransformerInput))
 	case 29:
-		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
+		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
 	case 30:
-		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
+		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
 	case 31:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 32:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
 	case 33:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
 	case 34:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
 	case 35:
-		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 36:
-		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 37:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
 	case 38:
-		return s.PutTransformer(ctx, in.(*PutTransformerInput))
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
 	case 39:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
 	case 40:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
 	case 41:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
 	case 42:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.PutTransformer(ctx, in.(*PutTransformerInput))
 	case 43:
-		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+		return s.StartQuery(ctx, in.(*StartQueryInput))
 	case 44:
-		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+		return s.StopQuery(ctx, in.(*StopQueryInput))
 	case 45:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
 	case 46:
+		return s.TagResource(ctx, in.(*TagResourceInput))
+	case 47:
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+	case 48:
+		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+	case 49:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 50:
 		return s.UntagResource(ctx, in.(*UntagResourceInput))
+	case 51:
+		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
 	}
 	panic("no such row")
 }

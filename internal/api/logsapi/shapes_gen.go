@@ -64,6 +64,20 @@ type CreateLogStreamInput struct {
 
 type CreateLogStreamOutput struct{}
 
+type CreateLookupTableInput struct {
+	LookupTableName string            `n:"lookupTableName" v:"req,min=1,max=256,pat=5"`
+	Description     aws.Opt[string]   `n:"description" v:"max=1024"`
+	TableBody       aws.Opt[string]   `n:"tableBody" v:"min=1,max=10485760"`
+	QueryId         aws.Opt[string]   `n:"queryId" v:"min=1,max=256"`
+	KmsKeyId        aws.Opt[string]   `n:"kmsKeyId" v:"max=256"`
+	Tags            map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+}
+
+type CreateLookupTableOutput struct {
+	LookupTableArn aws.Opt[string] `n:"lookupTableArn"`
+	CreatedAt      aws.Opt[int64]  `n:"createdAt" v:"min=0"`
+}
+
 type DataAlreadyAcceptedExceptionMembers struct {
 	ExpectedSequenceToken aws.Opt[string] `n:"expectedSequenceToken" v:"min=1"`
 }
@@ -105,6 +119,12 @@ type DeleteLogStreamInput struct {
 
 type DeleteLogStreamOutput struct{}
 
+type DeleteLookupTableInput struct {
+	LookupTableArn string `n:"lookupTableArn" v:"req"`
+}
+
+type DeleteLookupTableOutput struct{}
+
 type DeleteQueryDefinitionInput struct {
 	QueryDefinitionId string `n:"queryDefinitionId" v:"req,min=1,max=256"`
 }
@@ -128,13 +148,13 @@ type DeleteRetentionPolicyInput struct {
 type DeleteRetentionPolicyOutput struct{}
 
 type DeleteTransformerInput struct {
-	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=5"`
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
 }
 
 type DeleteTransformerOutput struct{}
 
 type DescribeImportTaskBatchesInput struct {
-	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=6"`
+	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=7"`
 	BatchImportStatus []ImportStatus  `n:"batchImportStatus"`
 	Limit             aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
 	NextToken         aws.Opt[string] `n:"nextToken" v:"min=1"`
@@ -142,13 +162,13 @@ type DescribeImportTaskBatchesInput struct {
 
 type DescribeImportTaskBatchesOutput struct {
 	ImportSourceArn aws.Opt[string] `n:"importSourceArn"`
-	ImportId        aws.Opt[string] `n:"importId" v:"min=1,max=256,pat=6"`
+	ImportId        aws.Opt[string] `n:"importId" v:"min=1,max=256,pat=7"`
 	ImportBatches   []ImportBatch   `n:"importBatches"`
 	NextToken       aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
 type DescribeImportTasksInput struct {
-	ImportId        aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=6"`
+	ImportId        aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=7"`
 	ImportStatus    aws.Opt[ImportStatus] `n:"importStatus"`
 	ImportSourceArn aws.Opt[string]       `n:"importSourceArn"`
 	Limit           aws.Opt[int32]        `n:"limit" v:"min=1,max=50"`
@@ -161,14 +181,14 @@ type DescribeImportTasksOutput struct {
 }
 
 type DescribeLogGroupsInput struct {
-	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=7"`
+	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
 	LogGroupNamePrefix    aws.Opt[string]        `n:"logGroupNamePrefix" v:"min=1,max=512,pat=0"`
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"max=512,pat=8"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"max=512,pat=9"`
 	NextToken             aws.Opt[string]        `n:"nextToken" v:"min=1"`
 	Limit                 aws.Opt[int32]         `n:"limit" v:"min=1,max=50"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
 	LogGroupClass         aws.Opt[LogGroupClass] `n:"logGroupClass"`
-	LogGroupIdentifiers   []string               `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=5"`
+	LogGroupIdentifiers   []string               `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
 }
 
 type DescribeLogGroupsOutput struct {
@@ -178,7 +198,7 @@ type DescribeLogGroupsOutput struct {
 
 type DescribeLogStreamsInput struct {
 	LogGroupName        aws.Opt[string]  `n:"logGroupName" v:"min=1,max=512,pat=0"`
-	LogGroupIdentifier  aws.Opt[string]  `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	LogGroupIdentifier  aws.Opt[string]  `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
 	LogStreamNamePrefix aws.Opt[string]  `n:"logStreamNamePrefix" v:"min=1,max=512,pat=4"`
 	OrderBy             aws.Opt[OrderBy] `n:"orderBy"`
 	Descending          aws.Opt[bool]    `n:"descending"`
@@ -189,6 +209,17 @@ type DescribeLogStreamsInput struct {
 type DescribeLogStreamsOutput struct {
 	LogStreams []LogStream     `n:"logStreams"`
 	NextToken  aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type DescribeLookupTablesInput struct {
+	LookupTableNamePrefix aws.Opt[string] `n:"lookupTableNamePrefix" v:"min=1,max=256,pat=5"`
+	MaxResults            aws.Opt[int32]  `n:"maxResults" v:"max=100"`
+	NextToken             aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type DescribeLookupTablesOutput struct {
+	LookupTables []LookupTable   `n:"lookupTables"`
+	NextToken    aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
 type DescribeQueriesInput struct {
@@ -242,7 +273,7 @@ type Entity struct {
 
 type FilterLogEventsInput struct {
 	LogGroupName        aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
-	LogGroupIdentifier  aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	LogGroupIdentifier  aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
 	LogStreamNames      []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
 	LogStreamNamePrefix aws.Opt[string] `n:"logStreamNamePrefix" v:"min=1,max=512,pat=4"`
 	StartTime           aws.Opt[int64]  `n:"startTime" v:"min=0"`
@@ -282,7 +313,7 @@ type GetIntegrationOutput struct {
 
 type GetLogEventsInput struct {
 	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
 	LogStreamName      string          `n:"logStreamName" v:"req,min=1,max=512,pat=4"`
 	StartTime          aws.Opt[int64]  `n:"startTime" v:"min=0"`
 	EndTime            aws.Opt[int64]  `n:"endTime" v:"min=0"`
@@ -301,7 +332,7 @@ type GetLogEventsOutput struct {
 type GetLogGroupFieldsInput struct {
 	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
 	Time               aws.Opt[int64]  `n:"time" v:"min=0"`
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
 }
 
 type GetLogGroupFieldsOutput struct {
@@ -315,6 +346,20 @@ type GetLogRecordInput struct {
 
 type GetLogRecordOutput struct {
 	LogRecord map[string]string `n:"logRecord"`
+}
+
+type GetLookupTableInput struct {
+	LookupTableArn string `n:"lookupTableArn" v:"req"`
+}
+
+type GetLookupTableOutput struct {
+	LookupTableArn  aws.Opt[string] `n:"lookupTableArn"`
+	LookupTableName aws.Opt[string] `n:"lookupTableName" v:"min=1,max=256,pat=5"`
+	Description     aws.Opt[string] `n:"description" v:"max=1024"`
+	TableBody       aws.Opt[string] `n:"tableBody" v:"min=1,max=10485760"`
+	SizeBytes       aws.Opt[int64]  `n:"sizeBytes" v:"min=0"`
+	LastUpdatedTime aws.Opt[int64]  `n:"lastUpdatedTime" v:"min=0"`
+	KmsKeyId        aws.Opt[string] `n:"kmsKeyId" v:"max=256"`
 }
 
 type GetQueryResultsInput struct {
@@ -340,11 +385,11 @@ type GetStorageTierPolicyOutput struct {
 }
 
 type GetTransformerInput struct {
-	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=5"`
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
 }
 
 type GetTransformerOutput struct {
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
 	CreationTime       aws.Opt[int64]  `n:"creationTime" v:"min=0"`
 	LastModifiedTime   aws.Opt[int64]  `n:"lastModifiedTime" v:"min=0"`
 	TransformerConfig  []Processor     `n:"transformerConfig" v:"min=1,max=20"`
@@ -361,7 +406,7 @@ type GroupingIdentifier struct {
 }
 
 type Import struct {
-	ImportId             aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=6"`
+	ImportId             aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=7"`
 	ImportSourceArn      aws.Opt[string]       `n:"importSourceArn"`
 	ImportStatus         aws.Opt[ImportStatus] `n:"importStatus"`
 	ImportDestinationArn aws.Opt[string]       `n:"importDestinationArn"`
@@ -408,10 +453,10 @@ type InvalidSequenceTokenExceptionMembers struct {
 }
 
 type ListAggregateLogGroupSummariesInput struct {
-	AccountIdentifiers    []string                              `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=7"`
+	AccountIdentifiers    []string                              `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
 	IncludeLinkedAccounts aws.Opt[bool]                         `n:"includeLinkedAccounts"`
 	LogGroupClass         aws.Opt[LogGroupClass]                `n:"logGroupClass"`
-	LogGroupNamePattern   aws.Opt[string]                       `n:"logGroupNamePattern" v:"min=3,max=129,pat=12"`
+	LogGroupNamePattern   aws.Opt[string]                       `n:"logGroupNamePattern" v:"min=3,max=129,pat=13"`
 	DataSources           []DataSourceFilter                    `n:"dataSources" v:"min=1,max=5"`
 	GroupBy               ListAggregateLogGroupSummariesGroupBy `n:"groupBy" v:"req"`
 	NextToken             aws.Opt[string]                       `n:"nextToken" v:"min=1"`
@@ -440,15 +485,15 @@ type ListLogGroupsForQueryInput struct {
 }
 
 type ListLogGroupsForQueryOutput struct {
-	LogGroupIdentifiers []string        `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=5"`
+	LogGroupIdentifiers []string        `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=6"`
 	NextToken           aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
 type ListLogGroupsInput struct {
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=12"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=13"`
 	LogGroupClass         aws.Opt[LogGroupClass] `n:"logGroupClass"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
-	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=7"`
+	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
 	NextToken             aws.Opt[string]        `n:"nextToken" v:"min=1"`
 	Limit                 aws.Opt[int32]         `n:"limit" v:"min=1,max=1000"`
 	DataSources           []DataSourceFilter     `n:"dataSources" v:"min=1,max=5"`
@@ -473,8 +518,8 @@ type ListSourcesForS3TableIntegrationOutput struct {
 }
 
 type ListSyslogConfigurationsInput struct {
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=5"`
-	VpcEndpointId      aws.Opt[string] `n:"vpcEndpointId" v:"pat=14"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	VpcEndpointId      aws.Opt[string] `n:"vpcEndpointId" v:"pat=15"`
 	NextToken          aws.Opt[string] `n:"nextToken" v:"min=1"`
 	MaxResults         aws.Opt[int32]  `n:"maxResults" v:"min=0,max=50"`
 }
@@ -485,7 +530,7 @@ type ListSyslogConfigurationsOutput struct {
 }
 
 type ListTagsForResourceInput struct {
-	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=15"`
+	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=16"`
 }
 
 type ListTagsForResourceOutput struct {
@@ -548,6 +593,17 @@ type LogStream struct {
 	StoredBytes         aws.Opt[int64]  `n:"storedBytes" v:"min=0"`
 }
 
+type LookupTable struct {
+	LookupTableArn  aws.Opt[string] `n:"lookupTableArn"`
+	LookupTableName aws.Opt[string] `n:"lookupTableName" v:"min=1,max=256,pat=5"`
+	Description     aws.Opt[string] `n:"description" v:"max=1024"`
+	TableFields     []string        `n:"tableFields"`
+	RecordsCount    aws.Opt[int64]  `n:"recordsCount" v:"min=0"`
+	SizeBytes       aws.Opt[int64]  `n:"sizeBytes" v:"min=0"`
+	LastUpdatedTime aws.Opt[int64]  `n:"lastUpdatedTime" v:"min=0"`
+	KmsKeyId        aws.Opt[string] `n:"kmsKeyId" v:"max=256"`
+}
+
 type LowerCaseString struct {
 	WithKeys []string `n:"withKeys" v:"req,min=1,max=10" v1:"min=1"`
 }
@@ -573,14 +629,14 @@ type MoveKeys struct {
 }
 
 type OpenSearchApplication struct {
-	ApplicationEndpoint aws.Opt[string]           `n:"applicationEndpoint" v:"min=1,max=1024,pat=10"`
+	ApplicationEndpoint aws.Opt[string]           `n:"applicationEndpoint" v:"min=1,max=1024,pat=11"`
 	ApplicationArn      aws.Opt[string]           `n:"applicationArn"`
 	ApplicationId       aws.Opt[string]           `n:"applicationId" v:"min=1,max=256,pat=0"`
 	Status              *OpenSearchResourceStatus `n:"status"`
 }
 
 type OpenSearchCollection struct {
-	CollectionEndpoint aws.Opt[string]           `n:"collectionEndpoint" v:"min=1,max=1024,pat=10"`
+	CollectionEndpoint aws.Opt[string]           `n:"collectionEndpoint" v:"min=1,max=1024,pat=11"`
 	CollectionArn      aws.Opt[string]           `n:"collectionArn"`
 	Status             *OpenSearchResourceStatus `n:"status"`
 }
@@ -668,7 +724,7 @@ type ParseToOCSF struct {
 	Source         aws.Opt[string] `n:"source" v:"min=1,max=128"`
 	EventSource    EventSource     `n:"eventSource" v:"req"`
 	OcsfVersion    OCSFVersion     `n:"ocsfVersion" v:"req"`
-	MappingVersion aws.Opt[string] `n:"mappingVersion" v:"min=1,max=10,pat=11"`
+	MappingVersion aws.Opt[string] `n:"mappingVersion" v:"min=1,max=10,pat=12"`
 }
 
 type ParseVPC struct {
@@ -720,7 +776,7 @@ type PutLogEventsOutput struct {
 }
 
 type PutLogGroupDeletionProtectionInput struct {
-	LogGroupIdentifier        string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=5"`
+	LogGroupIdentifier        string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
 	DeletionProtectionEnabled bool   `n:"deletionProtectionEnabled" v:"req"`
 }
 
@@ -732,7 +788,7 @@ type PutQueryDefinitionInput struct {
 	QueryDefinitionId aws.Opt[string]        `n:"queryDefinitionId" v:"min=1,max=256"`
 	LogGroupNames     []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
 	QueryString       string                 `n:"queryString" v:"req,min=1,max=10000"`
-	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=16" f:"idempotency"`
+	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=17" f:"idempotency"`
 	Parameters        []QueryParameter       `n:"parameters" v:"max=20"`
 }
 
@@ -760,7 +816,7 @@ type PutRetentionPolicyInput struct {
 type PutRetentionPolicyOutput struct{}
 
 type PutTransformerInput struct {
-	LogGroupIdentifier string      `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=5"`
+	LogGroupIdentifier string      `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
 	TransformerConfig  []Processor `n:"transformerConfig" v:"req,min=1,max=20"`
 }
 
@@ -799,7 +855,7 @@ type QueryInfo struct {
 }
 
 type QueryParameter struct {
-	Name         string          `n:"name" v:"req,min=1,max=128,pat=9"`
+	Name         string          `n:"name" v:"req,min=1,max=128,pat=10"`
 	DefaultValue aws.Opt[string] `n:"defaultValue" v:"max=1024"`
 	Description  aws.Opt[string] `n:"description" v:"max=512"`
 }
@@ -875,7 +931,7 @@ type StartQueryInput struct {
 	QueryLanguage       aws.Opt[QueryLanguage] `n:"queryLanguage"`
 	LogGroupName        aws.Opt[string]        `n:"logGroupName" v:"min=1,max=512,pat=0"`
 	LogGroupNames       []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
-	LogGroupIdentifiers []string               `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=5"`
+	LogGroupIdentifiers []string               `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=6"`
 	StartTime           int64                  `n:"startTime" v:"req,min=0"`
 	EndTime             int64                  `n:"endTime" v:"req,min=0"`
 	QueryString         string                 `n:"queryString" v:"req,max=10000"`
@@ -905,15 +961,15 @@ type SubstituteStringEntry struct {
 }
 
 type SyslogConfiguration struct {
-	LogGroupArn   aws.Opt[string]           `n:"logGroupArn" v:"min=1,max=2048,pat=5"`
+	LogGroupArn   aws.Opt[string]           `n:"logGroupArn" v:"min=1,max=2048,pat=6"`
 	SourceType    aws.Opt[SyslogSourceType] `n:"sourceType"`
-	VpcEndpointId aws.Opt[string]           `n:"vpcEndpointId" v:"pat=14"`
+	VpcEndpointId aws.Opt[string]           `n:"vpcEndpointId" v:"pat=15"`
 	CreatedAt     aws.Opt[int64]            `n:"createdAt" v:"min=0"`
 }
 
 type TagFilter struct {
 	Key    string   `n:"key" v:"req,min=1,max=128,pat=2"`
-	Values []string `n:"values" v:"max=5" v1:"max=259,pat=13"`
+	Values []string `n:"values" v:"max=5" v1:"max=259,pat=14"`
 }
 
 type TagLogGroupInput struct {
@@ -924,7 +980,7 @@ type TagLogGroupInput struct {
 type TagLogGroupOutput struct{}
 
 type TagResourceInput struct {
-	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=15"`
+	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=16"`
 	Tags        map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
 }
 
@@ -949,7 +1005,7 @@ type TestTransformerOutput struct {
 }
 
 type TooManyTagsExceptionMembers struct {
-	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=15"`
+	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=16"`
 }
 
 type TransformedLogRecord struct {
@@ -979,11 +1035,24 @@ type UntagLogGroupInput struct {
 type UntagLogGroupOutput struct{}
 
 type UntagResourceInput struct {
-	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=15"`
+	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=16"`
 	TagKeys     []string `n:"tagKeys" v:"req,max=50" v1:"min=1,max=128,pat=2"`
 }
 
 type UntagResourceOutput struct{}
+
+type UpdateLookupTableInput struct {
+	LookupTableArn string          `n:"lookupTableArn" v:"req"`
+	Description    aws.Opt[string] `n:"description" v:"max=1024"`
+	TableBody      aws.Opt[string] `n:"tableBody" v:"min=1,max=10485760"`
+	QueryId        aws.Opt[string] `n:"queryId" v:"min=1,max=256"`
+	KmsKeyId       aws.Opt[string] `n:"kmsKeyId" v:"max=256"`
+}
+
+type UpdateLookupTableOutput struct {
+	LookupTableArn  aws.Opt[string] `n:"lookupTableArn"`
+	LastUpdatedTime aws.Opt[int64]  `n:"lastUpdatedTime" v:"min=0"`
+}
 
 type UpperCaseString struct {
 	WithKeys []string `n:"withKeys" v:"req,min=1,max=10" v1:"min=1"`

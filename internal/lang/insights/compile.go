@@ -27,6 +27,8 @@ type program struct {
 	diff    string
 	unmask  bool
 	events  bool // the result's rows are events: they have a @ptr
+	lookups []Lookup
+	matched []int // how many of a lookup's columns are to match
 }
 
 type phase struct {
@@ -158,6 +160,8 @@ func (c *compiler) carry(cmd command, rest []command) error {
 			}
 			c.shown, c.selected = show(c.shown, output{name: col.name, eval: e}), true
 		}
+	case "lookup":
+		return c.lookupCommand(cmd)
 	case "pattern":
 		return c.patternCommand(cmd.expr, rest)
 	case "diff":

@@ -69,6 +69,7 @@ type Options struct {
 	Memory   int                         // bytes; 0: DefaultMemory
 	Previous iter.Seq[Event]             // the events that diff compares with, see Query.Earlier
 	Mask     func(message string) string // what hides protected data; nil: nothing is hidden
+	Tables   map[string]*Table           // lookup tables, see Query.Lookups
 }
 
 // Query is a compiled query. It is immutable and may be run by several goroutines.
@@ -122,7 +123,10 @@ func (q *Query) Earlier(start, end int64) (from, to int64, ok bool) {
 
 // Run reads the events and answers the query. Its errors are the context's, and ErrMemory.
 func (q *Query) Run(ctx context.Context, events iter.Seq[Event]) (Result, error) {
-	r := newRun(q.program, q.options)
+	r, err := newRun(q.program, q.options)
+	if err != nil {
+		return Result{}, err
+	}
 	if q.program.diff != "" && q.options.Previous != nil {
 		r.earlier = true
 		if err := r.read(ctx, q.options.Previous); err != nil {

@@ -16,6 +16,7 @@ type row struct {
 	scanned bool
 	program *program
 	now     int64
+	joins   []*join
 }
 
 // scan finds the fields of a message.
@@ -58,10 +59,11 @@ type run struct {
 	earlier bool
 	row     row
 	sinks   []sink
+	joins   []*join // by lookup
 	stats   Statistics
 }
 
-func newRun(p *program, o Options) *run {
+func newRun(p *program, o Options) (*run, error) {
 	r := &run{program: p, options: o, limit: o.Limit, memory: o.Memory}
 	if r.limit <= 0 {
 		r.limit = DefaultLimit
@@ -69,15 +71,22 @@ func newRun(p *program, o Options) *run {
 	if r.memory <= 0 {
 		r.memory = DefaultMemory
 	}
+	for i, l := range p.lookups {
+		j, err := r.join(l, p.matched[i])
+		if err != nil {
+			return nil, err
+		}
+		r.joins = append(r.joins, j)
+	}
 	r.row = r.newRow()
 	for _, ph := range p.phases {
 		r.sinks = append(r.sinks, ph.sink(r))
 	}
-	return r
+	return r, nil
 }
 
 func (r *run) newRow() row {
-	return row{slots: make([]value, r.program.slots), fields: make([]value, len(r.program.fields)), program: r.program, now: r.options.Now}
+	return row{slots: make([]value, r.program.slots), fields: make([]value, len(r.program.fields)), program: r.program, now: r.options.Now, joins: r.joins}
 }
 
 // keep takes bytes from what may be kept, or gives them back.

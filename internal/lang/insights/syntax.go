@@ -66,6 +66,7 @@ type command struct {
 	into       []column // names that parse gives
 	count      int
 	modifier   string
+	table      string // of lookup
 }
 
 const maxNesting = 100
@@ -88,8 +89,6 @@ func unserved(name string) string {
 		return "use filter @message like instead"
 	case "unnest":
 		return "take the items of a list by their number instead"
-	case "lookup":
-		return "there are no lookup tables"
 	case "join":
 		return "a query reads its log groups as one"
 	case "addtotals":
@@ -164,6 +163,8 @@ func (p *parser) command() (command, error) {
 			return c, p.limit(&c)
 		case "parse":
 			return c, p.parse(&c)
+		case "lookup":
+			return c, p.readLookup(&c)
 		case "pattern":
 			var err error
 			c.expr, err = p.expression()

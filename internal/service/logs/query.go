@@ -113,7 +113,8 @@ func (s *Service) StartQuery(ctx context.Context, in *logsapi.StartQueryInput) (
 	if err != nil {
 		return nil, err
 	}
-	if _, err := insights.Parse(in.QueryString); err != nil {
+	compiled, err := insights.Parse(in.QueryString)
+	if err != nil {
 		return nil, malformed(err)
 	}
 	q := queryRecord{
@@ -131,6 +132,9 @@ func (s *Service) StartQuery(ctx context.Context, in *logsapi.StartQueryInput) (
 			if !s.tables.groups.Has(tx, name) {
 				return nil, logsapi.ResourceNotFoundException("Log group '%s' does not exist for account ID '%s'", name, tx.Scope().Account)
 			}
+		}
+		if err := s.checkLookups(tx, compiled.Lookups()); err != nil {
+			return nil, err
 		}
 		id := tx.NewID()
 		q.Created = tx.Now().UnixMilli()
@@ -235,6 +239,9 @@ func (s *Service) answer(ctx context.Context, q *queryRecord) (result insights.R
 			}
 		}
 		o := insights.Options{Now: tx.Now().UnixMilli(), Limit: int(q.Limit)}
+		if o.Tables, err = s.lookedInto(tx, compiled.Lookups()); err != nil {
+			return insights.Result{}, err
+		}
 		if from, to, ok := compiled.Earlier(q.Start, q.End); ok {
 			o.Previous = events(from, to)
 		}

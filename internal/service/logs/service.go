@@ -72,6 +72,7 @@ func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options)
 	s.dues = timer.NewSet(timers, "logs.expiry", s.sweepDue)
 	s.runs = task.NewQueue(tasks, "logs.query", s.runQuery, task.Options{Concurrency: 4})
 	s.forgets = timer.NewSet(timers, "logs.query", s.forget)
+	s.shape(timers)
 	return s
 }
 

@@ -7,24 +7,37 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/store"
+	"github.com/obidos-cloud/obidos/internal/timer"
 )
 
 // shapeTables are the records of what makes something of logs.
 type shapeTables struct {
 	transformers        store.Table[transformerRecord] // group, time → what is done to its events from then on
 	accountTransformers store.Table[transformerRecord] // name of an account's policy, time → the same
+
+	lookups     store.Table[lookupRecord] // name → a lookup table
+	lookupParts store.Table[lookupPart]   // version, number → a piece of its content
 }
 
 func newShapeTables(s store.Space) shapeTables {
 	return shapeTables{
 		transformers:        store.NewTable[transformerRecord](s, 50, "transformer", store.Global),
 		accountTransformers: store.NewTable[transformerRecord](s, 51, "transformer of an account"),
+
+		lookups:     store.NewTable[lookupRecord](s, 52, "lookup table"),
+		lookupParts: store.NewTable[lookupPart](s, 53, "part of a lookup table"),
 	}
 }
 
 // shaping is what that needs beside its records.
 type shaping struct {
-	compiled compiled // transformers
+	compiled compiled                 // transformers
+	lookups  timer.Set[lookupVersion] // when content of lookup tables that nothing names is deleted
+}
+
+// shape begins what makes something of logs.
+func (s *Service) shape(timers *timer.Timers) {
+	s.shaping.lookups = timer.NewSet(timers, "logs.lookup", s.forgetVersion)
 }
 
 // shapeTypes are its types of resource.
@@ -42,6 +55,14 @@ func shapedBy(ctx context.Context, in any) []string {
 		return []string{streamARN(scope, nameOf(in.LogGroupIdentifier), "")}
 	case *logsapi.DeleteTransformerInput:
 		return []string{streamARN(scope, nameOf(in.LogGroupIdentifier), "")}
+	case *logsapi.CreateLookupTableInput:
+		return []string{lookupARN(scope, in.LookupTableName)}
+	case *logsapi.UpdateLookupTableInput:
+		return []string{in.LookupTableArn}
+	case *logsapi.DeleteLookupTableInput:
+		return []string{in.LookupTableArn}
+	case *logsapi.GetLookupTableInput:
+		return []string{in.LookupTableArn}
 	}
 	return nil
 }

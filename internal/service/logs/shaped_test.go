@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,4 +126,40 @@ func query(ctx context.Context, t *testing.T, p *platform, group string, from, t
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// TestLargeLookupTable: a table that does not fit into a transaction is there as a whole, or as it was.
+func TestLargeLookupTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := memory.New(memory.Options{})
+		p := start(t, e)
+		defer p.stop()
+		ctx := aws.WithRequest(t.Context(), request())
+		body := "id,text\n" + strings.Repeat("7,"+strings.Repeat("x", 1000)+"\n", 9_900) + "8,last\n"
+		made, err := p.CreateLookupTable(ctx, &logsapi.CreateLookupTableInput{LookupTableName: "large", TableBody: aws.Some(body)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(want string) {
+			t.Helper()
+			out, err := p.GetLookupTable(ctx, &logsapi.GetLookupTableInput{LookupTableArn: made.LookupTableArn.V})
+			if err != nil || out.TableBody.V != want || out.SizeBytes.V != int64(len(want)) {
+				t.Errorf("it has %d bytes (%v), want %d", len(out.TableBody.V), err, len(want))
+			}
+		}
+		check(body)
+		if _, err := p.UpdateLookupTable(ctx, &logsapi.UpdateLookupTableInput{LookupTableArn: made.LookupTableArn.V, TableBody: aws.Some(body[:len(body)-1] + "\"")}); err == nil {
+			t.Error("a body that is no CSV is taken")
+		}
+		if _, err := p.UpdateLookupTable(ctx, &logsapi.UpdateLookupTableInput{LookupTableArn: made.LookupTableArn.V, TableBody: aws.Some(body + body)}); err == nil {
+			t.Error("a body that is too large is taken")
+		}
+		check(body)
+		again := strings.ReplaceAll(body, "7,", "9,")
+		if _, err := p.UpdateLookupTable(ctx, &logsapi.UpdateLookupTableInput{LookupTableArn: made.LookupTableArn.V, TableBody: aws.Some(again)}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour) // what nothing names is forgotten
+		check(again)
+	})
 }
