@@ -137,8 +137,8 @@ func newPacker() *packer {
 	return p
 }
 
-// small is what is not worth compressing.
-const small = 128
+// small is what is not worth compressing: merged with what follows it is, and smaller than alone.
+const small = 2 << 10
 
 // pack makes a chunk of events that are in order. first is told of what the events begin with: the number and the time of
 // ingestion of an event of a batch are known only when it is committed, so they are set then.

@@ -86,10 +86,7 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 		return nil, err
 	}
 	now := s.space.Now()
-	g, err := store.View(ctx, s.space, func(tx *store.Tx) (groupRecord, error) {
-		g, _, err := s.stream(tx, in.LogGroupName, in.LogStreamName)
-		return g, err
-	})
+	g, err := store.View(ctx, s.space, func(tx *store.Tx) (groupRecord, error) { return s.group(tx, in.LogGroupName) })
 	if err != nil {
 		return nil, err
 	}
