@@ -27,6 +27,7 @@ func awsVariables(url string, h health) [][2]string {
 		{"AWS_ENDPOINT_URL", url},
 		{"AWS_REGION", region},
 		{"AWS_DEFAULT_REGION", region},
+		{"AWS_DISABLE_HOST_PREFIX_INJECTION", "true"}, // stream-127.0.0.1 is nowhere
 	}
 	if h.Auth == "iam" {
 		return variables

@@ -132,6 +132,7 @@ func (n *network) run(ctx context.Context) error {
 					n.toAll(ctx, l, "look", nil) //nolint:errcheck // it is a hint
 					n.catchUp(ctx, l)
 					n.learn(ctx, l)
+					l.tails.Ask()
 				}
 			}
 		}
@@ -234,6 +235,8 @@ func (n *network) answer(ctx context.Context, l *life, subject string, body []by
 			served[i] = w.wake(l)
 		}
 		return json.Marshal(served)
+	case "tails":
+		return nil, l.tails.Hear(body)
 	case "clock/advance", "clock/to", "clock/rest":
 		var in clockMove
 		if err := json.Unmarshal(body, &in); err != nil {

@@ -28,6 +28,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/service/cloudcontrol"
 	"github.com/obidos-cloud/obidos/internal/service/iam"
 	"github.com/obidos-cloud/obidos/internal/service/logs"
+	"github.com/obidos-cloud/obidos/internal/service/logs/tail"
 	"github.com/obidos-cloud/obidos/internal/service/sqs"
 	"github.com/obidos-cloud/obidos/internal/service/tagging"
 	"github.com/obidos-cloud/obidos/internal/shelf"
@@ -53,6 +54,7 @@ type life struct {
 	recorder *telemetry.Recorder
 	server   *gateway.Server
 	runs     []run // what works in the background, in the order it is stopped
+	tails    *tail.Hub
 	learned  bool  // what other nodes know besides the store; only network.run touches it
 
 	ended    chan struct{} // closed when it is to end
@@ -127,9 +129,10 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	// The services.
 	changes := resource.NewFeed(l.tasks)
 	queues := sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, URLs: sqs.URLShape(p.o.QueueURLs), Self: l.door, Changes: changes})
-	streams := logs.New(st.Space("logs"), l.tasks, l.timers, logs.Options{Changes: changes})
+	streams := logs.New(st.Space("logs"), l.tasks, l.timers, logs.Options{Changes: changes, Clock: l.clock, Node: p.o.Node, Others: p.tails(l)})
 	l.door.Register(sqsapi.API(), queues)
 	l.door.Register(logsapi.API(), streams)
+	l.tails = streams.Tails()
 
 	l.users, l.usage = iam.New(st.Space("iam"), iam.Options{Changes: changes, Alone: !l.shared && others == nil}), auth.NewUsage(l.used)
 	sessions := auth.NewSessions(st.Space("auth"))
@@ -159,6 +162,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	}
 
 	l.runs = []run{
+		{"logs", streams.Run}, // its end is that of Live Tail
 		{"timer", l.timers.Run},
 		{"task", l.tasks.Run},
 		{"owner", l.node.Run}, // its end is that of long polls

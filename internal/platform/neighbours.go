@@ -3,6 +3,8 @@ package platform
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/obidos-cloud/obidos/internal/call"
@@ -58,13 +60,16 @@ func (n *Neighbours) life(id string) *life {
 }
 
 // others are the lives of all nodes but one.
-func (n *Neighbours) others(id string) []*life {
+func (n *Neighbours) others(id string) []*life { return slices.Collect(maps.Values(n.named(id))) }
+
+// named are they by the nodes' ids.
+func (n *Neighbours) named(but string) map[string]*life {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var all []*life
-	for other, p := range n.nodes {
-		if l := p.life.Load(); other != id && l != nil {
-			all = append(all, l)
+	all := map[string]*life{}
+	for id, p := range n.nodes {
+		if l := p.life.Load(); id != but && l != nil {
+			all[id] = l
 		}
 	}
 	return all

@@ -50,6 +50,7 @@ PutQueryDefinition logs:PutQueryDefinition
 PutResourcePolicy logs:PutResourcePolicy
 PutRetentionPolicy logs:PutRetentionPolicy log-group(LogGroupName=logGroupName)
 PutTransformer logs:PutTransformer log-group(LogGroupName=logGroupIdentifier)
+StartLiveTail logs:StartLiveTail log-group(LogGroupName=logGroupIdentifiers[])
 StartQuery logs:StartQuery log-group(LogGroupName=logGroupName)
 StopQuery logs:StopQuery
 TagLogGroup logs:TagLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags

@@ -56,6 +56,7 @@ type Service interface {
 	PutResourcePolicy(context.Context, *PutResourcePolicyInput) (*PutResourcePolicyOutput, error)
 	PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error)
 	PutTransformer(context.Context, *PutTransformerInput) (*PutTransformerOutput, error)
+	StartLiveTail(context.Context, *StartLiveTailInput) (*StartLiveTailOutput, error)
 	StartQuery(context.Context, *StartQueryInput) (*StartQueryOutput, error)
 	StopQuery(context.Context, *StopQueryInput) (*StopQueryOutput, error)
 	TagLogGroup(context.Context, *TagLogGroupInput) (*TagLogGroupOutput, error)
@@ -283,6 +284,11 @@ func (Unimplemented) PutRetentionPolicy(context.Context, *PutRetentionPolicyInpu
 // PutTransformer is logs:PutTransformer.
 func (Unimplemented) PutTransformer(context.Context, *PutTransformerInput) (*PutTransformerOutput, error) {
 	return nil, model.Unserved("logs", "PutTransformer")
+}
+
+// StartLiveTail is logs:StartLiveTail.
+func (Unimplemented) StartLiveTail(context.Context, *StartLiveTailInput) (*StartLiveTailOutput, error) {
+	return nil, model.Unserved("logs", "StartLiveTail")
 }
 
 // StartQuery is logs:StartQuery.
@@ -548,6 +554,11 @@ func (c Client) PutTransformer(ctx context.Context, in *PutTransformerInput) (*P
 	return model.Do[PutTransformerOutput](ctx, c.Invoker, &API().Operations[103], in)
 }
 
+// StartLiveTail is logs:StartLiveTail.
+func (c Client) StartLiveTail(ctx context.Context, in *StartLiveTailInput) (*StartLiveTailOutput, error) {
+	return model.Do[StartLiveTailOutput](ctx, c.Invoker, &API().Operations[104], in)
+}
+
 // StartQuery is logs:StartQuery.
 func (c Client) StartQuery(ctx context.Context, in *StartQueryInput) (*StartQueryOutput, error) {
 	return model.Do[StartQueryOutput](ctx, c.Invoker, &API().Operations[105], in)
@@ -689,7 +700,6 @@ PutMetricFilter
 PutStorageTierPolicy
 PutSubscriptionFilter
 PutSyslogConfiguration
-StartLiveTail
 UpdateAnomaly
 UpdateDeliveryConfiguration
 UpdateLogAnomalyDetector
@@ -741,6 +751,7 @@ var served = []model.Served{
 	{In: (*PutResourcePolicyInput)(nil), Out: (*PutResourcePolicyOutput)(nil), Operation: model.Operation{Name: "PutResourcePolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutRetentionPolicyInput)(nil), Out: (*PutRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "PutRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutTransformerInput)(nil), Out: (*PutTransformerOutput)(nil), Operation: model.Operation{Name: "PutTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*StartLiveTailInput)(nil), Out: (*StartLiveTailOutput)(nil), Operation: model.Operation{Name: "StartLiveTail", HostPrefix: "stream-", Flags: model.DataPlane | model.EventStreamOut, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException}}},
 	{In: (*StartQueryInput)(nil), Out: (*StartQueryOutput)(nil), Operation: model.Operation{Name: "StartQuery", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrMalformedQueryException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*StopQueryInput)(nil), Out: (*StopQueryOutput)(nil), Operation: model.Operation{Name: "StopQuery", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*TagLogGroupInput)(nil), Out: (*TagLogGroupOutput)(nil), Operation: model.Operation{Name: "TagLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException}}},
@@ -842,22 +853,24 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 42:
 		return s.PutTransformer(ctx, in.(*PutTransformerInput))
 	case 43:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
 	case 44:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.StartQuery(ctx, in.(*StartQueryInput))
 	case 45:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.StopQuery(ctx, in.(*StopQueryInput))
 	case 46:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
 	case 47:
-		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+		return s.TagResource(ctx, in.(*TagResourceInput))
 	case 48:
-		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
 	case 49:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.TestTransformer(ctx, in.(*TestTransformerInput))
 	case 50:
-		return s.UntagResource(ctx, in.(*UntagResourceInput))
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
 	case 51:
+		return s.UntagResource(ctx, in.(*UntagResourceInput))
+	case 52:
 		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
 	}
 	panic("no such row")

@@ -554,6 +554,32 @@ type ListToMap struct {
 	FlattenedElement aws.Opt[FlattenedElement] `n:"flattenedElement"`
 }
 
+type LiveTailSessionLogEvent struct {
+	LogStreamName      aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=4"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	Message            aws.Opt[string] `n:"message" v:"min=1"`
+	Timestamp          aws.Opt[int64]  `n:"timestamp" v:"min=0"`
+	IngestionTime      aws.Opt[int64]  `n:"ingestionTime" v:"min=0"`
+}
+
+type LiveTailSessionMetadata struct {
+	Sampled aws.Opt[bool] `n:"sampled"`
+}
+
+type LiveTailSessionStart struct {
+	RequestId             aws.Opt[string] `n:"requestId" v:"max=256"`
+	SessionId             aws.Opt[string] `n:"sessionId" v:"max=256"`
+	LogGroupIdentifiers   []string        `n:"logGroupIdentifiers" v:"min=1,max=10" v1:"min=1,max=2048,pat=6"`
+	LogStreamNames        []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
+	LogStreamNamePrefixes []string        `n:"logStreamNamePrefixes" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
+	LogEventFilterPattern aws.Opt[string] `n:"logEventFilterPattern" v:"max=1024"`
+}
+
+type LiveTailSessionUpdate struct {
+	SessionMetadata *LiveTailSessionMetadata  `n:"sessionMetadata"`
+	SessionResults  []LiveTailSessionLogEvent `n:"sessionResults"`
+}
+
 type LogGroup struct {
 	LogGroupName                     aws.Opt[string]               `n:"logGroupName" v:"min=1,max=512,pat=0"`
 	CreationTime                     aws.Opt[int64]                `n:"creationTime" v:"min=0"`
@@ -925,6 +951,23 @@ type SplitString struct {
 type SplitStringEntry struct {
 	Source    string `n:"source" v:"req,min=1,max=128"`
 	Delimiter string `n:"delimiter" v:"req,min=1,max=128"`
+}
+
+type StartLiveTailInput struct {
+	LogGroupIdentifiers   []string        `n:"logGroupIdentifiers" v:"req,min=1,max=10" v1:"min=1,max=2048,pat=6"`
+	LogStreamNames        []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
+	LogStreamNamePrefixes []string        `n:"logStreamNamePrefixes" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
+	LogEventFilterPattern aws.Opt[string] `n:"logEventFilterPattern" v:"max=1024"`
+}
+
+type StartLiveTailOutput struct {
+	ResponseStream aws.Events[StartLiveTailResponseStream] `n:"responseStream"`
+}
+
+type StartLiveTailResponseStream struct {
+	_             struct{}               `u:"events"`
+	SessionStart  *LiveTailSessionStart  `n:"sessionStart"`
+	SessionUpdate *LiveTailSessionUpdate `n:"sessionUpdate"`
 }
 
 type StartQueryInput struct {

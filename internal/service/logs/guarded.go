@@ -77,6 +77,12 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 			all = append(all, streamARN(scope, name, ""))
 		}
 		return all
+	case *logsapi.StartLiveTailInput:
+		var all []string
+		for _, id := range in.LogGroupIdentifiers {
+			all = append(all, stream(nameOf(id), "")...)
+		}
+		return all
 	case *logsapi.GetLogRecordInput:
 		group, _, _ := readPtr(in.LogRecordPointer)
 		return stream(group, "")

@@ -42,7 +42,7 @@ func start(t testing.TB, e store.Engine) *platform {
 	s := &store.Store{Engine: e, Clock: p.clock}
 	tasks := task.NewRunner(s.Space("task"), p.clock, task.RunnerOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	timers := timer.New(s.Space("timer"), p.clock, timer.Options{})
-	p.service = logs.New(s.Space("logs"), tasks, timers, logs.Options{})
+	p.service = logs.New(s.Space("logs"), tasks, timers, logs.Options{Clock: p.clock})
 	p.Client = logsapi.Client{Invoker: p}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

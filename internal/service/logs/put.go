@@ -96,16 +96,22 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 	}
 	b := s.batchOf(events)
 	b.head.stream = in.LogStreamName
-	return store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.PutLogEventsOutput, error) {
+	var told streamTail
+	out, err := store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.PutLogEventsOutput, error) {
 		g, r, err := s.stream(tx, in.LogGroupName, in.LogStreamName)
 		if err != nil {
 			return nil, err
 		}
 		if b.chunk.count > 0 {
 			s.add(tx, in.LogGroupName, &g, &r, b)
+			told = streamTail{g.Number, r.ingested}
 		}
 		return &logsapi.PutLogEventsOutput{NextSequenceToken: aws.Some(sequenceToken(r)), RejectedLogEventsInfo: rejected}, nil
 	})
+	if err == nil {
+		s.tell(told, in.LogStreamName, events)
+	}
+	return out, err
 }
 
 // batch is events that are ready to be written.

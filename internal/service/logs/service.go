@@ -25,7 +25,9 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/logs/tail"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
 	"github.com/obidos-cloud/obidos/internal/timer"
@@ -35,6 +37,11 @@ import (
 type Options struct {
 	// Changes is told of every group and stream made, changed and deleted. It may be nil.
 	Changes *resource.Feed
+	// Clock is that of Live Tail's sessions, which know nothing of the store.
+	Clock *clock.Clock
+	// Node is which node this is, and Others are the rest of them, nil where there are none: a session is told of what they commit.
+	Node   string
+	Others tail.Others
 }
 
 // Service is the API.
@@ -56,6 +63,8 @@ type Service struct {
 	runningMu sync.Mutex
 	running   map[string]context.CancelCauseFunc // by the ids of queries
 
+	tails *tail.Hub // sessions of Live Tail
+
 	shaping shaping // what makes something of logs
 }
 
@@ -66,6 +75,7 @@ var _ logsapi.Service = (*Service)(nil)
 // New is the service over space. What follows its commits is done through tasks and timers.
 func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options) *Service {
 	s := &Service{space: space, tables: newTables(space), packer: newPacker(), o: o, running: map[string]context.CancelCauseFunc{}}
+	s.tails = tail.New(o.Clock, o.Node, o.Others)
 	s.merges = task.NewQueue(tasks, "logs.merge", s.merge, task.Options{Concurrency: 1})
 	s.clears = task.NewQueue(tasks, "logs.clear", s.clear, task.Options{Attempts: 1 << 20})
 	s.sweeps = task.NewQueue(tasks, "logs.sweep", s.sweep, task.Options{Attempts: 1 << 20})
