@@ -12,7 +12,7 @@ var Layers = [][]string{
 	{"partition"},
 	{"api/...", "task", "timer", "owner", "auth", "telemetry/...", "shelf"},
 	{"call", "wire/...", "snapshot", "transfer"},
-	{"delivery", "eventsource", "resource/...", "proxy", "peer", "service/iam/form", "service/iam/keys", "service/iam/totp"},
+	{"delivery", "eventsource", "resource/...", "proxy", "peer", "service/iam/form", "service/iam/keys", "service/iam/totp", "service/logs/form"},
 	{"service/...", "gateway/...", "console", "localstack", "awslocal"},
 	{"platform"},
 }

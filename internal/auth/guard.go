@@ -39,6 +39,12 @@ type Keeper interface {
 	Keeps(op *model.Operation) bool
 }
 
+// Needer is a Holder that has calls which need more than their operation says: where only what the input asks for tells.
+type Needer interface {
+	// Needs are the actions that a call of op with in needs besides.
+	Needs(op *model.Operation, in any) []string
+}
+
 // Held is what a resource says of itself.
 type Held struct {
 	Policy string            // a JSON document; empty where it has none
@@ -114,6 +120,13 @@ func (g *Guard) Authorize(ctx context.Context, c *Call) error {
 		}
 		if err := g.ask(x, a); err != nil {
 			return err
+		}
+	}
+	if n, ok := c.Holder.(Needer); ok {
+		for _, name := range n.Needs(c.Operation, c.Input) {
+			if err := g.ask(x, &model.Action{Name: name}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ CreateLogGroup logs:CreateLogGroup log-group(LogGroupName=logGroupName) aws:Requ
 CreateLogStream logs:CreateLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 CreateLookupTable logs:CreateLookupTable lookup-table(LookupTableName=lookupTableName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 	?logs:TagResource when(tags) lookup-table(LookupTableName=lookupTableName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+DeleteDataProtectionPolicy logs:DeleteDataProtectionPolicy log-group(LogGroupName=logGroupIdentifier)
 DeleteLogGroup logs:DeleteLogGroup log-group(LogGroupName=logGroupName)
 DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 DeleteLookupTable logs:DeleteLookupTable lookup-table(=lookupTableArn)
@@ -28,6 +29,7 @@ DescribeQueryDefinitions logs:DescribeQueryDefinitions
 DescribeResourcePolicies logs:DescribeResourcePolicies
 DisassociateKmsKey logs:DisassociateKmsKey log-group(LogGroupName=logGroupName)
 FilterLogEvents logs:FilterLogEvents log-group(LogGroupName=logGroupName)
+GetDataProtectionPolicy logs:GetDataProtectionPolicy log-group(LogGroupName=logGroupIdentifier)
 GetIntegration logs:GetIntegration
 GetLogEvents logs:GetLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 GetLogGroupFields logs:GetLogGroupFields log-group(LogGroupName=logGroupName)
@@ -44,6 +46,7 @@ ListSourcesForS3TableIntegration logs:ListSourcesForS3TableIntegration
 ListSyslogConfigurations logs:ListSyslogConfigurations
 ListTagsForResource logs:ListTagsForResource (=resourceArn)
 ListTagsLogGroup logs:ListTagsLogGroup log-group(LogGroupName=logGroupName)
+PutDataProtectionPolicy logs:PutDataProtectionPolicy log-group(LogGroupName=logGroupIdentifier)
 PutLogEvents logs:PutLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 PutLogGroupDeletionProtection logs:PutLogGroupDeletionProtection log-group(LogGroupName=logGroupIdentifier)
 PutQueryDefinition logs:PutQueryDefinition

@@ -17,6 +17,7 @@ type Service interface {
 	CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error)
 	CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error)
 	CreateLookupTable(context.Context, *CreateLookupTableInput) (*CreateLookupTableOutput, error)
+	DeleteDataProtectionPolicy(context.Context, *DeleteDataProtectionPolicyInput) (*DeleteDataProtectionPolicyOutput, error)
 	DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
 	DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
 	DeleteLookupTable(context.Context, *DeleteLookupTableInput) (*DeleteLookupTableOutput, error)
@@ -34,6 +35,7 @@ type Service interface {
 	DescribeResourcePolicies(context.Context, *DescribeResourcePoliciesInput) (*DescribeResourcePoliciesOutput, error)
 	DisassociateKmsKey(context.Context, *DisassociateKmsKeyInput) (*DisassociateKmsKeyOutput, error)
 	FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error)
+	GetDataProtectionPolicy(context.Context, *GetDataProtectionPolicyInput) (*GetDataProtectionPolicyOutput, error)
 	GetIntegration(context.Context, *GetIntegrationInput) (*GetIntegrationOutput, error)
 	GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error)
 	GetLogGroupFields(context.Context, *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error)
@@ -50,6 +52,7 @@ type Service interface {
 	ListSyslogConfigurations(context.Context, *ListSyslogConfigurationsInput) (*ListSyslogConfigurationsOutput, error)
 	ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
 	ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error)
+	PutDataProtectionPolicy(context.Context, *PutDataProtectionPolicyInput) (*PutDataProtectionPolicyOutput, error)
 	PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error)
 	PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error)
 	PutQueryDefinition(context.Context, *PutQueryDefinitionInput) (*PutQueryDefinitionOutput, error)
@@ -89,6 +92,11 @@ func (Unimplemented) CreateLogStream(context.Context, *CreateLogStreamInput) (*C
 // CreateLookupTable is logs:CreateLookupTable.
 func (Unimplemented) CreateLookupTable(context.Context, *CreateLookupTableInput) (*CreateLookupTableOutput, error) {
 	return nil, model.Unserved("logs", "CreateLookupTable")
+}
+
+// DeleteDataProtectionPolicy is logs:DeleteDataProtectionPolicy.
+func (Unimplemented) DeleteDataProtectionPolicy(context.Context, *DeleteDataProtectionPolicyInput) (*DeleteDataProtectionPolicyOutput, error) {
+	return nil, model.Unserved("logs", "DeleteDataProtectionPolicy")
 }
 
 // DeleteLogGroup is logs:DeleteLogGroup.
@@ -176,6 +184,11 @@ func (Unimplemented) FilterLogEvents(context.Context, *FilterLogEventsInput) (*F
 	return nil, model.Unserved("logs", "FilterLogEvents")
 }
 
+// GetDataProtectionPolicy is logs:GetDataProtectionPolicy.
+func (Unimplemented) GetDataProtectionPolicy(context.Context, *GetDataProtectionPolicyInput) (*GetDataProtectionPolicyOutput, error) {
+	return nil, model.Unserved("logs", "GetDataProtectionPolicy")
+}
+
 // GetIntegration is logs:GetIntegration.
 func (Unimplemented) GetIntegration(context.Context, *GetIntegrationInput) (*GetIntegrationOutput, error) {
 	return nil, model.Unserved("logs", "GetIntegration")
@@ -254,6 +267,11 @@ func (Unimplemented) ListTagsForResource(context.Context, *ListTagsForResourceIn
 // ListTagsLogGroup is logs:ListTagsLogGroup.
 func (Unimplemented) ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error) {
 	return nil, model.Unserved("logs", "ListTagsLogGroup")
+}
+
+// PutDataProtectionPolicy is logs:PutDataProtectionPolicy.
+func (Unimplemented) PutDataProtectionPolicy(context.Context, *PutDataProtectionPolicyInput) (*PutDataProtectionPolicyOutput, error) {
+	return nil, model.Unserved("logs", "PutDataProtectionPolicy")
 }
 
 // PutLogEvents is logs:PutLogEvents.
@@ -359,6 +377,11 @@ func (c Client) CreateLookupTable(ctx context.Context, in *CreateLookupTableInpu
 	return model.Do[CreateLookupTableOutput](ctx, c.Invoker, &API().Operations[10], in)
 }
 
+// DeleteDataProtectionPolicy is logs:DeleteDataProtectionPolicy.
+func (c Client) DeleteDataProtectionPolicy(ctx context.Context, in *DeleteDataProtectionPolicyInput) (*DeleteDataProtectionPolicyOutput, error) {
+	return model.Do[DeleteDataProtectionPolicyOutput](ctx, c.Invoker, &API().Operations[13], in)
+}
+
 // DeleteLogGroup is logs:DeleteLogGroup.
 func (c Client) DeleteLogGroup(ctx context.Context, in *DeleteLogGroupInput) (*DeleteLogGroupOutput, error) {
 	return model.Do[DeleteLogGroupOutput](ctx, c.Invoker, &API().Operations[22], in)
@@ -444,6 +467,11 @@ func (c Client) FilterLogEvents(ctx context.Context, in *FilterLogEventsInput) (
 	return model.Do[FilterLogEventsOutput](ctx, c.Invoker, &API().Operations[54], in)
 }
 
+// GetDataProtectionPolicy is logs:GetDataProtectionPolicy.
+func (c Client) GetDataProtectionPolicy(ctx context.Context, in *GetDataProtectionPolicyInput) (*GetDataProtectionPolicyOutput, error) {
+	return model.Do[GetDataProtectionPolicyOutput](ctx, c.Invoker, &API().Operations[55], in)
+}
+
 // GetIntegration is logs:GetIntegration.
 func (c Client) GetIntegration(ctx context.Context, in *GetIntegrationInput) (*GetIntegrationOutput, error) {
 	return model.Do[GetIntegrationOutput](ctx, c.Invoker, &API().Operations[60], in)
@@ -522,6 +550,11 @@ func (c Client) ListTagsForResource(ctx context.Context, in *ListTagsForResource
 // ListTagsLogGroup is logs:ListTagsLogGroup.
 func (c Client) ListTagsLogGroup(ctx context.Context, in *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error) {
 	return model.Do[ListTagsLogGroupOutput](ctx, c.Invoker, &API().Operations[83], in)
+}
+
+// PutDataProtectionPolicy is logs:PutDataProtectionPolicy.
+func (c Client) PutDataProtectionPolicy(ctx context.Context, in *PutDataProtectionPolicyInput) (*PutDataProtectionPolicyOutput, error) {
+	return model.Do[PutDataProtectionPolicyOutput](ctx, c.Invoker, &API().Operations[86], in)
 }
 
 // PutLogEvents is logs:PutLogEvents.
@@ -648,7 +681,6 @@ CreateImportTask
 CreateLogAnomalyDetector
 CreateScheduledQuery
 DeleteAccountPolicy
-DeleteDataProtectionPolicy
 DeleteDelivery
 DeleteDeliveryDestination
 DeleteDeliveryDestinationPolicy
@@ -673,7 +705,6 @@ DescribeIndexPolicies
 DescribeMetricFilters
 DescribeSubscriptionFilters
 DisassociateSourceFromS3TableIntegration
-GetDataProtectionPolicy
 GetDelivery
 GetDeliveryDestination
 GetDeliveryDestinationPolicy
@@ -688,7 +719,6 @@ ListLogAnomalyDetectors
 ListScheduledQueries
 PutAccountPolicy
 PutBearerTokenAuthentication
-PutDataProtectionPolicy
 PutDeliveryDestination
 PutDeliveryDestinationPolicy
 PutDeliverySource
@@ -712,6 +742,7 @@ var served = []model.Served{
 	{In: (*CreateLogGroupInput)(nil), Out: (*CreateLogGroupOutput)(nil), Operation: model.Operation{Name: "CreateLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException}}},
 	{In: (*CreateLogStreamInput)(nil), Out: (*CreateLogStreamOutput)(nil), Operation: model.Operation{Name: "CreateLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceAlreadyExistsException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*CreateLookupTableInput)(nil), Out: (*CreateLookupTableOutput)(nil), Operation: model.Operation{Name: "CreateLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrLimitExceededException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*DeleteDataProtectionPolicyInput)(nil), Out: (*DeleteDataProtectionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteDataProtectionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteLogGroupInput)(nil), Out: (*DeleteLogGroupOutput)(nil), Operation: model.Operation{Name: "DeleteLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLogStreamInput)(nil), Out: (*DeleteLogStreamOutput)(nil), Operation: model.Operation{Name: "DeleteLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLookupTableInput)(nil), Out: (*DeleteLookupTableOutput)(nil), Operation: model.Operation{Name: "DeleteLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -729,6 +760,7 @@ var served = []model.Served{
 	{In: (*DescribeResourcePoliciesInput)(nil), Out: (*DescribeResourcePoliciesOutput)(nil), Operation: model.Operation{Name: "DescribeResourcePolicies", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DisassociateKmsKeyInput)(nil), Out: (*DisassociateKmsKeyOutput)(nil), Operation: model.Operation{Name: "DisassociateKmsKey", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*FilterLogEventsInput)(nil), Out: (*FilterLogEventsOutput)(nil), Operation: model.Operation{Name: "FilterLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetDataProtectionPolicyInput)(nil), Out: (*GetDataProtectionPolicyOutput)(nil), Operation: model.Operation{Name: "GetDataProtectionPolicy", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetIntegrationInput)(nil), Out: (*GetIntegrationOutput)(nil), Operation: model.Operation{Name: "GetIntegration", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogEventsInput)(nil), Out: (*GetLogEventsOutput)(nil), Operation: model.Operation{Name: "GetLogEvents", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogGroupFieldsInput)(nil), Out: (*GetLogGroupFieldsOutput)(nil), Operation: model.Operation{Name: "GetLogGroupFields", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -745,6 +777,7 @@ var served = []model.Served{
 	{In: (*ListSyslogConfigurationsInput)(nil), Out: (*ListSyslogConfigurationsOutput)(nil), Operation: model.Operation{Name: "ListSyslogConfigurations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrThrottlingException}}},
 	{In: (*ListTagsForResourceInput)(nil), Out: (*ListTagsForResourceOutput)(nil), Operation: model.Operation{Name: "ListTagsForResource", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*ListTagsLogGroupInput)(nil), Out: (*ListTagsLogGroupOutput)(nil), Operation: model.Operation{Name: "ListTagsLogGroup", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutDataProtectionPolicyInput)(nil), Out: (*PutDataProtectionPolicyOutput)(nil), Operation: model.Operation{Name: "PutDataProtectionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutLogEventsInput)(nil), Out: (*PutLogEventsOutput)(nil), Operation: model.Operation{Name: "PutLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrDataAlreadyAcceptedException, ErrInvalidParameterException, ErrInvalidSequenceTokenException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrUnrecognizedClientException}}},
 	{In: (*PutLogGroupDeletionProtectionInput)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Operation: model.Operation{Name: "PutLogGroupDeletionProtection", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutQueryDefinitionInput)(nil), Out: (*PutQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "PutQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -775,102 +808,108 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 3:
 		return s.CreateLookupTable(ctx, in.(*CreateLookupTableInput))
 	case 4:
-		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
+		return s.DeleteDataProtectionPolicy(ctx, in.(*DeleteDataProtectionPolicyInput))
 	case 5:
-		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
+		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
 	case 6:
-		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
+		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
 	case 7:
-		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
+		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
 	case 8:
-		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
+		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
 	case 9:
-		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
 	case 10:
-		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
 	case 11:
-		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
+		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
 	case 12:
-		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
+		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
 	case 13:
-		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
 	case 14:
-		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
 	case 15:
-		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 16:
-		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
+		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
 	case 17:
-		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 18:
-		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
+		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
 	case 19:
-		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
+		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
 	case 20:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
 	case 21:
-		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 22:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
 	case 23:
-		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
+		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
 	case 24:
-		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 25:
-		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 26:
-		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 27:
-		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
+		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
 	case 28:
-		return s.GetTransformer(ctx, in.(*GetTransformerInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 29:
-		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
+		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
 	case 30:
-		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
+		return s.GetTransformer(ctx, in.(*GetTransformerInput))
 	case 31:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
 	case 32:
-		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
+		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
 	case 33:
-		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 34:
-		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
+		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
 	case 35:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
 	case 36:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
 	case 37:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 38:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 39:
-		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
 	case 40:
-		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
 	case 41:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
 	case 42:
-		return s.PutTransformer(ctx, in.(*PutTransformerInput))
+		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
 	case 43:
-		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
+		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
 	case 44:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
 	case 45:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.PutTransformer(ctx, in.(*PutTransformerInput))
 	case 46:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
 	case 47:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.StartQuery(ctx, in.(*StartQueryInput))
 	case 48:
-		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+		return s.StopQuery(ctx, in.(*StopQueryInput))
 	case 49:
-		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
 	case 50:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.TagResource(ctx, in.(*TagResourceInput))
 	case 51:
-		return s.UntagResource(ctx, in.(*UntagResourceInput))
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
 	case 52:
+		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+	case 53:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 54:
+		return s.UntagResource(ctx, in.(*UntagResourceInput))
+	case 55:
 		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
 	}
 	panic("no such row")

@@ -102,6 +102,12 @@ type DateTimeConverter struct {
 	Locale         aws.Opt[string] `n:"locale" v:"min=1"`
 }
 
+type DeleteDataProtectionPolicyInput struct {
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+}
+
+type DeleteDataProtectionPolicyOutput struct{}
+
 type DeleteKeys struct {
 	WithKeys []string `n:"withKeys" v:"req,min=1,max=5" v1:"min=1"`
 }
@@ -298,6 +304,16 @@ type FilteredLogEvent struct {
 	Message       aws.Opt[string] `n:"message" v:"min=1"`
 	IngestionTime aws.Opt[int64]  `n:"ingestionTime" v:"min=0"`
 	EventId       aws.Opt[string] `n:"eventId"`
+}
+
+type GetDataProtectionPolicyInput struct {
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+}
+
+type GetDataProtectionPolicyOutput struct {
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	PolicyDocument     aws.Opt[string] `n:"policyDocument"`
+	LastUpdatedTime    aws.Opt[int64]  `n:"lastUpdatedTime" v:"min=0"`
 }
 
 type GetIntegrationInput struct {
@@ -785,6 +801,17 @@ type Processor struct {
 	TrimString        *TrimString        `n:"trimString"`
 	TypeConverter     *TypeConverter     `n:"typeConverter"`
 	UpperCaseString   *UpperCaseString   `n:"upperCaseString"`
+}
+
+type PutDataProtectionPolicyInput struct {
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+	PolicyDocument     string `n:"policyDocument" v:"req"`
+}
+
+type PutDataProtectionPolicyOutput struct {
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	PolicyDocument     aws.Opt[string] `n:"policyDocument"`
+	LastUpdatedTime    aws.Opt[int64]  `n:"lastUpdatedTime" v:"min=0"`
 }
 
 type PutLogEventsInput struct {

@@ -64,12 +64,12 @@ const (
 
 // Options are what a query needs to know beside its events.
 type Options struct {
-	Now      int64                       // milliseconds since 1970, for now()
-	Limit    int                         // of rows where the query has no limit; 0: DefaultLimit
-	Memory   int                         // bytes; 0: DefaultMemory
-	Previous iter.Seq[Event]             // the events that diff compares with, see Query.Earlier
-	Mask     func(message string) string // what hides protected data; nil: nothing is hidden
-	Tables   map[string]*Table           // lookup tables, see Query.Lookups
+	Now      int64                 // milliseconds since 1970, for now()
+	Limit    int                   // of rows where the query has no limit; 0: DefaultLimit
+	Memory   int                   // bytes; 0: DefaultMemory
+	Previous iter.Seq[Event]       // the events that diff compares with, see Query.Earlier
+	Mask     func(e *Event) string // its message without what is protected; nil: nothing is hidden
+	Tables   map[string]*Table     // lookup tables, see Query.Lookups
 }
 
 // Query is a compiled query. It is immutable and may be run by several goroutines.

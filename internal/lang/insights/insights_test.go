@@ -258,7 +258,7 @@ func TestPatternAndDiff(t *testing.T) {
 
 func TestMasked(t *testing.T) {
 	t.Parallel()
-	o := insights.Options{Mask: func(s string) string { return strings.ReplaceAll(s, "secret", "******") }}
+	o := insights.Options{Mask: func(e *insights.Event) string { return strings.ReplaceAll(e.Message, "secret", "******") }}
 	got := answer(t, "fields @message, unmask(@message), unmask(k) as raw, k", o, `{"k": "secret"}`)
 	if want := `@message={"k": "******"}, unmask(@message)={"k": "secret"}, raw=secret, k=******`; got != want {
 		t.Errorf("%s, want %s", got, want)

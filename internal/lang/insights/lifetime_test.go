@@ -51,7 +51,7 @@ func TestNothingOfAnEventIsKept(t *testing.T) {
 		}
 		var want string
 		for i, wrap := range []func(iter.Seq[insights.Event]) iter.Seq[insights.Event]{func(s iter.Seq[insights.Event]) iter.Seq[insights.Event] { return s }, fleeting} {
-			o := insights.Options{Limit: 50, Previous: wrap(lines(messages[:100]...)), Mask: func(s string) string { return s }}
+			o := insights.Options{Limit: 50, Previous: wrap(lines(messages[:100]...)), Mask: func(e *insights.Event) string { return e.Message }}
 			result, err := q.With(o).Run(t.Context(), wrap(lines(messages...)))
 			if err != nil {
 				t.Fatal(query, err)

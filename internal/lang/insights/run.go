@@ -114,7 +114,7 @@ next:
 		r.stats.BytesScanned += float64(len(event.Message))
 		if r.options.Mask != nil {
 			row.raw = event.Message
-			event.Message = r.options.Mask(event.Message)
+			event.Message = r.options.Mask(&event)
 		}
 		row.scanned = false
 		for _, s := range steps {

@@ -2,30 +2,14 @@ package logs
 
 import (
 	"context"
-	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
-	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 )
-
-// violation is how AWS says that a value is not what the model asks for.
-func violation(value, member, must string) *aws.Error {
-	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must %s", value, member, must)
-}
-
-// checkGroupName checks the name of a group.
-func checkGroupName(name string) error {
-	for i := range len(name) {
-		if c := name[i]; !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(".-_/#", c) >= 0) {
-			return violation(name, "logGroupName", `satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+`)
-		}
-	}
-	return nil
-}
 
 // checkStreamName checks the name of a stream.
 func checkStreamName(name string) error {
@@ -57,30 +41,6 @@ func isTagText(s string) bool {
 	return true
 }
 
-// checkOne checks a value of an enumeration.
-func checkOne[E interface {
-	~string
-	Values() []string
-}](v aws.Opt[E], member string) error {
-	if values := v.V.Values(); v.Set && !slices.Contains(values, string(v.V)) {
-		return violation(string(v.V), member, "satisfy enum value set: ["+strings.Join(values, ", ")+"]")
-	}
-	return nil
-}
-
-// checkAccounts checks of which accounts a request wants groups: no account is linked to another, so all there is are its own.
-func checkAccounts(ctx context.Context, linked aws.Opt[bool], accounts []string) error {
-	if len(accounts) > 0 && !linked.V {
-		return invalid("accountIdentifiers can be used only if includeLinkedAccounts is true.")
-	}
-	for _, a := range accounts {
-		if a != aws.RequestOf(ctx).Account {
-			return invalid("The account %s is not linked to this account.", a)
-		}
-	}
-	return nil
-}
-
 // days are for how long AWS keeps events.
 func checkDays(n int32) error {
 	days := [...]int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -92,24 +52,6 @@ func checkDays(n int32) error {
 		list = append(list, strconv.Itoa(int(d)))
 	}
 	return violation(strconv.Itoa(int(n)), "retentionInDays", "satisfy enum value set: ["+strings.Join(list, ", ")+"]")
-}
-
-// groupARN is a group's ARN without the :* that AWS has behind it in places.
-func groupARN(scope aws.Scope, name string) string { return scope.ARN("logs", "log-group:"+name) }
-
-func streamARN(scope aws.Scope, group, stream string) string {
-	return groupARN(scope, group) + ":log-stream:" + stream
-}
-
-// parseGroupARN is what the ARN of a group, or of something in it, names.
-func parseGroupARN(s string) (a aws.ARN, name string, ok bool) {
-	a, ok = aws.ParseARN(s)
-	name, is := strings.CutPrefix(a.Resource, "log-group:")
-	if !ok || !is || a.Service != "logs" {
-		return a, "", false
-	}
-	name, _, _ = strings.Cut(name, ":")
-	return a, name, name != ""
 }
 
 // identified is the group that a request names in one of two ways, and the context of its scope: an ARN may be another
@@ -126,38 +68,35 @@ func identified(ctx context.Context, name, identifier aws.Opt[string]) (string, 
 	return "", invalid("Either a log group name or a log group identifier is required.")
 }
 
-// identify is the name of the group that a name or an ARN says.
-func identify(ctx context.Context, id string) (string, error) {
-	if !strings.HasPrefix(id, "arn:") {
-		return id, checkGroupName(id)
-	}
-	a, name, ok := parseGroupARN(id)
-	if !ok {
-		return "", invalid("Invalid ARN: %s", id)
-	}
-	if a.Scope() != aws.RequestOf(ctx).Scope {
-		return "", noGroup()
-	}
-	return name, checkGroupName(name)
+// What is in package form, by the names it has here.
+
+func violation(value, member, must string) *aws.Error { return form.Violation(value, member, must) }
+
+func checkGroupName(name string) error { return form.CheckGroupName(name) }
+
+func checkOne[E interface {
+	~string
+	Values() []string
+}](v aws.Opt[E], member string) error {
+	return form.CheckOne(v, member)
 }
 
-// pageToken is where a list goes on: behind the last that was shown.
-func pageToken(last string) aws.Opt[string] {
-	return aws.Some(base64.RawURLEncoding.EncodeToString([]byte(last)))
+func checkAccounts(ctx context.Context, linked aws.Opt[bool], accounts []string) error {
+	return form.CheckAccounts(ctx, linked, accounts)
 }
 
-// pageAfter is what pageToken was made of.
-func pageAfter(token aws.Opt[string]) (last string, err error) {
-	if !token.Set {
-		return "", nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(token.V)
-	if err != nil || len(b) == 0 {
-		return "", errToken()
-	}
-	return string(b), nil
+func groupARN(scope aws.Scope, name string) string { return form.GroupARN(scope, name) }
+
+func streamARN(scope aws.Scope, group, stream string) string {
+	return form.StreamARN(scope, group, stream)
 }
 
-func errToken() *aws.Error {
-	return logsapi.InvalidParameterException("The specified nextToken is invalid.")
-}
+func parseGroupARN(s string) (a aws.ARN, name string, ok bool) { return form.ParseGroupARN(s) }
+
+func identify(ctx context.Context, id string) (string, error) { return form.Identify(ctx, id) }
+
+func pageToken(last string) aws.Opt[string] { return form.PageToken(last) }
+
+func pageAfter(token aws.Opt[string]) (last string, err error) { return form.PageAfter(token) }
+
+func errToken() *aws.Error { return form.BadToken() }

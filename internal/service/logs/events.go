@@ -57,11 +57,16 @@ func (s *Service) GetLogEvents(ctx context.Context, in *logsapi.GetLogEventsInpu
 		if err := readable(&g, "GetLogEvents"); err != nil {
 			return nil, err
 		}
+		veil, err := s.VeilFor(tx, g.ruled(), in.Unmask.V)
+		if err != nil {
+			return nil, err
+		}
 		q := &query{
 			group: g.Number, stream: r.number, name: in.LogStreamName, span: r.span,
 			from: max(in.StartTime.V, g.expiry(tx.Now())), to: in.EndTime.Or(math.MaxInt64),
 			backward: !in.StartFromHead.V, limit: int(in.Limit.Or(maxPage)),
 		}
+		q.hidden(veil)
 		if in.EndTime.Set {
 			q.to-- // it is exclusive here
 		}
@@ -161,6 +166,11 @@ func (s *Service) FilterLogEvents(ctx context.Context, in *logsapi.FilterLogEven
 				q.stream, q.name, q.span = r.number, name, r.span
 			}
 		}
+		veil, err := s.VeilFor(tx, g.ruled(), in.Unmask.V)
+		if err != nil {
+			return nil, err
+		}
+		q.hidden(veil)
 		p, err := s.read(ctx, tx, &q)
 		if err != nil {
 			return nil, err

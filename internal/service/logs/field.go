@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"math"
 	"slices"
 	"strconv"
@@ -64,6 +65,10 @@ func (s *Service) GetLogRecord(ctx context.Context, in *logsapi.GetLogRecordInpu
 		if err != nil {
 			return nil, err
 		}
+		veil, err := s.VeilFor(tx, g.ruled(), in.Unmask.V)
+		if err != nil {
+			return nil, err
+		}
 		for c := range s.candidates(tx, &query{group: number, span: day, from: at.time, to: at.time}) {
 			if c.stream != at.stream || c.seq > at.seq {
 				continue
@@ -75,7 +80,7 @@ func (s *Service) GetLogRecord(ctx context.Context, in *logsapi.GetLogRecordInpu
 			var out *logsapi.GetLogRecordOutput
 			if err := s.packer.each(&record, func(e event) bool {
 				if e.seq == at.seq && e.time == at.time {
-					out = &logsapi.GetLogRecordOutput{LogRecord: recordOf(tx.Scope(), &sh, c.name, e, in.LogRecordPointer)}
+					out = &logsapi.GetLogRecordOutput{LogRecord: recordOf(tx.Scope(), &sh, veil, c.name, e, in.LogRecordPointer)}
 				}
 				return out == nil
 			}); err != nil || out != nil {
@@ -87,11 +92,12 @@ func (s *Service) GetLogRecord(ctx context.Context, in *logsapi.GetLogRecordInpu
 }
 
 // recordOf is all fields of an event, as it became.
-func recordOf(scope aws.Scope, sh *shapes, stream string, e event, ptr string) map[string]string {
+func recordOf(scope aws.Scope, sh *shapes, veil *rules.Veil, stream string, e event, ptr string) map[string]string {
 	log := scope.Account + ":" + sh.group
 	all := map[string]string{}
 	failure := ""
 	e.message, failure = sh.apply(stream, e.message, e.ingested)
+	e.message = veil.Mask(e.ingested, e.message)
 	for _, f := range insights.Fields(insights.Event{Time: e.time, Ingested: e.ingested, Message: e.message, Stream: stream, Group: log, Ptr: ptr, Failure: failure}) {
 		all[strings.Clone(f.Name)] = strings.Clone(f.Value)
 	}
@@ -109,7 +115,12 @@ func (s *Service) GetLogGroupFields(ctx context.Context, in *logsapi.GetLogGroup
 		return nil, err
 	}
 	return store.View(ctx, s.space, func(tx *store.Tx) (*logsapi.GetLogGroupFieldsOutput, error) {
-		if _, err := s.group(tx, group); err != nil {
+		g, err := s.group(tx, group)
+		if err != nil {
+			return nil, err
+		}
+		veil, err := s.VeilOf(tx, g.ruled())
+		if err != nil {
 			return nil, err
 		}
 		to := tx.Now().UnixMilli()
@@ -121,6 +132,7 @@ func (s *Service) GetLogGroupFields(ctx context.Context, in *logsapi.GetLogGroup
 		n, counts, skipped := 0, map[string]int{}, int64(0)
 		if _, err := s.eventsOf(tx, group, from, to, nil, &skipped, func(e insights.Event) bool {
 			n++
+			e.Message = veil.Mask(e.Ingested, e.Message)
 			seen := map[string]bool{"@message": true, "@timestamp": true, "@ingestionTime": true, "@logStream": true, "@log": true, "@ptr": true}
 			for _, f := range insights.Fields(e) {
 				if !seen[f.Name] {

@@ -3,8 +3,8 @@ package logs
 import (
 	"context"
 	"encoding/json"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -113,7 +113,7 @@ func (s *Service) DeleteLogGroup(ctx context.Context, in *logsapi.DeleteLogGroup
 		}
 		s.tables.groups.Delete(tx, in.LogGroupName)
 		s.tables.deleteGroup(tx, g.Number)
-		s.tables.groupPolicies.Delete(tx, in.LogGroupName)
+		s.Rules.DeleteGroup(tx, in.LogGroupName, g.Number)
 		s.dues.Cancel(tx, dueKey(&g))
 		s.groupBecame(ctx, tx, in.LogGroupName, &g, nil)
 		return nil, nil
@@ -159,12 +159,14 @@ func (s *Service) DeleteRetentionPolicy(ctx context.Context, in *logsapi.DeleteR
 func (s *Service) describe(tx *store.Tx, name string, g groupRecord) logsapi.LogGroup {
 	name = strings.Clone(name)
 	arn := groupARN(tx.Scope(), name)
-	return logsapi.LogGroup{
+	shown := logsapi.LogGroup{
 		LogGroupName: aws.Some(name), Arn: aws.Some(arn + ":*"), LogGroupArn: aws.Some(arn),
 		CreationTime: aws.Some(g.Created), RetentionInDays: aws.NonZero(g.Retention), MetricFilterCount: aws.Some[int32](0),
 		StoredBytes: aws.Some(s.tables.size(tx, g.Number)), KmsKeyId: aws.NonZero(g.Key),
 		LogGroupClass: aws.Some(logsapi.LogGroupClass(g.Class)), DeletionProtectionEnabled: aws.NonZero(g.Protected),
 	}
+	s.Rules.Describe(tx, g.ruled(), &shown)
+	return shown
 }
 
 // DescribeLogGroups is logs:DescribeLogGroups.
@@ -276,7 +278,7 @@ func (s *Service) ListLogGroups(ctx context.Context, in *logsapi.ListLogGroupsIn
 	if err := checkAccounts(ctx, in.IncludeLinkedAccounts, in.AccountIdentifiers); err != nil {
 		return nil, err
 	}
-	matches, err := groupPattern(in.LogGroupNamePattern)
+	matches, err := form.GroupPattern(in.LogGroupNamePattern)
 	if err != nil {
 		return nil, err
 	}
@@ -297,31 +299,6 @@ func (s *Service) ListLogGroups(ctx context.Context, in *logsapi.ListLogGroupsIn
 	}
 	o.NextToken = next
 	return o, nil
-}
-
-// groupPattern is which names a request wants.
-func groupPattern(pattern aws.Opt[string]) (matches func(name string) bool, err error) {
-	if !pattern.Set {
-		return func(string) bool { return true }, nil
-	}
-	const rule = `(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}`
-	if ok, err := regexp.MatchString("^(?:"+rule+")$", pattern.V); err != nil || !ok {
-		return nil, violation(pattern.V, "logGroupNamePattern", "satisfy regular expression pattern: "+rule)
-	}
-	return namePattern(pattern.V), nil
-}
-
-// namePattern is whether a name has one of several pieces in it, or at its beginning where the piece says so with ^.
-func namePattern(pattern string) func(name string) bool {
-	pieces := strings.Split(pattern, "|")
-	return func(name string) bool {
-		return slices.ContainsFunc(pieces, func(p string) bool {
-			if rest, ok := strings.CutPrefix(p, "^"); ok {
-				return strings.HasPrefix(name, rest)
-			}
-			return strings.Contains(name, p)
-		})
-	}
 }
 
 // hasTags reports whether tags fulfil all filters: the key is there, with one of the values where any are given. A value may

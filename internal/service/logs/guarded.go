@@ -2,6 +2,8 @@ package logs
 
 import (
 	"context"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
+	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
@@ -27,6 +29,9 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 			arn = groupARN(scope, arn) // it is refused
 		}
 		return []string{arn}
+	}
+	if arns := rules.About(ctx, in); arns != nil {
+		return arns
 	}
 	switch in := in.(type) {
 	case *logsapi.CreateLogGroupInput:
@@ -117,10 +122,7 @@ func (s *Service) queried(ctx context.Context, id string) (arns []string) {
 
 // nameOf is the name of the group that an identifier says, or what it says where that is none.
 func nameOf(identifier string) string {
-	if _, name, ok := parseGroupARN(identifier); ok {
-		return name
-	}
-	return identifier
+	return form.NameOf(identifier)
 }
 
 // Hold implements auth.Holder: a group's tags, for itself and for what is in it. Resource policies are about services of AWS alone.
@@ -133,7 +135,7 @@ func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
 		g, ok := s.tables.groups.Get(tx, name)
 		held := auth.Held{Tags: g.Tags}
 		if ok && aws.RequestOf(ctx).Principal.Service != "" {
-			held.Policy = s.letIn(tx, name)
+			held.Policy = s.LetIn(tx, name)
 		}
 		return held, nil
 	})

@@ -5,14 +5,9 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
-
-// accountRecord is what an account has set for all its groups in a region.
-type accountRecord struct {
-	store.Unknown
-	ResultKey string `cbor:"1,keyasint,omitempty"` // KMS, for the results of queries
-}
 
 // keyed is what a key is for: a group, or, where its name is empty, the results of queries.
 func keyed(ctx context.Context, group, resource aws.Opt[string]) (string, error) {
@@ -24,7 +19,7 @@ func keyed(ctx context.Context, group, resource aws.Opt[string]) (string, error)
 	case resource.V == aws.RequestOf(ctx).Scope.ARN("logs", "query-result:*"):
 		return "", nil
 	}
-	return groupOfARN(ctx, resource.V)
+	return form.GroupOfARN(ctx, resource.V)
 }
 
 // setKey keeps the key of a group or of the results of queries.
@@ -36,9 +31,7 @@ func (s *Service) setKey(ctx context.Context, group, key string) error {
 		})
 	}
 	_, err := store.Update(ctx, s.space, func(tx *store.Tx) (struct{}, error) {
-		a, _ := s.tables.accounts.Get(tx)
-		a.ResultKey = key
-		s.tables.accounts.Set(tx, a)
+		s.SetResultKey(tx, key)
 		return struct{}{}, nil
 	})
 	return err

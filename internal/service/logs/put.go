@@ -3,6 +3,7 @@ package logs
 import (
 	"cmp"
 	"context"
+	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
@@ -86,7 +87,14 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 		return nil, err
 	}
 	now := s.space.Now()
-	g, err := store.View(ctx, s.space, func(tx *store.Tx) (groupRecord, error) { return s.group(tx, in.LogGroupName) })
+	var p rules.Protection
+	g, err := store.View(ctx, s.space, func(tx *store.Tx) (groupRecord, error) {
+		g, err := s.group(tx, in.LogGroupName)
+		if err == nil {
+			p, err = s.ProtectionOf(tx, g.ruled())
+		}
+		return g, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +104,7 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 	}
 	b := s.batchOf(events)
 	b.head.stream = in.LogStreamName
+	reports := s.packed(p.Reports(groupARN(aws.RequestOf(ctx).Scope, in.LogGroupName)+":*", events, now))
 	var told streamTail
 	out, err := store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.PutLogEventsOutput, error) {
 		g, r, err := s.stream(tx, in.LogGroupName, in.LogStreamName)
@@ -104,12 +113,13 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 		}
 		if b.chunk.count > 0 {
 			s.add(tx, in.LogGroupName, &g, &r, b)
+			s.writeReports(tx, reports, in.LogGroupName, in.LogStreamName)
 			told = streamTail{g.Number, r.ingested}
 		}
 		return &logsapi.PutLogEventsOutput{NextSequenceToken: aws.Some(sequenceToken(r)), RejectedLogEventsInfo: rejected}, nil
 	})
 	if err == nil {
-		s.tell(told, in.LogStreamName, events)
+		s.tell(told, in.LogStreamName, p.Veil.Masked(events, now.UnixMilli()))
 	}
 	return out, err
 }

@@ -226,12 +226,20 @@ func (s *Service) answer(ctx context.Context, q *queryRecord) (result insights.R
 		return result, 0, err
 	}
 	result, err = store.View(ctx, s.space, func(tx *store.Tx) (insights.Result, error) {
+		veils, err := s.veils(tx, q.Groups)
+		if err != nil {
+			return insights.Result{}, err
+		}
+		terms := compiled.Terms()
+		if veils != nil && starred(terms) {
+			terms = nil
+		}
 		skipped = 0
 		var failed error
 		events := func(from, to int64) iter.Seq[insights.Event] {
 			return func(yield func(insights.Event) bool) {
 				for _, group := range q.Groups {
-					more, err := s.eventsOf(tx, group, from, to, compiled.Terms(), &skipped, yield)
+					more, err := s.eventsOf(tx, group, from, to, terms, &skipped, yield)
 					if failed = cmp.Or(failed, err); err != nil || !more {
 						return
 					}
@@ -241,6 +249,9 @@ func (s *Service) answer(ctx context.Context, q *queryRecord) (result insights.R
 		o := insights.Options{Now: tx.Now().UnixMilli(), Limit: int(q.Limit)}
 		if o.Tables, err = s.lookedInto(tx, compiled.Lookups()); err != nil {
 			return insights.Result{}, err
+		}
+		if veils != nil {
+			o.Mask = func(e *insights.Event) string { return veils[e.Group].Mask(e.Ingested, e.Message) }
 		}
 		if from, to, ok := compiled.Earlier(q.Start, q.End); ok {
 			o.Previous = events(from, to)

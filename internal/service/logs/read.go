@@ -59,9 +59,10 @@ type query struct {
 	after    cut                    // those from here on; where backward, those before
 	backward bool
 	limit    int
-	match    func(message string) bool // nil = all
-	terms    []string                  // which every match has
-	escaped  bool                      // or writes as escapes of JSON
+	match    func(message string) bool                   // nil = all
+	mask     func(ingested int64, message string) string // what hides a part of messages; nil = nothing
+	terms    []string                                    // which every match has
+	escaped  bool                                        // or writes as escapes of JSON
 }
 
 const (
@@ -304,7 +305,13 @@ func (p *page) cap(at cut) {
 func (s *Service) through(p *page, c *chunkOf, add func(found)) error {
 	return s.packer.each(&c.record, func(e event) bool {
 		f := found{e, c.stream, c.name}
-		if p.wants(&f) && (p.q.match == nil || p.q.match(e.message)) {
+		if !p.wants(&f) {
+			return true
+		}
+		if p.q.mask != nil {
+			e.message = p.q.mask(e.ingested, e.message)
+		}
+		if p.q.match == nil || p.q.match(e.message) {
 			f.message = strings.Clone(e.message)
 			add(f)
 		}

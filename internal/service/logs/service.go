@@ -21,6 +21,8 @@ package logs
 
 import (
 	"context"
+	"github.com/obidos-cloud/obidos/internal/service/logs/absent"
+	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"sync"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
@@ -47,6 +49,8 @@ type Options struct {
 // Service is the API.
 type Service struct {
 	rest // what is left out, see docs/logs.md
+	absent.Absent
+	*rules.Rules
 
 	space  store.Space
 	tables tables
@@ -76,6 +80,7 @@ var _ logsapi.Service = (*Service)(nil)
 func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options) *Service {
 	s := &Service{space: space, tables: newTables(space), packer: newPacker(), o: o, running: map[string]context.CancelCauseFunc{}}
 	s.tails = tail.New(o.Clock, o.Node, o.Others)
+	s.Rules = rules.New(space, &s.tables)
 	s.merges = task.NewQueue(tasks, "logs.merge", s.merge, task.Options{Concurrency: 1})
 	s.clears = task.NewQueue(tasks, "logs.clear", s.clear, task.Options{Attempts: 1 << 20})
 	s.sweeps = task.NewQueue(tasks, "logs.sweep", s.sweep, task.Options{Attempts: 1 << 20})

@@ -26,11 +26,6 @@ type tables struct {
 	definitions store.Table[definitionRecord] // id → a query that was saved
 
 	shape shapeTables // transformers, lookup tables, scheduled queries and detectors
-
-	accounts      store.Table[accountRecord]        // () → what holds for all groups
-	policies      store.Table[resourcePolicyRecord] // name → a resource policy of the account
-	groupPolicies store.Table[resourcePolicyRecord] // name of a group → its resource policy
-
 }
 
 func newTables(s store.Space) tables {
@@ -51,10 +46,6 @@ func newTables(s store.Space) tables {
 		definitions: store.NewTable[definitionRecord](s, 11, "definition"),
 
 		shape: newShapeTables(s),
-
-		accounts:      store.NewTable[accountRecord](s, 40, "account"),
-		policies:      store.NewTable[resourcePolicyRecord](s, 41, "resource policy"),
-		groupPolicies: store.NewTable[resourcePolicyRecord](s, 42, "resource policy of a group"),
 	}
 }
 
