@@ -27,6 +27,8 @@ type program struct {
 	diff    string
 	unmask  bool
 	events  bool // the result's rows are events: they have a @ptr
+	screen  int  // how many of the first phase's steps end with a filter
+	filters bool // all of them are filters
 	lookups []Lookup
 	matched []int // how many of a lookup's columns are to match
 }
@@ -106,6 +108,10 @@ func (c *compiler) carry(cmd command, rest []command) error {
 		}
 		if len(c.phases) == 0 {
 			c.terms = append(c.terms, c.termsOf(cmd.expr)...)
+		}
+		if len(c.phases) == 0 {
+			c.filters = len(c.steps) == 0 || c.filters && c.screen == len(c.steps)
+			c.screen = len(c.steps) + 1
 		}
 		c.steps = append(c.steps, step(pass))
 	case "parse":

@@ -48,6 +48,11 @@ func FuzzQuery(f *testing.F) {
 		if second := run(); written(first) != written(second) {
 			t.Fatalf("%s, then %s", written(first), written(second))
 		}
+		stopped := 0
+		passed, err := q.With(insights.Options{Previous: lines(message)}).Run(t.Context(), screened(q, lines(message, message+"1", "", `{"a": 1, "status": "x"}`), &stopped))
+		if err != nil || written(passed) != written(first) {
+			t.Fatalf("%s, and of what its screen lets pass %s, %v", written(first), written(passed), err)
+		}
 		if first.Statistics.RecordsMatched > 4 {
 			t.Fatal(first.Statistics)
 		}

@@ -26,6 +26,7 @@ type Event struct {
 	Stream         string // @logStream
 	Group          string // @log: the account's id, a colon and the group's name
 	Ptr            string // @ptr
+	Passed         bool   // a Screen of the query let it pass
 	Failure        string // @transformationError; empty where nothing failed
 }
 

@@ -117,7 +117,11 @@ next:
 			event.Message = r.options.Mask(&event)
 		}
 		row.scanned = false
-		for _, s := range steps {
+		ahead := steps
+		if event.Passed && r.program.filters {
+			ahead = steps[r.program.screen:]
+		}
+		for _, s := range ahead {
 			if !s(row) {
 				continue next
 			}
