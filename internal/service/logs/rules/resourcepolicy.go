@@ -1,4 +1,4 @@
-package logs
+package rules
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -37,13 +38,13 @@ func (r *resourcePolicyRecord) show(group string) logsapi.ResourcePolicy {
 }
 
 // PutResourcePolicy is logs:PutResourcePolicy.
-func (s *Service) PutResourcePolicy(ctx context.Context, in *logsapi.PutResourcePolicyInput) (*logsapi.PutResourcePolicyOutput, error) {
+func (s *Rules) PutResourcePolicy(ctx context.Context, in *logsapi.PutResourcePolicyInput) (*logsapi.PutResourcePolicyOutput, error) {
 	if !in.PolicyDocument.Set {
-		return nil, invalid("policyDocument is required.")
+		return nil, form.Invalid("policyDocument is required.")
 	}
 	if _, err := policy.Parse(in.PolicyDocument.V, policy.Resource); err != nil {
 		if e, ok := errors.AsType[*policy.Error](err); ok {
-			return nil, invalid("%s", e.Message)
+			return nil, form.Invalid("%s", e.Message)
 		}
 		return nil, err
 	}
@@ -53,15 +54,15 @@ func (s *Service) PutResourcePolicy(ctx context.Context, in *logsapi.PutResource
 	}
 	switch {
 	case r.Name == "":
-		return nil, invalid("policyName is required.")
+		return nil, form.Invalid("policyName is required.")
 	case in.ExpectedRevisionId.Set:
-		return nil, invalid("expectedRevisionId can be used only with resourceArn.")
+		return nil, form.Invalid("expectedRevisionId can be used only with resourceArn.")
 	}
 	return store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.PutResourcePolicyOutput, error) {
 		r := r
-		if !s.tables.policies.Has(tx, r.Name) {
+		if !s.policies.Has(tx, r.Name) {
 			n := 0
-			for range s.tables.policies.Scan(tx, store.ScanOptions{Limit: maxResourcePolicies}) {
+			for range s.policies.Scan(tx, store.ScanOptions{Limit: maxResourcePolicies}) {
 				n++
 			}
 			if n == maxResourcePolicies {
@@ -69,15 +70,15 @@ func (s *Service) PutResourcePolicy(ctx context.Context, in *logsapi.PutResource
 			}
 		}
 		r.Updated = tx.Now().UnixMilli()
-		s.tables.policies.Set(tx, r, r.Name)
+		s.policies.Set(tx, r, r.Name)
 		shown := r.show("")
 		return &logsapi.PutResourcePolicyOutput{ResourcePolicy: &shown}, nil
 	})
 }
 
 // putGroupPolicy gives a group its policy. Who changes one says which they know, so that none is overwritten unseen.
-func (s *Service) putGroupPolicy(ctx context.Context, in *logsapi.PutResourcePolicyInput, r resourcePolicyRecord) (*logsapi.PutResourcePolicyOutput, error) {
-	name, err := groupOfARN(ctx, in.ResourceArn.V)
+func (s *Rules) putGroupPolicy(ctx context.Context, in *logsapi.PutResourcePolicyInput, r resourcePolicyRecord) (*logsapi.PutResourcePolicyOutput, error) {
+	name, err := form.GroupOfARN(ctx, in.ResourceArn.V)
 	if err != nil {
 		return nil, err
 	}
@@ -86,13 +87,13 @@ func (s *Service) putGroupPolicy(ctx context.Context, in *logsapi.PutResourcePol
 		if _, err := s.group(tx, name); err != nil {
 			return nil, err
 		}
-		was, _ := s.tables.groupPolicies.Get(tx, name)
+		was, _ := s.groupPolicies.Get(tx, name)
 		if was.Revision != in.ExpectedRevisionId.V {
 			return nil, otherRevision(name)
 		}
 		r.Updated, r.Revision = tx.Now().UnixMilli(), tx.NewID()
-		s.tables.groupPolicies.Set(tx, r, name)
-		shown := r.show(groupARN(tx.Scope(), name))
+		s.groupPolicies.Set(tx, r, name)
+		shown := r.show(form.GroupARN(tx.Scope(), name))
 		return &logsapi.PutResourcePolicyOutput{ResourcePolicy: &shown, RevisionId: aws.Some(r.Revision)}, nil
 	})
 }
@@ -105,62 +106,54 @@ func noPolicy(name string) *aws.Error {
 	return logsapi.ResourceNotFoundException("Policy with name [%s] does not exist.", name)
 }
 
-// groupOfARN is the group that an ARN names, which must be one.
-func groupOfARN(ctx context.Context, arn string) (string, error) {
-	if _, _, ok := parseGroupARN(arn); !ok {
-		return "", invalid("Invalid ARN: %s", arn)
-	}
-	return identify(ctx, strings.TrimSuffix(arn, ":*"))
-}
-
 // DeleteResourcePolicy is logs:DeleteResourcePolicy.
-func (s *Service) DeleteResourcePolicy(ctx context.Context, in *logsapi.DeleteResourcePolicyInput) (*logsapi.DeleteResourcePolicyOutput, error) {
+func (s *Rules) DeleteResourcePolicy(ctx context.Context, in *logsapi.DeleteResourcePolicyInput) (*logsapi.DeleteResourcePolicyOutput, error) {
 	if in.ResourceArn.Set {
-		name, err := groupOfARN(ctx, in.ResourceArn.V)
+		name, err := form.GroupOfARN(ctx, in.ResourceArn.V)
 		if err != nil {
 			return nil, err
 		}
 		return store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.DeleteResourcePolicyOutput, error) {
-			switch r, ok := s.tables.groupPolicies.Get(tx, name); {
+			switch r, ok := s.groupPolicies.Get(tx, name); {
 			case !ok || in.PolicyName.Set && in.PolicyName.V != r.Name:
 				return nil, noPolicy(in.PolicyName.V)
 			case r.Revision != in.ExpectedRevisionId.V:
 				return nil, otherRevision(name)
 			}
-			s.tables.groupPolicies.Delete(tx, name)
+			s.groupPolicies.Delete(tx, name)
 			return nil, nil
 		})
 	}
 	switch {
 	case !in.PolicyName.Set:
-		return nil, invalid("policyName is required.")
+		return nil, form.Invalid("policyName is required.")
 	case in.ExpectedRevisionId.Set:
-		return nil, invalid("expectedRevisionId can be used only with resourceArn.")
+		return nil, form.Invalid("expectedRevisionId can be used only with resourceArn.")
 	}
 	return store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.DeleteResourcePolicyOutput, error) {
-		if !s.tables.policies.Has(tx, in.PolicyName.V) {
+		if !s.policies.Has(tx, in.PolicyName.V) {
 			return nil, noPolicy(in.PolicyName.V)
 		}
-		s.tables.policies.Delete(tx, in.PolicyName.V)
+		s.policies.Delete(tx, in.PolicyName.V)
 		return nil, nil
 	})
 }
 
 // DescribeResourcePolicies is logs:DescribeResourcePolicies.
-func (s *Service) DescribeResourcePolicies(ctx context.Context, in *logsapi.DescribeResourcePoliciesInput) (*logsapi.DescribeResourcePoliciesOutput, error) {
-	if err := checkOne(in.PolicyScope, "policyScope"); err != nil {
+func (s *Rules) DescribeResourcePolicies(ctx context.Context, in *logsapi.DescribeResourcePoliciesInput) (*logsapi.DescribeResourcePoliciesOutput, error) {
+	if err := form.CheckOne(in.PolicyScope, "policyScope"); err != nil {
 		return nil, err
 	}
-	after, err := pageAfter(in.NextToken)
+	after, err := form.PageAfter(in.NextToken)
 	if err != nil {
 		return nil, err
 	}
 	ofGroups, only := in.PolicyScope.V == logsapi.PolicyScopeRESOURCE, ""
 	if in.ResourceArn.Set {
 		if in.PolicyScope.V == logsapi.PolicyScopeACCOUNT {
-			return nil, invalid("resourceArn can be used only with the policyScope RESOURCE.")
+			return nil, form.Invalid("resourceArn can be used only with the policyScope RESOURCE.")
 		}
-		if only, err = groupOfARN(ctx, in.ResourceArn.V); err != nil {
+		if only, err = form.GroupOfARN(ctx, in.ResourceArn.V); err != nil {
 			return nil, err
 		}
 		ofGroups = true
@@ -171,14 +164,14 @@ func (s *Service) DescribeResourcePolicies(ctx context.Context, in *logsapi.Desc
 			if _, err := s.group(tx, only); err != nil {
 				return nil, err
 			}
-			if r, ok := s.tables.groupPolicies.Get(tx, only); ok {
-				o.ResourcePolicies = append(o.ResourcePolicies, r.show(groupARN(tx.Scope(), only)))
+			if r, ok := s.groupPolicies.Get(tx, only); ok {
+				o.ResourcePolicies = append(o.ResourcePolicies, r.show(form.GroupARN(tx.Scope(), only)))
 			}
 			return o, nil
 		}
-		table, arn := &s.tables.policies, func(string) string { return "" }
+		table, arn := &s.policies, func(string) string { return "" }
 		if ofGroups {
-			table, arn = &s.tables.groupPolicies, func(name string) string { return groupARN(tx.Scope(), name) }
+			table, arn = &s.groupPolicies, func(name string) string { return form.GroupARN(tx.Scope(), name) }
 		}
 		var scan store.ScanOptions
 		if after != "" {
@@ -187,7 +180,7 @@ func (s *Service) DescribeResourcePolicies(ctx context.Context, in *logsapi.Desc
 		last := ""
 		for k, r := range table.Scan(tx, scan) {
 			if len(o.ResourcePolicies) == int(in.Limit.Or(50)) {
-				o.NextToken = pageToken(last)
+				o.NextToken = form.PageToken(last)
 				break
 			}
 			last = strings.Clone(k.String(0))
@@ -197,8 +190,8 @@ func (s *Service) DescribeResourcePolicies(ctx context.Context, in *logsapi.Desc
 	})
 }
 
-// letIn is what a group's and its account's resource policies say together, as one document; empty where there are none.
-func (s *Service) letIn(tx *store.Tx, group string) string {
+// LetIn is what a group's and its account's resource policies say together, as one document; empty where there are none.
+func (s *Rules) LetIn(tx *store.Tx, group string) string {
 	var all struct {
 		Version   string
 		Statement []json.RawMessage
@@ -219,10 +212,10 @@ func (s *Service) letIn(tx *store.Tx, group string) string {
 		}
 		all.Statement = append(all.Statement, list...)
 	}
-	for _, r := range s.tables.policies.Scan(tx, store.ScanOptions{}) {
+	for _, r := range s.policies.Scan(tx, store.ScanOptions{}) {
 		add(r)
 	}
-	if r, ok := s.tables.groupPolicies.Get(tx, group); ok {
+	if r, ok := s.groupPolicies.Get(tx, group); ok {
 		add(r)
 	}
 	if len(all.Statement) == 0 {
