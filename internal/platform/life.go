@@ -55,7 +55,7 @@ type life struct {
 	server   *gateway.Server
 	runs     []run // what works in the background, in the order it is stopped
 	tails    *tail.Hub
-	learned  bool  // what other nodes know besides the store; only network.run touches it
+	learned  bool // what other nodes know besides the store; only network.run touches it
 
 	ended    chan struct{} // closed when it is to end
 	requests *requests
@@ -140,6 +140,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	guard := auth.NewGuard(auth.GuardOptions{Directory: l.users.Directory(), Clock: l.clock, Guardrails: p.o.Identity.guardrails(), Usage: l.usage, Seal: sessions.Seal})
 	l.door.Guard(guard)
 	l.door.Register(stsapi.API(), newTokens(p.o.Identity, guard, l.users, sessions, l.clock))
+	streams.Act(actingAs(l.door, sessions, "logs.amazonaws.com"))
 	if err := p.giveRoot(ctx, l.users); err != nil {
 		return nil, fmt.Errorf("give root its access key: %w", err)
 	}

@@ -5,12 +5,18 @@ package logsapi
 const authorization = `resource log-group arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName} aws:ResourceTag/${TagKey}
 resource log-stream arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}:log-stream:${LogStreamName} aws:ResourceTag/${TagKey}
 resource lookup-table arn:${Partition}:logs:${Region}:${Account}:lookup-table:${LookupTableName} aws:ResourceTag/${TagKey}
+resource scheduled-query arn:${Partition}:logs:${Region}:${Account}:scheduled-query:${ScheduledQueryId} aws:ResourceTag/${TagKey}
 AssociateKmsKey logs:AssociateKmsKey log-group(LogGroupName=logGroupName)
 CreateLogGroup logs:CreateLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 	?logs:TagLogGroup when(tags) log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 CreateLogStream logs:CreateLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 CreateLookupTable logs:CreateLookupTable lookup-table(LookupTableName=lookupTableName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 	?logs:TagResource when(tags) lookup-table(LookupTableName=lookupTableName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+CreateScheduledQuery logs:CreateScheduledQuery scheduled-query(?) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+	?logs:TagResource when(tags) scheduled-query(?) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+	+iam:PassRole (=destinationConfiguration.s3Configuration.roleArn) iam:PassedToService='logs.amazonaws.com'
+	+iam:PassRole (=destinationConfiguration.lookupTableConfiguration.roleArn) iam:PassedToService='logs.amazonaws.com'
+	+iam:PassRole (=executionRoleArn) iam:PassedToService='logs.amazonaws.com'
 DeleteDataProtectionPolicy logs:DeleteDataProtectionPolicy log-group(LogGroupName=logGroupIdentifier)
 DeleteLogGroup logs:DeleteLogGroup log-group(LogGroupName=logGroupName)
 DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
@@ -18,6 +24,7 @@ DeleteLookupTable logs:DeleteLookupTable lookup-table(=lookupTableArn)
 DeleteQueryDefinition logs:DeleteQueryDefinition
 DeleteResourcePolicy logs:DeleteResourcePolicy
 DeleteRetentionPolicy logs:DeleteRetentionPolicy log-group(LogGroupName=logGroupName)
+DeleteScheduledQuery logs:DeleteScheduledQuery scheduled-query(ScheduledQueryId=identifier)
 DeleteTransformer logs:DeleteTransformer log-group(LogGroupName=logGroupIdentifier)
 DescribeImportTaskBatches logs:DescribeImportTaskBatches
 DescribeImportTasks logs:DescribeImportTasks
@@ -36,12 +43,15 @@ GetLogGroupFields logs:GetLogGroupFields log-group(LogGroupName=logGroupName)
 GetLogRecord logs:GetLogRecord log-group(?)
 GetLookupTable logs:GetLookupTable lookup-table(=lookupTableArn)
 GetQueryResults logs:GetQueryResults log-group(?)
+GetScheduledQuery logs:GetScheduledQuery scheduled-query(ScheduledQueryId=identifier)
+GetScheduledQueryHistory logs:GetScheduledQueryHistory scheduled-query(ScheduledQueryId=identifier)
 GetStorageTierPolicy logs:GetStorageTierPolicy
 GetTransformer logs:GetTransformer log-group(LogGroupName=logGroupIdentifier)
 ListAggregateLogGroupSummaries logs:ListAggregateLogGroupSummaries
 ListIntegrations logs:ListIntegrations
 ListLogGroups logs:ListLogGroups
 ListLogGroupsForQuery logs:ListLogGroupsForQuery
+ListScheduledQueries logs:ListScheduledQueries
 ListSourcesForS3TableIntegration logs:ListSourcesForS3TableIntegration
 ListSyslogConfigurations logs:ListSyslogConfigurations
 ListTagsForResource logs:ListTagsForResource (=resourceArn)
@@ -63,4 +73,8 @@ TestTransformer logs:TestTransformer
 UntagLogGroup logs:UntagLogGroup log-group(LogGroupName=logGroupName) aws:TagKeys
 UntagResource logs:UntagResource (=resourceArn) aws:TagKeys=tagKeys
 UpdateLookupTable logs:UpdateLookupTable lookup-table(=lookupTableArn)
+UpdateScheduledQuery logs:UpdateScheduledQuery scheduled-query(ScheduledQueryId=identifier)
+	+iam:PassRole (=destinationConfiguration.s3Configuration.roleArn) iam:PassedToService='logs.amazonaws.com'
+	+iam:PassRole (=destinationConfiguration.lookupTableConfiguration.roleArn) iam:PassedToService='logs.amazonaws.com'
+	+iam:PassRole (=executionRoleArn) iam:PassedToService='logs.amazonaws.com'
 `

@@ -6,6 +6,20 @@ import (
 	"strings"
 )
 
+type ActionStatus string
+
+const (
+	ActionStatusINPROGRESS  ActionStatus = "IN_PROGRESS"
+	ActionStatusCLIENTERROR ActionStatus = "CLIENT_ERROR"
+	ActionStatusFAILED      ActionStatus = "FAILED"
+	ActionStatusCOMPLETE    ActionStatus = "COMPLETE"
+)
+
+// Values are the values of the model.
+func (ActionStatus) Values() []string {
+	return strings.Split("IN_PROGRESS|CLIENT_ERROR|FAILED|COMPLETE", "|")
+}
+
 type DataProtectionStatus string
 
 const (
@@ -50,6 +64,21 @@ const (
 // Values are the values of the model.
 func (EventSource) Values() []string {
 	return strings.Split("CloudTrail|Route53Resolver|VPCFlow|EKSAudit|AWSWAF", "|")
+}
+
+type ExecutionStatus string
+
+const (
+	ExecutionStatusRunning      ExecutionStatus = "Running"
+	ExecutionStatusInvalidQuery ExecutionStatus = "InvalidQuery"
+	ExecutionStatusComplete     ExecutionStatus = "Complete"
+	ExecutionStatusFailed       ExecutionStatus = "Failed"
+	ExecutionStatusTimeout      ExecutionStatus = "Timeout"
+)
+
+// Values are the values of the model.
+func (ExecutionStatus) Values() []string {
+	return strings.Split("Running|InvalidQuery|Complete|Failed|Timeout", "|")
 }
 
 type FlattenedElement string
@@ -215,6 +244,36 @@ const (
 func (S3TableIntegrationSourceStatus) Values() []string {
 	return strings.Split("ACTIVE|UNHEALTHY|FAILED|DATA_SOURCE_DELETE_IN_PROGRESS", "|")
 }
+
+type ScheduleType string
+
+const (
+	ScheduleTypeCUSTOMERMANAGED ScheduleType = "CUSTOMER_MANAGED"
+	ScheduleTypeAWSMANAGED      ScheduleType = "AWS_MANAGED"
+)
+
+// Values are the values of the model.
+func (ScheduleType) Values() []string { return strings.Split("CUSTOMER_MANAGED|AWS_MANAGED", "|") }
+
+type ScheduledQueryDestinationType string
+
+const (
+	ScheduledQueryDestinationTypeS3          ScheduledQueryDestinationType = "S3"
+	ScheduledQueryDestinationTypeLOOKUPTABLE ScheduledQueryDestinationType = "LOOKUP_TABLE"
+)
+
+// Values are the values of the model.
+func (ScheduledQueryDestinationType) Values() []string { return strings.Split("S3|LOOKUP_TABLE", "|") }
+
+type ScheduledQueryState string
+
+const (
+	ScheduledQueryStateENABLED  ScheduledQueryState = "ENABLED"
+	ScheduledQueryStateDISABLED ScheduledQueryState = "DISABLED"
+)
+
+// Values are the values of the model.
+func (ScheduledQueryState) Values() []string { return strings.Split("ENABLED|DISABLED", "|") }
 
 type StorageTier string
 

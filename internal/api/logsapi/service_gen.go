@@ -17,6 +17,7 @@ type Service interface {
 	CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error)
 	CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error)
 	CreateLookupTable(context.Context, *CreateLookupTableInput) (*CreateLookupTableOutput, error)
+	CreateScheduledQuery(context.Context, *CreateScheduledQueryInput) (*CreateScheduledQueryOutput, error)
 	DeleteDataProtectionPolicy(context.Context, *DeleteDataProtectionPolicyInput) (*DeleteDataProtectionPolicyOutput, error)
 	DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
 	DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
@@ -24,6 +25,7 @@ type Service interface {
 	DeleteQueryDefinition(context.Context, *DeleteQueryDefinitionInput) (*DeleteQueryDefinitionOutput, error)
 	DeleteResourcePolicy(context.Context, *DeleteResourcePolicyInput) (*DeleteResourcePolicyOutput, error)
 	DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error)
+	DeleteScheduledQuery(context.Context, *DeleteScheduledQueryInput) (*DeleteScheduledQueryOutput, error)
 	DeleteTransformer(context.Context, *DeleteTransformerInput) (*DeleteTransformerOutput, error)
 	DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error)
 	DescribeImportTasks(context.Context, *DescribeImportTasksInput) (*DescribeImportTasksOutput, error)
@@ -42,12 +44,15 @@ type Service interface {
 	GetLogRecord(context.Context, *GetLogRecordInput) (*GetLogRecordOutput, error)
 	GetLookupTable(context.Context, *GetLookupTableInput) (*GetLookupTableOutput, error)
 	GetQueryResults(context.Context, *GetQueryResultsInput) (*GetQueryResultsOutput, error)
+	GetScheduledQuery(context.Context, *GetScheduledQueryInput) (*GetScheduledQueryOutput, error)
+	GetScheduledQueryHistory(context.Context, *GetScheduledQueryHistoryInput) (*GetScheduledQueryHistoryOutput, error)
 	GetStorageTierPolicy(context.Context, *GetStorageTierPolicyInput) (*GetStorageTierPolicyOutput, error)
 	GetTransformer(context.Context, *GetTransformerInput) (*GetTransformerOutput, error)
 	ListAggregateLogGroupSummaries(context.Context, *ListAggregateLogGroupSummariesInput) (*ListAggregateLogGroupSummariesOutput, error)
 	ListIntegrations(context.Context, *ListIntegrationsInput) (*ListIntegrationsOutput, error)
 	ListLogGroups(context.Context, *ListLogGroupsInput) (*ListLogGroupsOutput, error)
 	ListLogGroupsForQuery(context.Context, *ListLogGroupsForQueryInput) (*ListLogGroupsForQueryOutput, error)
+	ListScheduledQueries(context.Context, *ListScheduledQueriesInput) (*ListScheduledQueriesOutput, error)
 	ListSourcesForS3TableIntegration(context.Context, *ListSourcesForS3TableIntegrationInput) (*ListSourcesForS3TableIntegrationOutput, error)
 	ListSyslogConfigurations(context.Context, *ListSyslogConfigurationsInput) (*ListSyslogConfigurationsOutput, error)
 	ListTagsForResource(context.Context, *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
@@ -69,6 +74,7 @@ type Service interface {
 	UntagLogGroup(context.Context, *UntagLogGroupInput) (*UntagLogGroupOutput, error)
 	UntagResource(context.Context, *UntagResourceInput) (*UntagResourceOutput, error)
 	UpdateLookupTable(context.Context, *UpdateLookupTableInput) (*UpdateLookupTableOutput, error)
+	UpdateScheduledQuery(context.Context, *UpdateScheduledQueryInput) (*UpdateScheduledQueryOutput, error)
 }
 
 // Unimplemented answers 501 to every operation. It is embedded by implementations.
@@ -92,6 +98,11 @@ func (Unimplemented) CreateLogStream(context.Context, *CreateLogStreamInput) (*C
 // CreateLookupTable is logs:CreateLookupTable.
 func (Unimplemented) CreateLookupTable(context.Context, *CreateLookupTableInput) (*CreateLookupTableOutput, error) {
 	return nil, model.Unserved("logs", "CreateLookupTable")
+}
+
+// CreateScheduledQuery is logs:CreateScheduledQuery.
+func (Unimplemented) CreateScheduledQuery(context.Context, *CreateScheduledQueryInput) (*CreateScheduledQueryOutput, error) {
+	return nil, model.Unserved("logs", "CreateScheduledQuery")
 }
 
 // DeleteDataProtectionPolicy is logs:DeleteDataProtectionPolicy.
@@ -127,6 +138,11 @@ func (Unimplemented) DeleteResourcePolicy(context.Context, *DeleteResourcePolicy
 // DeleteRetentionPolicy is logs:DeleteRetentionPolicy.
 func (Unimplemented) DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error) {
 	return nil, model.Unserved("logs", "DeleteRetentionPolicy")
+}
+
+// DeleteScheduledQuery is logs:DeleteScheduledQuery.
+func (Unimplemented) DeleteScheduledQuery(context.Context, *DeleteScheduledQueryInput) (*DeleteScheduledQueryOutput, error) {
+	return nil, model.Unserved("logs", "DeleteScheduledQuery")
 }
 
 // DeleteTransformer is logs:DeleteTransformer.
@@ -219,6 +235,16 @@ func (Unimplemented) GetQueryResults(context.Context, *GetQueryResultsInput) (*G
 	return nil, model.Unserved("logs", "GetQueryResults")
 }
 
+// GetScheduledQuery is logs:GetScheduledQuery.
+func (Unimplemented) GetScheduledQuery(context.Context, *GetScheduledQueryInput) (*GetScheduledQueryOutput, error) {
+	return nil, model.Unserved("logs", "GetScheduledQuery")
+}
+
+// GetScheduledQueryHistory is logs:GetScheduledQueryHistory.
+func (Unimplemented) GetScheduledQueryHistory(context.Context, *GetScheduledQueryHistoryInput) (*GetScheduledQueryHistoryOutput, error) {
+	return nil, model.Unserved("logs", "GetScheduledQueryHistory")
+}
+
 // GetStorageTierPolicy is logs:GetStorageTierPolicy.
 func (Unimplemented) GetStorageTierPolicy(context.Context, *GetStorageTierPolicyInput) (*GetStorageTierPolicyOutput, error) {
 	return nil, model.Unserved("logs", "GetStorageTierPolicy")
@@ -247,6 +273,11 @@ func (Unimplemented) ListLogGroups(context.Context, *ListLogGroupsInput) (*ListL
 // ListLogGroupsForQuery is logs:ListLogGroupsForQuery.
 func (Unimplemented) ListLogGroupsForQuery(context.Context, *ListLogGroupsForQueryInput) (*ListLogGroupsForQueryOutput, error) {
 	return nil, model.Unserved("logs", "ListLogGroupsForQuery")
+}
+
+// ListScheduledQueries is logs:ListScheduledQueries.
+func (Unimplemented) ListScheduledQueries(context.Context, *ListScheduledQueriesInput) (*ListScheduledQueriesOutput, error) {
+	return nil, model.Unserved("logs", "ListScheduledQueries")
 }
 
 // ListSourcesForS3TableIntegration is logs:ListSourcesForS3TableIntegration.
@@ -354,6 +385,11 @@ func (Unimplemented) UpdateLookupTable(context.Context, *UpdateLookupTableInput)
 	return nil, model.Unserved("logs", "UpdateLookupTable")
 }
 
+// UpdateScheduledQuery is logs:UpdateScheduledQuery.
+func (Unimplemented) UpdateScheduledQuery(context.Context, *UpdateScheduledQueryInput) (*UpdateScheduledQueryOutput, error) {
+	return nil, model.Unserved("logs", "UpdateScheduledQuery")
+}
+
 // Client calls the API through an Invoker.
 type Client struct{ model.Invoker }
 
@@ -375,6 +411,11 @@ func (c Client) CreateLogStream(ctx context.Context, in *CreateLogStreamInput) (
 // CreateLookupTable is logs:CreateLookupTable.
 func (c Client) CreateLookupTable(ctx context.Context, in *CreateLookupTableInput) (*CreateLookupTableOutput, error) {
 	return model.Do[CreateLookupTableOutput](ctx, c.Invoker, &API().Operations[10], in)
+}
+
+// CreateScheduledQuery is logs:CreateScheduledQuery.
+func (c Client) CreateScheduledQuery(ctx context.Context, in *CreateScheduledQueryInput) (*CreateScheduledQueryOutput, error) {
+	return model.Do[CreateScheduledQueryOutput](ctx, c.Invoker, &API().Operations[11], in)
 }
 
 // DeleteDataProtectionPolicy is logs:DeleteDataProtectionPolicy.
@@ -410,6 +451,11 @@ func (c Client) DeleteResourcePolicy(ctx context.Context, in *DeleteResourcePoli
 // DeleteRetentionPolicy is logs:DeleteRetentionPolicy.
 func (c Client) DeleteRetentionPolicy(ctx context.Context, in *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error) {
 	return model.Do[DeleteRetentionPolicyOutput](ctx, c.Invoker, &API().Operations[28], in)
+}
+
+// DeleteScheduledQuery is logs:DeleteScheduledQuery.
+func (c Client) DeleteScheduledQuery(ctx context.Context, in *DeleteScheduledQueryInput) (*DeleteScheduledQueryOutput, error) {
+	return model.Do[DeleteScheduledQueryOutput](ctx, c.Invoker, &API().Operations[29], in)
 }
 
 // DeleteTransformer is logs:DeleteTransformer.
@@ -502,6 +548,16 @@ func (c Client) GetQueryResults(ctx context.Context, in *GetQueryResultsInput) (
 	return model.Do[GetQueryResultsOutput](ctx, c.Invoker, &API().Operations[68], in)
 }
 
+// GetScheduledQuery is logs:GetScheduledQuery.
+func (c Client) GetScheduledQuery(ctx context.Context, in *GetScheduledQueryInput) (*GetScheduledQueryOutput, error) {
+	return model.Do[GetScheduledQueryOutput](ctx, c.Invoker, &API().Operations[69], in)
+}
+
+// GetScheduledQueryHistory is logs:GetScheduledQueryHistory.
+func (c Client) GetScheduledQueryHistory(ctx context.Context, in *GetScheduledQueryHistoryInput) (*GetScheduledQueryHistoryOutput, error) {
+	return model.Do[GetScheduledQueryHistoryOutput](ctx, c.Invoker, &API().Operations[70], in)
+}
+
 // GetStorageTierPolicy is logs:GetStorageTierPolicy.
 func (c Client) GetStorageTierPolicy(ctx context.Context, in *GetStorageTierPolicyInput) (*GetStorageTierPolicyOutput, error) {
 	return model.Do[GetStorageTierPolicyOutput](ctx, c.Invoker, &API().Operations[71], in)
@@ -530,6 +586,11 @@ func (c Client) ListLogGroups(ctx context.Context, in *ListLogGroupsInput) (*Lis
 // ListLogGroupsForQuery is logs:ListLogGroupsForQuery.
 func (c Client) ListLogGroupsForQuery(ctx context.Context, in *ListLogGroupsForQueryInput) (*ListLogGroupsForQueryOutput, error) {
 	return model.Do[ListLogGroupsForQueryOutput](ctx, c.Invoker, &API().Operations[78], in)
+}
+
+// ListScheduledQueries is logs:ListScheduledQueries.
+func (c Client) ListScheduledQueries(ctx context.Context, in *ListScheduledQueriesInput) (*ListScheduledQueriesOutput, error) {
+	return model.Do[ListScheduledQueriesOutput](ctx, c.Invoker, &API().Operations[79], in)
 }
 
 // ListSourcesForS3TableIntegration is logs:ListSourcesForS3TableIntegration.
@@ -637,6 +698,11 @@ func (c Client) UpdateLookupTable(ctx context.Context, in *UpdateLookupTableInpu
 	return model.Do[UpdateLookupTableOutput](ctx, c.Invoker, &API().Operations[116], in)
 }
 
+// UpdateScheduledQuery is logs:UpdateScheduledQuery.
+func (c Client) UpdateScheduledQuery(ctx context.Context, in *UpdateScheduledQueryInput) (*UpdateScheduledQueryOutput, error) {
+	return model.Do[UpdateScheduledQueryOutput](ctx, c.Invoker, &API().Operations[117], in)
+}
+
 // API describes the API. It is made when first asked for.
 func API() *model.Service { return api() }
 
@@ -659,8 +725,9 @@ var api = sync.OnceValue(func() *model.Service {
 			{Text: `[^:*]*`},
 			{Text: `^[a-zA-Z0-9_]+$`},
 			{Text: `[\w#+=/:,.@-]*`},
-			{Text: `[\-a-zA-Z0-9]+`},
+			{Text: `s3://[a-z0-9][\.\-a-z0-9]{1,61}[a-z0-9](/.*)?`},
 			{Text: `^\d{12}$`},
+			{Text: `[\-a-zA-Z0-9]+`},
 			{Text: `[\.\-_/#A-Za-z0-9]*`},
 			{Text: `^[a-zA-Z_][a-zA-Z0-9_]*`},
 			{Text: `^https://[\.\-_/#:A-Za-z0-9]+\.com$`},
@@ -679,7 +746,6 @@ CreateDelivery
 CreateExportTask
 CreateImportTask
 CreateLogAnomalyDetector
-CreateScheduledQuery
 DeleteAccountPolicy
 DeleteDelivery
 DeleteDeliveryDestination
@@ -690,7 +756,6 @@ DeleteIndexPolicy
 DeleteIntegration
 DeleteLogAnomalyDetector
 DeleteMetricFilter
-DeleteScheduledQuery
 DeleteSubscriptionFilter
 DeleteSyslogConfiguration
 DescribeAccountPolicies
@@ -712,11 +777,8 @@ GetDeliverySource
 GetLogAnomalyDetector
 GetLogFields
 GetLogObject
-GetScheduledQuery
-GetScheduledQueryHistory
 ListAnomalies
 ListLogAnomalyDetectors
-ListScheduledQueries
 PutAccountPolicy
 PutBearerTokenAuthentication
 PutDeliveryDestination
@@ -733,7 +795,6 @@ PutSyslogConfiguration
 UpdateAnomaly
 UpdateDeliveryConfiguration
 UpdateLogAnomalyDetector
-UpdateScheduledQuery
 `, call)
 })
 
@@ -742,6 +803,7 @@ var served = []model.Served{
 	{In: (*CreateLogGroupInput)(nil), Out: (*CreateLogGroupOutput)(nil), Operation: model.Operation{Name: "CreateLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException}}},
 	{In: (*CreateLogStreamInput)(nil), Out: (*CreateLogStreamOutput)(nil), Operation: model.Operation{Name: "CreateLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceAlreadyExistsException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*CreateLookupTableInput)(nil), Out: (*CreateLookupTableOutput)(nil), Operation: model.Operation{Name: "CreateLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrLimitExceededException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*CreateScheduledQueryInput)(nil), Out: (*CreateScheduledQueryOutput)(nil), Operation: model.Operation{Name: "CreateScheduledQuery", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrInternalServerException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DeleteDataProtectionPolicyInput)(nil), Out: (*DeleteDataProtectionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteDataProtectionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteLogGroupInput)(nil), Out: (*DeleteLogGroupOutput)(nil), Operation: model.Operation{Name: "DeleteLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLogStreamInput)(nil), Out: (*DeleteLogStreamOutput)(nil), Operation: model.Operation{Name: "DeleteLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
@@ -749,6 +811,7 @@ var served = []model.Served{
 	{In: (*DeleteQueryDefinitionInput)(nil), Out: (*DeleteQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "DeleteQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteResourcePolicyInput)(nil), Out: (*DeleteResourcePolicyOutput)(nil), Operation: model.Operation{Name: "DeleteResourcePolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteRetentionPolicyInput)(nil), Out: (*DeleteRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DeleteScheduledQueryInput)(nil), Out: (*DeleteScheduledQueryOutput)(nil), Operation: model.Operation{Name: "DeleteScheduledQuery", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInternalServerException, ErrResourceNotFoundException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DeleteTransformerInput)(nil), Out: (*DeleteTransformerOutput)(nil), Operation: model.Operation{Name: "DeleteTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeImportTaskBatchesInput)(nil), Out: (*DescribeImportTaskBatchesOutput)(nil), Operation: model.Operation{Name: "DescribeImportTaskBatches", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeImportTasksInput)(nil), Out: (*DescribeImportTasksOutput)(nil), Operation: model.Operation{Name: "DescribeImportTasks", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
@@ -767,12 +830,15 @@ var served = []model.Served{
 	{In: (*GetLogRecordInput)(nil), Out: (*GetLogRecordOutput)(nil), Operation: model.Operation{Name: "GetLogRecord", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLookupTableInput)(nil), Out: (*GetLookupTableOutput)(nil), Operation: model.Operation{Name: "GetLookupTable", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetQueryResultsInput)(nil), Out: (*GetQueryResultsOutput)(nil), Operation: model.Operation{Name: "GetQueryResults", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetScheduledQueryInput)(nil), Out: (*GetScheduledQueryOutput)(nil), Operation: model.Operation{Name: "GetScheduledQuery", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInternalServerException, ErrResourceNotFoundException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*GetScheduledQueryHistoryInput)(nil), Out: (*GetScheduledQueryHistoryOutput)(nil), Operation: model.Operation{Name: "GetScheduledQueryHistory", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInternalServerException, ErrResourceNotFoundException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*GetStorageTierPolicyInput)(nil), Out: (*GetStorageTierPolicyOutput)(nil), Operation: model.Operation{Name: "GetStorageTierPolicy", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetTransformerInput)(nil), Out: (*GetTransformerOutput)(nil), Operation: model.Operation{Name: "GetTransformer", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*ListAggregateLogGroupSummariesInput)(nil), Out: (*ListAggregateLogGroupSummariesOutput)(nil), Operation: model.Operation{Name: "ListAggregateLogGroupSummaries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*ListIntegrationsInput)(nil), Out: (*ListIntegrationsOutput)(nil), Operation: model.Operation{Name: "ListIntegrations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*ListLogGroupsInput)(nil), Out: (*ListLogGroupsOutput)(nil), Operation: model.Operation{Name: "ListLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*ListLogGroupsForQueryInput)(nil), Out: (*ListLogGroupsForQueryOutput)(nil), Operation: model.Operation{Name: "ListLogGroupsForQuery", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*ListScheduledQueriesInput)(nil), Out: (*ListScheduledQueriesOutput)(nil), Operation: model.Operation{Name: "ListScheduledQueries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInternalServerException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*ListSourcesForS3TableIntegrationInput)(nil), Out: (*ListSourcesForS3TableIntegrationOutput)(nil), Operation: model.Operation{Name: "ListSourcesForS3TableIntegration", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInternalServerException, ErrResourceNotFoundException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*ListSyslogConfigurationsInput)(nil), Out: (*ListSyslogConfigurationsOutput)(nil), Operation: model.Operation{Name: "ListSyslogConfigurations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrThrottlingException}}},
 	{In: (*ListTagsForResourceInput)(nil), Out: (*ListTagsForResourceOutput)(nil), Operation: model.Operation{Name: "ListTagsForResource", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -794,6 +860,7 @@ var served = []model.Served{
 	{In: (*UntagLogGroupInput)(nil), Out: (*UntagLogGroupOutput)(nil), Operation: model.Operation{Name: "UntagLogGroup", Errors: []*aws.ErrorShape{ErrResourceNotFoundException}}},
 	{In: (*UntagResourceInput)(nil), Out: (*UntagResourceOutput)(nil), Operation: model.Operation{Name: "UntagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*UpdateLookupTableInput)(nil), Out: (*UpdateLookupTableOutput)(nil), Operation: model.Operation{Name: "UpdateLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*UpdateScheduledQueryInput)(nil), Out: (*UpdateScheduledQueryOutput)(nil), Operation: model.Operation{Name: "UpdateScheduledQuery", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrInternalServerException, ErrResourceNotFoundException, ErrThrottlingException, ErrValidationException}}},
 }
 
 func call(ctx context.Context, svc any, row int, in any) (any, error) {
@@ -808,109 +875,121 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 3:
 		return s.CreateLookupTable(ctx, in.(*CreateLookupTableInput))
 	case 4:
-		return s.DeleteDataProtectionPolicy(ctx, in.(*DeleteDataProtectionPolicyInput))
+		return s.CreateScheduledQuery(ctx, in.(*CreateScheduledQueryInput))
 	case 5:
-		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
+		return s.DeleteDataProtectionPolicy(ctx, in.(*DeleteDataProtectionPolicyInput))
 	case 6:
-		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
+		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
 	case 7:
-		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
+		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
 	case 8:
-		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
+		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
 	case 9:
-		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
+		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
 	case 10:
-		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
 	case 11:
-		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
 	case 12:
-		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
+		return s.DeleteScheduledQuery(ctx, in.(*DeleteScheduledQueryInput))
 	case 13:
-		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
+		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
 	case 14:
-		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
 	case 15:
-		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
 	case 16:
-		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
 	case 17:
-		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 18:
-		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
+		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
 	case 19:
-		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 20:
-		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
+		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
 	case 21:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
 	case 22:
-		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
+		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
 	case 23:
-		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 24:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
 	case 25:
-		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
+		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
 	case 26:
-		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 27:
-		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 28:
-		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 29:
-		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
+		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
 	case 30:
-		return s.GetTransformer(ctx, in.(*GetTransformerInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 31:
-		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
+		return s.GetScheduledQuery(ctx, in.(*GetScheduledQueryInput))
 	case 32:
-		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
+		return s.GetScheduledQueryHistory(ctx, in.(*GetScheduledQueryHistoryInput))
 	case 33:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
 	case 34:
-		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
+		return s.GetTransformer(ctx, in.(*GetTransformerInput))
 	case 35:
-		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
+		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
 	case 36:
-		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
+		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
 	case 37:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 38:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
 	case 39:
-		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
+		return s.ListScheduledQueries(ctx, in.(*ListScheduledQueriesInput))
 	case 40:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
 	case 41:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
 	case 42:
-		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 43:
-		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 44:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
 	case 45:
-		return s.PutTransformer(ctx, in.(*PutTransformerInput))
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
 	case 46:
-		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
 	case 47:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
 	case 48:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
 	case 49:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
 	case 50:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.PutTransformer(ctx, in.(*PutTransformerInput))
 	case 51:
-		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
 	case 52:
-		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+		return s.StartQuery(ctx, in.(*StartQueryInput))
 	case 53:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.StopQuery(ctx, in.(*StopQueryInput))
 	case 54:
-		return s.UntagResource(ctx, in.(*UntagResourceInput))
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
 	case 55:
+		return s.TagResource(ctx, in.(*TagResourceInput))
+	case 56:
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+	case 57:
+		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+	case 58:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 59:
+		return s.UntagResource(ctx, in.(*UntagResourceInput))
+	case 60:
 		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
+	case 61:
+		return s.UpdateScheduledQuery(ctx, in.(*UpdateScheduledQueryInput))
 	}
 	panic("no such row")
 }

@@ -78,6 +78,29 @@ type CreateLookupTableOutput struct {
 	CreatedAt      aws.Opt[int64]  `n:"createdAt" v:"min=0"`
 }
 
+type CreateScheduledQueryInput struct {
+	Name                     string                       `n:"name" v:"req,min=1,max=300"`
+	Description              aws.Opt[string]              `n:"description" v:"max=1024"`
+	QueryLanguage            QueryLanguage                `n:"queryLanguage" v:"req"`
+	QueryString              string                       `n:"queryString" v:"req,max=10000"`
+	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	ScheduleExpression       string                       `n:"scheduleExpression" v:"req,max=256"`
+	Timezone                 aws.Opt[string]              `n:"timezone" v:"min=1"`
+	StartTimeOffset          aws.Opt[int64]               `n:"startTimeOffset"`
+	EndTimeOffset            aws.Opt[int64]               `n:"endTimeOffset"`
+	DestinationConfiguration *DestinationConfiguration    `n:"destinationConfiguration"`
+	ScheduleStartTime        aws.Opt[int64]               `n:"scheduleStartTime" v:"min=0"`
+	ScheduleEndTime          aws.Opt[int64]               `n:"scheduleEndTime" v:"min=0"`
+	ExecutionRoleArn         string                       `n:"executionRoleArn" v:"req,min=1"`
+	State                    aws.Opt[ScheduledQueryState] `n:"state"`
+	Tags                     map[string]string            `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+}
+
+type CreateScheduledQueryOutput struct {
+	ScheduledQueryArn aws.Opt[string]              `n:"scheduledQueryArn"`
+	State             aws.Opt[ScheduledQueryState] `n:"state"`
+}
+
 type DataAlreadyAcceptedExceptionMembers struct {
 	ExpectedSequenceToken aws.Opt[string] `n:"expectedSequenceToken" v:"min=1"`
 }
@@ -153,6 +176,12 @@ type DeleteRetentionPolicyInput struct {
 
 type DeleteRetentionPolicyOutput struct{}
 
+type DeleteScheduledQueryInput struct {
+	Identifier string `n:"identifier" v:"req,min=1,max=300"`
+}
+
+type DeleteScheduledQueryOutput struct{}
+
 type DeleteTransformerInput struct {
 	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
 }
@@ -160,7 +189,7 @@ type DeleteTransformerInput struct {
 type DeleteTransformerOutput struct{}
 
 type DescribeImportTaskBatchesInput struct {
-	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=7"`
+	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=9"`
 	BatchImportStatus []ImportStatus  `n:"batchImportStatus"`
 	Limit             aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
 	NextToken         aws.Opt[string] `n:"nextToken" v:"min=1"`
@@ -168,13 +197,13 @@ type DescribeImportTaskBatchesInput struct {
 
 type DescribeImportTaskBatchesOutput struct {
 	ImportSourceArn aws.Opt[string] `n:"importSourceArn"`
-	ImportId        aws.Opt[string] `n:"importId" v:"min=1,max=256,pat=7"`
+	ImportId        aws.Opt[string] `n:"importId" v:"min=1,max=256,pat=9"`
 	ImportBatches   []ImportBatch   `n:"importBatches"`
 	NextToken       aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
 type DescribeImportTasksInput struct {
-	ImportId        aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=7"`
+	ImportId        aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=9"`
 	ImportStatus    aws.Opt[ImportStatus] `n:"importStatus"`
 	ImportSourceArn aws.Opt[string]       `n:"importSourceArn"`
 	Limit           aws.Opt[int32]        `n:"limit" v:"min=1,max=50"`
@@ -189,7 +218,7 @@ type DescribeImportTasksOutput struct {
 type DescribeLogGroupsInput struct {
 	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
 	LogGroupNamePrefix    aws.Opt[string]        `n:"logGroupNamePrefix" v:"min=1,max=512,pat=0"`
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"max=512,pat=9"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"max=512,pat=10"`
 	NextToken             aws.Opt[string]        `n:"nextToken" v:"min=1"`
 	Limit                 aws.Opt[int32]         `n:"limit" v:"min=1,max=50"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
@@ -263,6 +292,11 @@ type DescribeResourcePoliciesInput struct {
 type DescribeResourcePoliciesOutput struct {
 	ResourcePolicies []ResourcePolicy `n:"resourcePolicies"`
 	NextToken        aws.Opt[string]  `n:"nextToken" v:"min=1"`
+}
+
+type DestinationConfiguration struct {
+	S3Configuration          *S3Configuration          `n:"s3Configuration"`
+	LookupTableConfiguration *LookupTableConfiguration `n:"lookupTableConfiguration"`
 }
 
 type DisassociateKmsKeyInput struct {
@@ -393,6 +427,49 @@ type GetQueryResultsOutput struct {
 	NextToken     aws.Opt[string]        `n:"nextToken" v:"max=1024"`
 }
 
+type GetScheduledQueryHistoryInput struct {
+	Identifier        string            `n:"identifier" v:"req,min=1,max=300"`
+	StartTime         int64             `n:"startTime" v:"req,min=0"`
+	EndTime           int64             `n:"endTime" v:"req,min=0"`
+	ExecutionStatuses []ExecutionStatus `n:"executionStatuses"`
+	MaxResults        aws.Opt[int32]    `n:"maxResults" v:"min=1,max=1000"`
+	NextToken         aws.Opt[string]   `n:"nextToken" v:"min=1"`
+}
+
+type GetScheduledQueryHistoryOutput struct {
+	Name              aws.Opt[string]        `n:"name" v:"min=1,max=300"`
+	ScheduledQueryArn aws.Opt[string]        `n:"scheduledQueryArn"`
+	TriggerHistory    []TriggerHistoryRecord `n:"triggerHistory"`
+	NextToken         aws.Opt[string]        `n:"nextToken" v:"min=1"`
+}
+
+type GetScheduledQueryInput struct {
+	Identifier string `n:"identifier" v:"req,min=1,max=300"`
+}
+
+type GetScheduledQueryOutput struct {
+	ScheduledQueryArn        aws.Opt[string]              `n:"scheduledQueryArn"`
+	Name                     aws.Opt[string]              `n:"name" v:"min=1,max=300"`
+	Description              aws.Opt[string]              `n:"description" v:"max=1024"`
+	QueryLanguage            aws.Opt[QueryLanguage]       `n:"queryLanguage"`
+	QueryString              aws.Opt[string]              `n:"queryString" v:"max=10000"`
+	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	ScheduleExpression       aws.Opt[string]              `n:"scheduleExpression" v:"max=256"`
+	Timezone                 aws.Opt[string]              `n:"timezone" v:"min=1"`
+	StartTimeOffset          aws.Opt[int64]               `n:"startTimeOffset"`
+	EndTimeOffset            aws.Opt[int64]               `n:"endTimeOffset"`
+	DestinationConfiguration *DestinationConfiguration    `n:"destinationConfiguration"`
+	State                    aws.Opt[ScheduledQueryState] `n:"state"`
+	ScheduleType             aws.Opt[ScheduleType]        `n:"scheduleType"`
+	LastTriggeredTime        aws.Opt[int64]               `n:"lastTriggeredTime" v:"min=0"`
+	LastExecutionStatus      aws.Opt[ExecutionStatus]     `n:"lastExecutionStatus"`
+	ScheduleStartTime        aws.Opt[int64]               `n:"scheduleStartTime" v:"min=0"`
+	ScheduleEndTime          aws.Opt[int64]               `n:"scheduleEndTime" v:"min=0"`
+	ExecutionRoleArn         aws.Opt[string]              `n:"executionRoleArn" v:"min=1"`
+	CreationTime             aws.Opt[int64]               `n:"creationTime" v:"min=0"`
+	LastUpdatedTime          aws.Opt[int64]               `n:"lastUpdatedTime" v:"min=0"`
+}
+
 type GetStorageTierPolicyInput struct{}
 
 type GetStorageTierPolicyOutput struct {
@@ -422,7 +499,7 @@ type GroupingIdentifier struct {
 }
 
 type Import struct {
-	ImportId             aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=7"`
+	ImportId             aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=9"`
 	ImportSourceArn      aws.Opt[string]       `n:"importSourceArn"`
 	ImportStatus         aws.Opt[ImportStatus] `n:"importStatus"`
 	ImportDestinationArn aws.Opt[string]       `n:"importDestinationArn"`
@@ -472,7 +549,7 @@ type ListAggregateLogGroupSummariesInput struct {
 	AccountIdentifiers    []string                              `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
 	IncludeLinkedAccounts aws.Opt[bool]                         `n:"includeLinkedAccounts"`
 	LogGroupClass         aws.Opt[LogGroupClass]                `n:"logGroupClass"`
-	LogGroupNamePattern   aws.Opt[string]                       `n:"logGroupNamePattern" v:"min=3,max=129,pat=13"`
+	LogGroupNamePattern   aws.Opt[string]                       `n:"logGroupNamePattern" v:"min=3,max=129,pat=14"`
 	DataSources           []DataSourceFilter                    `n:"dataSources" v:"min=1,max=5"`
 	GroupBy               ListAggregateLogGroupSummariesGroupBy `n:"groupBy" v:"req"`
 	NextToken             aws.Opt[string]                       `n:"nextToken" v:"min=1"`
@@ -506,7 +583,7 @@ type ListLogGroupsForQueryOutput struct {
 }
 
 type ListLogGroupsInput struct {
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=13"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=14"`
 	LogGroupClass         aws.Opt[LogGroupClass] `n:"logGroupClass"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
 	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
@@ -522,6 +599,18 @@ type ListLogGroupsOutput struct {
 	NextToken aws.Opt[string]   `n:"nextToken" v:"min=1"`
 }
 
+type ListScheduledQueriesInput struct {
+	MaxResults   aws.Opt[int32]               `n:"maxResults" v:"min=1,max=1000"`
+	NextToken    aws.Opt[string]              `n:"nextToken" v:"min=1"`
+	State        aws.Opt[ScheduledQueryState] `n:"state"`
+	ScheduleType aws.Opt[ScheduleType]        `n:"scheduleType"`
+}
+
+type ListScheduledQueriesOutput struct {
+	NextToken        aws.Opt[string]         `n:"nextToken" v:"min=1"`
+	ScheduledQueries []ScheduledQuerySummary `n:"scheduledQueries"`
+}
+
 type ListSourcesForS3TableIntegrationInput struct {
 	IntegrationArn string          `n:"integrationArn" v:"req"`
 	MaxResults     aws.Opt[int32]  `n:"maxResults" v:"min=1,max=100"`
@@ -535,7 +624,7 @@ type ListSourcesForS3TableIntegrationOutput struct {
 
 type ListSyslogConfigurationsInput struct {
 	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
-	VpcEndpointId      aws.Opt[string] `n:"vpcEndpointId" v:"pat=15"`
+	VpcEndpointId      aws.Opt[string] `n:"vpcEndpointId" v:"pat=16"`
 	NextToken          aws.Opt[string] `n:"nextToken" v:"min=1"`
 	MaxResults         aws.Opt[int32]  `n:"maxResults" v:"min=0,max=50"`
 }
@@ -546,7 +635,7 @@ type ListSyslogConfigurationsOutput struct {
 }
 
 type ListTagsForResourceInput struct {
-	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=16"`
+	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=17"`
 }
 
 type ListTagsForResourceOutput struct {
@@ -646,6 +735,14 @@ type LookupTable struct {
 	KmsKeyId        aws.Opt[string] `n:"kmsKeyId" v:"max=256"`
 }
 
+type LookupTableConfiguration struct {
+	TableName   string            `n:"tableName" v:"req,min=1,max=256,pat=5"`
+	RoleArn     string            `n:"roleArn" v:"req,min=1"`
+	Description aws.Opt[string]   `n:"description" v:"max=1024"`
+	KmsKeyId    aws.Opt[string]   `n:"kmsKeyId" v:"max=256"`
+	Tags        map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+}
+
 type LowerCaseString struct {
 	WithKeys []string `n:"withKeys" v:"req,min=1,max=10" v1:"min=1"`
 }
@@ -671,14 +768,14 @@ type MoveKeys struct {
 }
 
 type OpenSearchApplication struct {
-	ApplicationEndpoint aws.Opt[string]           `n:"applicationEndpoint" v:"min=1,max=1024,pat=11"`
+	ApplicationEndpoint aws.Opt[string]           `n:"applicationEndpoint" v:"min=1,max=1024,pat=12"`
 	ApplicationArn      aws.Opt[string]           `n:"applicationArn"`
 	ApplicationId       aws.Opt[string]           `n:"applicationId" v:"min=1,max=256,pat=0"`
 	Status              *OpenSearchResourceStatus `n:"status"`
 }
 
 type OpenSearchCollection struct {
-	CollectionEndpoint aws.Opt[string]           `n:"collectionEndpoint" v:"min=1,max=1024,pat=11"`
+	CollectionEndpoint aws.Opt[string]           `n:"collectionEndpoint" v:"min=1,max=1024,pat=12"`
 	CollectionArn      aws.Opt[string]           `n:"collectionArn"`
 	Status             *OpenSearchResourceStatus `n:"status"`
 }
@@ -766,7 +863,7 @@ type ParseToOCSF struct {
 	Source         aws.Opt[string] `n:"source" v:"min=1,max=128"`
 	EventSource    EventSource     `n:"eventSource" v:"req"`
 	OcsfVersion    OCSFVersion     `n:"ocsfVersion" v:"req"`
-	MappingVersion aws.Opt[string] `n:"mappingVersion" v:"min=1,max=10,pat=12"`
+	MappingVersion aws.Opt[string] `n:"mappingVersion" v:"min=1,max=10,pat=13"`
 }
 
 type ParseVPC struct {
@@ -841,7 +938,7 @@ type PutQueryDefinitionInput struct {
 	QueryDefinitionId aws.Opt[string]        `n:"queryDefinitionId" v:"min=1,max=256"`
 	LogGroupNames     []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
 	QueryString       string                 `n:"queryString" v:"req,min=1,max=10000"`
-	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=17" f:"idempotency"`
+	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=18" f:"idempotency"`
 	Parameters        []QueryParameter       `n:"parameters" v:"max=20"`
 }
 
@@ -908,7 +1005,7 @@ type QueryInfo struct {
 }
 
 type QueryParameter struct {
-	Name         string          `n:"name" v:"req,min=1,max=128,pat=10"`
+	Name         string          `n:"name" v:"req,min=1,max=128,pat=11"`
 	DefaultValue aws.Opt[string] `n:"defaultValue" v:"max=1024"`
 	Description  aws.Opt[string] `n:"description" v:"max=512"`
 }
@@ -957,6 +1054,13 @@ type ResultField struct {
 	Value aws.Opt[string] `n:"value"`
 }
 
+type S3Configuration struct {
+	DestinationIdentifier string          `n:"destinationIdentifier" v:"req,max=1024,pat=7"`
+	RoleArn               string          `n:"roleArn" v:"req,min=1"`
+	OwnerAccountId        aws.Opt[string] `n:"ownerAccountId" v:"min=12,max=12,pat=8"`
+	KmsKeyId              aws.Opt[string] `n:"kmsKeyId" v:"max=256"`
+}
+
 type S3TableIntegrationSource struct {
 	Identifier             aws.Opt[string]                         `n:"identifier" v:"min=1,max=2048"`
 	DataSource             *DataSource                             `n:"dataSource"`
@@ -964,6 +1068,28 @@ type S3TableIntegrationSource struct {
 	StatusReason           aws.Opt[string]                         `n:"statusReason" v:"min=1"`
 	CreatedTimeStamp       aws.Opt[int64]                          `n:"createdTimeStamp" v:"min=0"`
 	ParentSourceIdentifier aws.Opt[string]                         `n:"parentSourceIdentifier" v:"min=1,max=2048"`
+}
+
+type ScheduledQueryDestination struct {
+	DestinationType       aws.Opt[ScheduledQueryDestinationType] `n:"destinationType"`
+	DestinationIdentifier aws.Opt[string]                        `n:"destinationIdentifier"`
+	Status                aws.Opt[ActionStatus]                  `n:"status"`
+	ProcessedIdentifier   aws.Opt[string]                        `n:"processedIdentifier"`
+	ErrorMessage          aws.Opt[string]                        `n:"errorMessage"`
+}
+
+type ScheduledQuerySummary struct {
+	ScheduledQueryArn        aws.Opt[string]              `n:"scheduledQueryArn"`
+	Name                     aws.Opt[string]              `n:"name" v:"min=1,max=300"`
+	State                    aws.Opt[ScheduledQueryState] `n:"state"`
+	ScheduleType             aws.Opt[ScheduleType]        `n:"scheduleType"`
+	LastTriggeredTime        aws.Opt[int64]               `n:"lastTriggeredTime" v:"min=0"`
+	LastExecutionStatus      aws.Opt[ExecutionStatus]     `n:"lastExecutionStatus"`
+	ScheduleExpression       aws.Opt[string]              `n:"scheduleExpression" v:"max=256"`
+	Timezone                 aws.Opt[string]              `n:"timezone" v:"min=1"`
+	DestinationConfiguration *DestinationConfiguration    `n:"destinationConfiguration"`
+	CreationTime             aws.Opt[int64]               `n:"creationTime" v:"min=0"`
+	LastUpdatedTime          aws.Opt[int64]               `n:"lastUpdatedTime" v:"min=0"`
 }
 
 type SearchedLogStream struct {
@@ -1033,13 +1159,13 @@ type SubstituteStringEntry struct {
 type SyslogConfiguration struct {
 	LogGroupArn   aws.Opt[string]           `n:"logGroupArn" v:"min=1,max=2048,pat=6"`
 	SourceType    aws.Opt[SyslogSourceType] `n:"sourceType"`
-	VpcEndpointId aws.Opt[string]           `n:"vpcEndpointId" v:"pat=15"`
+	VpcEndpointId aws.Opt[string]           `n:"vpcEndpointId" v:"pat=16"`
 	CreatedAt     aws.Opt[int64]            `n:"createdAt" v:"min=0"`
 }
 
 type TagFilter struct {
 	Key    string   `n:"key" v:"req,min=1,max=128,pat=2"`
-	Values []string `n:"values" v:"max=5" v1:"max=259,pat=14"`
+	Values []string `n:"values" v:"max=5" v1:"max=259,pat=15"`
 }
 
 type TagLogGroupInput struct {
@@ -1050,7 +1176,7 @@ type TagLogGroupInput struct {
 type TagLogGroupOutput struct{}
 
 type TagResourceInput struct {
-	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=16"`
+	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=17"`
 	Tags        map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
 }
 
@@ -1075,13 +1201,21 @@ type TestTransformerOutput struct {
 }
 
 type TooManyTagsExceptionMembers struct {
-	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=16"`
+	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=17"`
 }
 
 type TransformedLogRecord struct {
 	EventNumber             aws.Opt[int64]  `n:"eventNumber"`
 	EventMessage            aws.Opt[string] `n:"eventMessage" v:"min=1"`
 	TransformedEventMessage aws.Opt[string] `n:"transformedEventMessage" v:"min=1"`
+}
+
+type TriggerHistoryRecord struct {
+	QueryId            aws.Opt[string]             `n:"queryId" v:"min=1,max=256"`
+	ExecutionStatus    aws.Opt[ExecutionStatus]    `n:"executionStatus"`
+	TriggeredTimestamp aws.Opt[int64]              `n:"triggeredTimestamp" v:"min=0"`
+	ErrorMessage       aws.Opt[string]             `n:"errorMessage"`
+	Destinations       []ScheduledQueryDestination `n:"destinations"`
 }
 
 type TrimString struct {
@@ -1105,7 +1239,7 @@ type UntagLogGroupInput struct {
 type UntagLogGroupOutput struct{}
 
 type UntagResourceInput struct {
-	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=16"`
+	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=17"`
 	TagKeys     []string `n:"tagKeys" v:"req,max=50" v1:"min=1,max=128,pat=2"`
 }
 
@@ -1122,6 +1256,46 @@ type UpdateLookupTableInput struct {
 type UpdateLookupTableOutput struct {
 	LookupTableArn  aws.Opt[string] `n:"lookupTableArn"`
 	LastUpdatedTime aws.Opt[int64]  `n:"lastUpdatedTime" v:"min=0"`
+}
+
+type UpdateScheduledQueryInput struct {
+	Identifier               string                       `n:"identifier" v:"req,min=1,max=300"`
+	Description              aws.Opt[string]              `n:"description" v:"max=1024"`
+	QueryLanguage            QueryLanguage                `n:"queryLanguage" v:"req"`
+	QueryString              string                       `n:"queryString" v:"req,max=10000"`
+	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	ScheduleExpression       string                       `n:"scheduleExpression" v:"req,max=256"`
+	Timezone                 aws.Opt[string]              `n:"timezone" v:"min=1"`
+	StartTimeOffset          aws.Opt[int64]               `n:"startTimeOffset"`
+	EndTimeOffset            aws.Opt[int64]               `n:"endTimeOffset"`
+	DestinationConfiguration *DestinationConfiguration    `n:"destinationConfiguration"`
+	ScheduleStartTime        aws.Opt[int64]               `n:"scheduleStartTime" v:"min=0"`
+	ScheduleEndTime          aws.Opt[int64]               `n:"scheduleEndTime" v:"min=0"`
+	ExecutionRoleArn         string                       `n:"executionRoleArn" v:"req,min=1"`
+	State                    aws.Opt[ScheduledQueryState] `n:"state"`
+}
+
+type UpdateScheduledQueryOutput struct {
+	ScheduledQueryArn        aws.Opt[string]              `n:"scheduledQueryArn"`
+	Name                     aws.Opt[string]              `n:"name" v:"min=1,max=300"`
+	Description              aws.Opt[string]              `n:"description" v:"max=1024"`
+	QueryLanguage            aws.Opt[QueryLanguage]       `n:"queryLanguage"`
+	QueryString              aws.Opt[string]              `n:"queryString" v:"max=10000"`
+	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	ScheduleExpression       aws.Opt[string]              `n:"scheduleExpression" v:"max=256"`
+	Timezone                 aws.Opt[string]              `n:"timezone" v:"min=1"`
+	StartTimeOffset          aws.Opt[int64]               `n:"startTimeOffset"`
+	EndTimeOffset            aws.Opt[int64]               `n:"endTimeOffset"`
+	DestinationConfiguration *DestinationConfiguration    `n:"destinationConfiguration"`
+	State                    aws.Opt[ScheduledQueryState] `n:"state"`
+	ScheduleType             aws.Opt[ScheduleType]        `n:"scheduleType"`
+	LastTriggeredTime        aws.Opt[int64]               `n:"lastTriggeredTime" v:"min=0"`
+	LastExecutionStatus      aws.Opt[ExecutionStatus]     `n:"lastExecutionStatus"`
+	ScheduleStartTime        aws.Opt[int64]               `n:"scheduleStartTime" v:"min=0"`
+	ScheduleEndTime          aws.Opt[int64]               `n:"scheduleEndTime" v:"min=0"`
+	ExecutionRoleArn         aws.Opt[string]              `n:"executionRoleArn" v:"min=1"`
+	CreationTime             aws.Opt[int64]               `n:"creationTime" v:"min=0"`
+	LastUpdatedTime          aws.Opt[int64]               `n:"lastUpdatedTime" v:"min=0"`
 }
 
 type UpperCaseString struct {

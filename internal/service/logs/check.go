@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/service/logs/form"
@@ -17,28 +16,6 @@ func checkStreamName(name string) error {
 		return violation(name, "logStreamName", "satisfy regular expression pattern: [^:*]*")
 	}
 	return nil
-}
-
-// checkTags checks tags that are to be given.
-func checkTags(tags map[string]string) error {
-	for k, v := range tags {
-		if !isTagText(k) || !isTagText(v) {
-			return invalid("Tag keys and values may contain only letters, numbers, spaces and _.:/=+-@: %s", k)
-		}
-		if strings.HasPrefix(strings.ToLower(k), "aws:") {
-			return invalid("Tag keys that begin with aws: are reserved: %s", k)
-		}
-	}
-	return nil
-}
-
-func isTagText(s string) bool {
-	for _, c := range s {
-		if !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.Is(unicode.Z, c) && !strings.ContainsRune("_.:/=+-@", c) {
-			return false
-		}
-	}
-	return true
 }
 
 // days are for how long AWS keeps events.
@@ -92,6 +69,10 @@ func streamARN(scope aws.Scope, group, stream string) string {
 }
 
 func parseGroupARN(s string) (a aws.ARN, name string, ok bool) { return form.ParseGroupARN(s) }
+
+func checkTags(tags map[string]string) error { return form.CheckTags(tags) }
+
+func milliseconds(t int64) int64 { return form.Milliseconds(t) }
 
 func identify(ctx context.Context, id string) (string, error) { return form.Identify(ctx, id) }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/insights"
+	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -61,7 +62,7 @@ func (s *Service) GetLogRecord(ctx context.Context, in *logsapi.GetLogRecordInpu
 		if err != nil || g.Number != number || at.time < g.expiry(tx.Now()) {
 			return nil, gone
 		}
-		sh, err := s.shapesOf(tx, group, &g)
+		sh, err := s.formsOf(tx, group, &g)
 		if err != nil {
 			return nil, err
 		}
@@ -92,11 +93,11 @@ func (s *Service) GetLogRecord(ctx context.Context, in *logsapi.GetLogRecordInpu
 }
 
 // recordOf is all fields of an event, as it became.
-func recordOf(scope aws.Scope, sh *shapes, veil *rules.Veil, stream string, e event, ptr string) map[string]string {
-	log := scope.Account + ":" + sh.group
+func recordOf(scope aws.Scope, sh *shape.Forms, veil *rules.Veil, stream string, e event, ptr string) map[string]string {
+	log := scope.Account + ":" + sh.Group
 	all := map[string]string{}
 	failure := ""
-	e.message, failure = sh.apply(stream, e.message, e.ingested)
+	e.message, failure = sh.Apply(stream, e.message, e.ingested)
 	e.message = veil.Mask(e.ingested, e.message)
 	for _, f := range insights.Fields(insights.Event{Time: e.time, Ingested: e.ingested, Message: e.message, Stream: stream, Group: log, Ptr: ptr, Failure: failure}) {
 		all[strings.Clone(f.Name)] = strings.Clone(f.Value)

@@ -114,6 +114,7 @@ func (s *Service) DeleteLogGroup(ctx context.Context, in *logsapi.DeleteLogGroup
 		s.tables.groups.Delete(tx, in.LogGroupName)
 		s.tables.deleteGroup(tx, g.Number)
 		s.Rules.DeleteGroup(tx, in.LogGroupName, g.Number)
+		s.Shapes.DeleteGroup(tx, g.Number)
 		s.dues.Cancel(tx, dueKey(&g))
 		s.groupBecame(ctx, tx, in.LogGroupName, &g, nil)
 		return nil, nil

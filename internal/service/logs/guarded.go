@@ -102,7 +102,7 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 	case *logsapi.DescribeLogGroupsInput, *logsapi.ListLogGroupsInput:
 		return stream("", "")
 	}
-	return shapedBy(ctx, in)
+	return s.Shapes.About(ctx, in)
 }
 
 // queried are the groups that a query is about; any, where there is no such query.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -43,6 +44,7 @@ func start(t testing.TB, e store.Engine) *platform {
 	tasks := task.NewRunner(s.Space("task"), p.clock, task.RunnerOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	timers := timer.New(s.Space("timer"), p.clock, timer.Options{})
 	p.service = logs.New(s.Space("logs"), tasks, timers, logs.Options{Clock: p.clock})
+	p.service.Act(p.as)
 	p.Client = logsapi.Client{Invoker: p}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -69,6 +71,14 @@ func start(t testing.TB, e store.Engine) *platform {
 	}
 	t.Cleanup(p.stop)
 	return p
+}
+
+// as lets the service act as any role but one named nobody.
+func (p *platform) as(_ context.Context, role, _ string) (model.Invoker, error) {
+	if strings.HasSuffix(role, "role/nobody") {
+		return nil, logsapi.AccessDeniedException("nobody may be it")
+	}
+	return p, nil
 }
 
 // Invoke calls the service directly.

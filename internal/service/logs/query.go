@@ -93,14 +93,6 @@ func groupsOf(ctx context.Context, in *logsapi.StartQueryInput) (groups []string
 	return slices.Compact(groups), nil
 }
 
-// milliseconds is a time that is told in seconds, or, as some clients do, in milliseconds.
-func milliseconds(t int64) int64 {
-	if t < 1e11 {
-		return t * 1000
-	}
-	return t
-}
-
 // StartQuery is logs:StartQuery.
 func (s *Service) StartQuery(ctx context.Context, in *logsapi.StartQueryInput) (*logsapi.StartQueryOutput, error) {
 	if err := checkOne(in.QueryLanguage, "queryLanguage"); err != nil {
@@ -133,8 +125,8 @@ func (s *Service) StartQuery(ctx context.Context, in *logsapi.StartQueryInput) (
 				return nil, logsapi.ResourceNotFoundException("Log group '%s' does not exist for account ID '%s'", name, tx.Scope().Account)
 			}
 		}
-		if err := s.checkLookups(tx, compiled.Lookups()); err != nil {
-			return nil, err
+		if err := s.CheckLookups(tx, compiled.Lookups()); err != nil {
+			return nil, malformed(err)
 		}
 		id := tx.NewID()
 		q.Created = tx.Now().UnixMilli()
@@ -214,6 +206,9 @@ func (s *Service) setQuery(ctx context.Context, id string, fn func(tx *store.Tx,
 		if ok && q.running() {
 			fn(tx, &q)
 			s.tables.queries.Set(tx, q, id)
+			if !q.running() {
+				s.QueryEnded(tx, id)
+			}
 		}
 		return q, nil
 	})
@@ -247,7 +242,7 @@ func (s *Service) answer(ctx context.Context, q *queryRecord) (result insights.R
 			}
 		}
 		o := insights.Options{Now: tx.Now().UnixMilli(), Limit: int(q.Limit)}
-		if o.Tables, err = s.lookedInto(tx, compiled.Lookups()); err != nil {
+		if o.Tables, err = s.LookedInto(tx, compiled.Lookups()); err != nil {
 			return insights.Result{}, err
 		}
 		if veils != nil {
@@ -269,12 +264,12 @@ func (s *Service) eventsOf(tx *store.Tx, group string, from, to int64, terms []s
 	if !ok {
 		return true, nil // it was deleted meanwhile
 	}
-	sh, err := s.shapesOf(tx, group, &g)
+	sh, err := s.formsOf(tx, group, &g)
 	if err != nil {
 		return false, err
 	}
-	if !sh.none() { // what a transformed message has need not be in the one that was sent
-		terms, yield = nil, sh.yield(yield)
+	if !sh.None() { // what a transformed message has need not be in the one that was sent
+		terms, yield = nil, sh.Yield(yield)
 	}
 	q := &query{group: g.Number, span: day, from: max(from, g.expiry(tx.Now())), to: to, limit: math.MaxInt}
 	log := tx.Scope().Account + ":" + group
@@ -435,6 +430,7 @@ func (s *Service) StopQuery(ctx context.Context, in *logsapi.StopQueryInput) (*l
 		}
 		q.Status = string(logsapi.QueryStatusCancelled)
 		s.tables.queries.Set(tx, q, in.QueryId)
+		s.QueryEnded(tx, in.QueryId)
 		tx.OnCommit(func() { // where it runs on another node it ends for nothing
 			s.runningMu.Lock()
 			defer s.runningMu.Unlock()

@@ -34,7 +34,7 @@ func (s *Service) Types(api logsapi.Client) []resource.Type {
 			Name: streamType, Service: "CloudWatchLogs",
 			Create: streams.create, Read: streams.read, Delete: streams.delete, List: streams.list,
 		}.Type(),
-	}, s.shapeTypes(api))
+	}, s.Shapes.Kinds(api))
 }
 
 // groupModel is a group by its properties.

@@ -29,6 +29,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
 	"github.com/obidos-cloud/obidos/internal/service/logs/tail"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
@@ -52,6 +53,8 @@ type Service struct {
 	absent.Absent
 	*rules.Rules
 
+	*shape.Shapes
+
 	space  store.Space
 	tables tables
 	packer *packer
@@ -68,8 +71,6 @@ type Service struct {
 	running   map[string]context.CancelCauseFunc // by the ids of queries
 
 	tails *tail.Hub // sessions of Live Tail
-
-	shaping shaping // what makes something of logs
 }
 
 type rest struct{ logsapi.Unimplemented }
@@ -81,13 +82,13 @@ func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options)
 	s := &Service{space: space, tables: newTables(space), packer: newPacker(), o: o, running: map[string]context.CancelCauseFunc{}}
 	s.tails = tail.New(o.Clock, o.Node, o.Others)
 	s.Rules = rules.New(space, &s.tables)
+	s.Shapes = shape.New(space, shaped{space, &s.tables}, tasks, timers, o.Changes)
 	s.merges = task.NewQueue(tasks, "logs.merge", s.merge, task.Options{Concurrency: 1})
 	s.clears = task.NewQueue(tasks, "logs.clear", s.clear, task.Options{Attempts: 1 << 20})
 	s.sweeps = task.NewQueue(tasks, "logs.sweep", s.sweep, task.Options{Attempts: 1 << 20})
 	s.dues = timer.NewSet(timers, "logs.expiry", s.sweepDue)
 	s.runs = task.NewQueue(tasks, "logs.query", s.runQuery, task.Options{Concurrency: 4})
 	s.forgets = timer.NewSet(timers, "logs.query", s.forget)
-	s.shape(timers)
 	return s
 }
 

@@ -1,68 +1,54 @@
 package logs
 
 import (
-	"context"
+	"iter"
 
-	"github.com/obidos-cloud/obidos/internal/api/logsapi"
-	"github.com/obidos-cloud/obidos/internal/aws"
-	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
 	"github.com/obidos-cloud/obidos/internal/store"
-	"github.com/obidos-cloud/obidos/internal/timer"
 )
 
-// shapeTables are the records of what makes something of logs.
-type shapeTables struct {
-	transformers        store.Table[transformerRecord] // group, time → what is done to its events from then on
-	accountTransformers store.Table[transformerRecord] // name of an account's policy, time → the same
-
-	lookups     store.Table[lookupRecord] // name → a lookup table
-	lookupParts store.Table[lookupPart]   // version, number → a piece of its content
+// shaped is what package shape knows of groups and queries. It implements shape.Host.
+type shaped struct {
+	space  store.Space
+	tables *tables
 }
 
-func newShapeTables(s store.Space) shapeTables {
-	return shapeTables{
-		transformers:        store.NewTable[transformerRecord](s, 50, "transformer", store.Global),
-		accountTransformers: store.NewTable[transformerRecord](s, 51, "transformer of an account"),
+func (h shaped) group(g *groupRecord) shape.Group {
+	return shape.Group{Number: g.Number, Class: g.Class, Expired: g.expiry(h.space.Now())}
+}
 
-		lookups:     store.NewTable[lookupRecord](s, 52, "lookup table"),
-		lookupParts: store.NewTable[lookupPart](s, 53, "part of a lookup table"),
+func (h shaped) Group(tx *store.Tx, name string) (shape.Group, bool) {
+	g, ok := h.tables.groups.Get(tx, name)
+	return h.group(&g), ok
+}
+
+func (h shaped) Groups(tx *store.Tx, after string) iter.Seq2[string, shape.Group] {
+	o := store.ScanOptions{}
+	if after != "" {
+		o.After = []any{after}
+	}
+	return func(yield func(string, shape.Group) bool) {
+		for k, g := range h.tables.groups.Scan(tx, o) {
+			if !yield(k.String(0), h.group(&g)) {
+				return
+			}
+		}
 	}
 }
 
-// shaping is what that needs beside its records.
-type shaping struct {
-	compiled compiled                 // transformers
-	lookups  timer.Set[lookupVersion] // when content of lookup tables that nothing names is deleted
+func (h shaped) Query(tx *store.Tx, id string) (status string, running, ok bool) {
+	q, ok := h.tables.queries.Get(tx, id)
+	return q.Status, q.running(), ok
 }
 
-// shape begins what makes something of logs.
-func (s *Service) shape(timers *timer.Timers) {
-	s.shaping.lookups = timer.NewSet(timers, "logs.lookup", s.forgetVersion)
-}
-
-// shapeTypes are its types of resource.
-func (s *Service) shapeTypes(api logsapi.Client) []resource.Type {
-	return []resource.Type{s.transformerKind(api)}
-}
-
-// shapedBy is what an operation of transformers, lookup tables, scheduled queries and detectors is about.
-func shapedBy(ctx context.Context, in any) []string {
-	scope := aws.RequestOf(ctx).Scope
-	switch in := in.(type) {
-	case *logsapi.PutTransformerInput:
-		return []string{streamARN(scope, nameOf(in.LogGroupIdentifier), "")}
-	case *logsapi.GetTransformerInput:
-		return []string{streamARN(scope, nameOf(in.LogGroupIdentifier), "")}
-	case *logsapi.DeleteTransformerInput:
-		return []string{streamARN(scope, nameOf(in.LogGroupIdentifier), "")}
-	case *logsapi.CreateLookupTableInput:
-		return []string{lookupARN(scope, in.LookupTableName)}
-	case *logsapi.UpdateLookupTableInput:
-		return []string{in.LookupTableArn}
-	case *logsapi.DeleteLookupTableInput:
-		return []string{in.LookupTableArn}
-	case *logsapi.GetLookupTableInput:
-		return []string{in.LookupTableArn}
+func (h shaped) Rows(tx *store.Tx, id string) (rows [][][2]string) {
+	for _, r := range h.tables.results.Scan(tx, store.ScanOptions{}, id) {
+		rows = append(rows, r.Rows...)
 	}
-	return nil
+	return rows
+}
+
+// formsOf are what was done to the events of a group.
+func (s *Service) formsOf(tx *store.Tx, name string, g *groupRecord) (shape.Forms, error) {
+	return s.Shapes.Of(tx, name, shape.Group{Number: g.Number, Class: g.Class})
 }

@@ -25,7 +25,6 @@ type tables struct {
 
 	definitions store.Table[definitionRecord] // id → a query that was saved
 
-	shape shapeTables // transformers, lookup tables, scheduled queries and detectors
 }
 
 func newTables(s store.Space) tables {
@@ -44,8 +43,6 @@ func newTables(s store.Space) tables {
 		results: store.NewTable[resultRecord](s, 10, "result"),
 
 		definitions: store.NewTable[definitionRecord](s, 11, "definition"),
-
-		shape: newShapeTables(s),
 	}
 }
 
@@ -65,7 +62,6 @@ func (t *tables) deleteGroup(tx *store.Tx, group uint64) {
 	t.heads.DeleteAll(tx, group)
 	t.lanes.DeleteAll(tx, group)
 	t.terms.DeleteAll(tx, group)
-	t.shape.transformers.DeleteAll(tx, group)
 }
 
 // putChunk adds a chunk and what leads to it. seq is the lowest number of its events.

@@ -1,12 +1,15 @@
-package logs
+package shape
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
+	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -49,28 +52,41 @@ func propertiesOf(document []byte) json.RawMessage {
 }
 
 // transformerBecame tells the feed what a group's transformer was and is: JSON, or nothing.
-func (s *Service) transformerBecame(ctx context.Context, tx *store.Tx, group, was, is string) {
-	if !s.o.Changes.Watched(transformerType) || was == is {
+func (s *Shapes) transformerBecame(ctx context.Context, tx *store.Tx, group, was, is string) {
+	if !s.changes.Watched(transformerType) || was == is {
 		return
 	}
 	text := func(config string) string {
 		if config == "" {
 			return ""
 		}
-		return resource.Text(transformerModel{groupARN(tx.Scope(), group), propertiesOf([]byte(config))})
+		return resource.Text(transformerModel{form.GroupARN(tx.Scope(), group), propertiesOf([]byte(config))})
 	}
-	s.o.Changes.Became(ctx, tx, transformerType, groupARN(tx.Scope(), group), text(was), text(is))
+	s.changes.Became(ctx, tx, transformerType, form.GroupARN(tx.Scope(), group), text(was), text(is))
 }
 
 type transformerResources struct {
-	*Service
+	*Shapes
 	api logsapi.Client
+}
+
+// missing is err; where it says that there is no such thing, the failure of a resource that is missing.
+func missing(err error, typeName, id string) error {
+	if isNone(err) {
+		return resource.Missing(typeName, id)
+	}
+	return err
+}
+
+func isNone(err error) bool {
+	e, ok := errors.AsType[*aws.Error](err)
+	return ok && e.ErrorShape == logsapi.ErrResourceNotFoundException
 }
 
 func (t transformerResources) put(ctx context.Context, m transformerModel) (transformerModel, error) {
 	in := &logsapi.PutTransformerInput{LogGroupIdentifier: m.LogGroupIdentifier}
 	if err := readDocument(m.TransformerConfig, &in.TransformerConfig); err != nil {
-		return m, invalid("The property TransformerConfig of a transformer is not understood.")
+		return m, form.Invalid("The property TransformerConfig of a transformer is not understood.")
 	}
 	_, err := t.api.PutTransformer(ctx, in)
 	return m, err
@@ -101,7 +117,7 @@ func (t transformerResources) update(ctx context.Context, _ resource.Request, be
 
 func (t transformerResources) delete(ctx context.Context, r resource.Request, was transformerModel) error {
 	_, err := t.api.DeleteTransformer(ctx, &logsapi.DeleteTransformerInput{LogGroupIdentifier: was.LogGroupIdentifier})
-	if r.Again && isNoGroup(err) {
+	if r.Again && isNone(err) {
 		return nil
 	}
 	return missing(err, transformerType, was.LogGroupIdentifier)
@@ -109,14 +125,10 @@ func (t transformerResources) delete(ctx context.Context, r resource.Request, wa
 
 // list is the groups that have a transformer: the API has no list of them.
 func (t transformerResources) list(ctx context.Context, _ transformerModel, page resource.Page) (list []transformerModel, next string, err error) {
-	o := store.ScanOptions{}
-	if page.After != "" {
-		o.After = []any{page.After}
-	}
 	names, err := store.View(ctx, t.space, func(tx *store.Tx) (names []string, err error) {
-		for k, g := range t.tables.groups.Scan(tx, o) {
+		for name, g := range t.host.Groups(tx, page.After) {
 			if _, ok := t.tables.transformer(tx, g.Number); ok {
-				if names = append(names, strings.Clone(k.String(0))); len(names) > page.Limit {
+				if names = append(names, strings.Clone(name)); len(names) > page.Limit {
 					break
 				}
 			}
@@ -134,7 +146,7 @@ func (t transformerResources) list(ctx context.Context, _ transformerModel, page
 }
 
 // transformerKind is the type of resource.
-func (s *Service) transformerKind(api logsapi.Client) resource.Type {
+func (s *Shapes) transformerKind(api logsapi.Client) resource.Type {
 	t := transformerResources{s, api}
 	return resource.Kind[transformerModel]{
 		Name: transformerType, Service: "CloudWatchLogs",

@@ -1,4 +1,4 @@
-package logs
+package shape
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/insights"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -63,7 +64,7 @@ func lookupNamed(ctx context.Context, arn string) (string, error) {
 	a, ok := aws.ParseARN(arn)
 	name, is := strings.CutPrefix(a.Resource, "lookup-table:")
 	if !ok || !is || a.Service != "logs" || name == "" {
-		return "", invalid("Invalid lookup table ARN: %s", arn)
+		return "", form.Invalid("Invalid lookup table ARN: %s", arn)
 	}
 	if a.Scope() != aws.RequestOf(ctx).Scope {
 		return "", noLookup()
@@ -74,7 +75,7 @@ func lookupNamed(ctx context.Context, arn string) (string, error) {
 func checkLookupName(name string) error {
 	for i := range len(name) {
 		if c := name[i]; !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_') {
-			return violation(name, "lookupTableName", "satisfy regular expression pattern: ^[a-zA-Z0-9_]+$")
+			return form.Violation(name, "lookupTableName", "satisfy regular expression pattern: ^[a-zA-Z0-9_]+$")
 		}
 	}
 	return nil
@@ -90,10 +91,10 @@ type content struct {
 // readContent checks CSV that somebody sent.
 func readContent(text string) (c content, err error) {
 	if len(text) > maxLookup {
-		return c, invalid("The lookup table has more than 10 MB.")
+		return c, form.Invalid("The lookup table has more than 10 MB.")
 	}
 	if !utf8.ValidString(text) {
-		return c, invalid("The lookup table is not encoded in UTF-8.")
+		return c, form.Invalid("The lookup table is not encoded in UTF-8.")
 	}
 	c.text = text
 	err = eachRow(text, func(row []string) error {
@@ -105,7 +106,7 @@ func readContent(text string) (c content, err error) {
 		return nil
 	})
 	if err == nil && c.fields == nil {
-		err = invalid("The lookup table has no header row.")
+		err = form.Invalid("The lookup table has no header row.")
 	}
 	return c, err
 }
@@ -120,7 +121,7 @@ func eachRow(text string, fn func(row []string) error) error {
 			return nil
 		}
 		if e, ok := errors.AsType[*csv.ParseError](err); ok {
-			return invalid("The lookup table is not valid CSV: line %d: %s.", e.Line, e.Err.Error())
+			return form.Invalid("The lookup table is not valid CSV: line %d: %s.", e.Line, e.Err.Error())
 		}
 		if err == nil {
 			err = fn(row)
@@ -134,20 +135,20 @@ func eachRow(text string, fn func(row []string) error) error {
 func checkFields(fields []string) error {
 	for i, f := range fields {
 		if strings.TrimSpace(f) == "" {
-			return invalid("Column %d of the lookup table has no name.", i+1)
+			return form.Invalid("Column %d of the lookup table has no name.", i+1)
 		}
 		if slices.Contains(fields[:i], f) {
-			return invalid("Two columns of the lookup table are named %s.", f)
+			return form.Invalid("Two columns of the lookup table are named %s.", f)
 		}
 	}
 	return nil
 }
 
 // contentOf is what a request has a table be made of: its body, or the result of a query.
-func (s *Service) contentOf(ctx context.Context, body, query aws.Opt[string]) (content, error) {
+func (s *Shapes) contentOf(ctx context.Context, body, query aws.Opt[string]) (content, error) {
 	switch {
 	case body.Set == query.Set:
-		return content{}, invalid("Exactly one of tableBody and queryId is required.")
+		return content{}, form.Invalid("Exactly one of tableBody and queryId is required.")
 	case body.Set:
 		return readContent(body.V)
 	}
@@ -155,19 +156,16 @@ func (s *Service) contentOf(ctx context.Context, body, query aws.Opt[string]) (c
 }
 
 // contentOfQuery is the result of a query as a table: a column for every field that one of its rows has.
-func (s *Service) contentOfQuery(ctx context.Context, id string) (c content, err error) {
-	rows, err := store.View(ctx, s.space, func(tx *store.Tx) (rows [][][2]string, err error) {
-		q, ok := s.tables.queries.Get(tx, id)
+func (s *Shapes) contentOfQuery(ctx context.Context, id string) (c content, err error) {
+	rows, err := store.View(ctx, s.space, func(tx *store.Tx) ([][][2]string, error) {
+		status, _, ok := s.host.Query(tx, id)
 		if !ok {
-			return nil, noQuery(id)
+			return nil, logsapi.ResourceNotFoundException("The specified query %s does not exist.", id)
 		}
-		if q.Status != string(logsapi.QueryStatusComplete) && q.Status != string(logsapi.QueryStatusCancelled) {
-			return nil, invalid("The query %s is neither complete nor cancelled.", id)
+		if status != string(logsapi.QueryStatusComplete) && status != string(logsapi.QueryStatusCancelled) {
+			return nil, form.Invalid("The query %s is neither complete nor cancelled.", id)
 		}
-		for _, r := range s.tables.results.Scan(tx, store.ScanOptions{}, id) {
-			rows = append(rows, r.Rows...)
-		}
-		return rows, nil
+		return s.host.Rows(tx, id), nil
 	})
 	if err != nil {
 		return c, err
@@ -186,7 +184,7 @@ func contentOfRows(rows [][][2]string) (c content, err error) {
 		}
 	}
 	if len(c.fields) == 0 {
-		return c, invalid("The result of the query has no fields to make a lookup table of.")
+		return c, form.Invalid("The result of the query has no fields to make a lookup table of.")
 	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -206,14 +204,14 @@ func contentOfRows(rows [][][2]string) (c content, err error) {
 	}
 	w.Flush()
 	if c.text = b.String(); len(c.text) > maxLookup {
-		return c, invalid("The result of the query makes a lookup table of more than 10 MB.")
+		return c, form.Invalid("The result of the query makes a lookup table of more than 10 MB.")
 	}
 	return c, nil
 }
 
 // putLookup gives a table its content. What does not fit into one transaction is written before it, under a version of its own that is
 // forgotten should nothing come to name it. fn makes the record of what was, and may refuse.
-func (s *Service) putLookup(ctx context.Context, name string, c content, fn func(tx *store.Tx, was lookupRecord, has bool) (lookupRecord, error)) (lookupRecord, error) {
+func (s *Shapes) putLookup(ctx context.Context, name string, c content, fn func(tx *store.Tx, was lookupRecord, has bool) (lookupRecord, error)) (lookupRecord, error) {
 	var parts []string
 	for text := c.text; text != ""; {
 		n := min(partBytes, len(text))
@@ -221,7 +219,7 @@ func (s *Service) putLookup(ctx context.Context, name string, c content, fn func
 		text = text[n:]
 	}
 	version, err := store.View(ctx, s.space, func(tx *store.Tx) (string, error) {
-		was, has := s.tables.shape.lookups.Get(tx, name)
+		was, has := s.tables.lookups.Get(tx, name)
 		_, err := fn(tx, was, has)
 		return tx.NewID(), err
 	})
@@ -231,9 +229,9 @@ func (s *Service) putLookup(ctx context.Context, name string, c content, fn func
 	written := 0
 	for len(parts)-written > partsAtOnce {
 		if _, err := store.Update(ctx, s.space, func(tx *store.Tx) (struct{}, error) {
-			s.shaping.lookups.At(tx, tx.Now().Add(unnamed), version, lookupVersion{name, version})
+			s.lookups.At(tx, tx.Now().Add(unnamed), version, lookupVersion{name, version})
 			for i := written; i < written+partsAtOnce; i++ {
-				s.tables.shape.lookupParts.Set(tx, lookupPart{Text: parts[i]}, version, i)
+				s.tables.lookupParts.Set(tx, lookupPart{Text: parts[i]}, version, i)
 			}
 			return struct{}{}, nil
 		}); err != nil {
@@ -242,29 +240,29 @@ func (s *Service) putLookup(ctx context.Context, name string, c content, fn func
 		written += partsAtOnce
 	}
 	return store.Update(ctx, s.space, func(tx *store.Tx) (lookupRecord, error) {
-		was, has := s.tables.shape.lookups.Get(tx, name)
+		was, has := s.tables.lookups.Get(tx, name)
 		is, err := fn(tx, was, has)
 		if err != nil {
 			return is, err
 		}
 		for i := written; i < len(parts); i++ {
-			s.tables.shape.lookupParts.Set(tx, lookupPart{Text: parts[i]}, version, i)
+			s.tables.lookupParts.Set(tx, lookupPart{Text: parts[i]}, version, i)
 		}
 		if has {
-			s.tables.shape.lookupParts.DeleteAll(tx, was.Version)
+			s.tables.lookupParts.DeleteAll(tx, was.Version)
 		}
 		is.Version, is.Fields, is.Rows, is.Bytes, is.Updated = version, c.fields, c.rows, int64(len(c.text)), tx.Now().UnixMilli()
-		s.tables.shape.lookups.Set(tx, is, name)
-		s.shaping.lookups.Cancel(tx, version)
+		s.tables.lookups.Set(tx, is, name)
+		s.lookups.Cancel(tx, version)
 		return is, nil
 	})
 }
 
 // forgetVersion deletes content that nothing names.
-func (s *Service) forgetVersion(ctx context.Context, v lookupVersion) error {
+func (s *Shapes) forgetVersion(ctx context.Context, v lookupVersion) error {
 	_, err := store.Update(ctx, s.space, func(tx *store.Tx) (struct{}, error) {
-		if r, ok := s.tables.shape.lookups.Get(tx, v.Name); !ok || r.Version != v.Version {
-			s.tables.shape.lookupParts.DeleteAll(tx, v.Version)
+		if r, ok := s.tables.lookups.Get(tx, v.Name); !ok || r.Version != v.Version {
+			s.tables.lookupParts.DeleteAll(tx, v.Version)
 		}
 		return struct{}{}, nil
 	})
@@ -272,12 +270,12 @@ func (s *Service) forgetVersion(ctx context.Context, v lookupVersion) error {
 }
 
 // CreateLookupTable is logs:CreateLookupTable.
-func (s *Service) CreateLookupTable(ctx context.Context, in *logsapi.CreateLookupTableInput) (*logsapi.CreateLookupTableOutput, error) {
-	if err := cmp.Or(checkLookupName(in.LookupTableName), checkTags(in.Tags)); err != nil {
+func (s *Shapes) CreateLookupTable(ctx context.Context, in *logsapi.CreateLookupTableInput) (*logsapi.CreateLookupTableOutput, error) {
+	if err := cmp.Or(checkLookupName(in.LookupTableName), form.CheckTags(in.Tags)); err != nil {
 		return nil, err
 	}
 	if in.KmsKeyId.V != "" {
-		if err := checkKey(in.KmsKeyId.V); err != nil {
+		if err := form.CheckKey(in.KmsKeyId.V); err != nil {
 			return nil, err
 		}
 	}
@@ -300,9 +298,9 @@ func (s *Service) CreateLookupTable(ctx context.Context, in *logsapi.CreateLooku
 	return &logsapi.CreateLookupTableOutput{LookupTableArn: aws.Some(lookupARN(aws.RequestOf(ctx).Scope, in.LookupTableName)), CreatedAt: aws.Some(r.Created)}, nil
 }
 
-func (s *Service) roomForLookup(tx *store.Tx) error {
+func (s *Shapes) roomForLookup(tx *store.Tx) error {
 	n := 0
-	for range s.tables.shape.lookups.Keys(tx, store.ScanOptions{}) {
+	for range s.tables.lookups.Keys(tx, store.ScanOptions{}) {
 		n++
 	}
 	if n >= maxLookups {
@@ -312,13 +310,13 @@ func (s *Service) roomForLookup(tx *store.Tx) error {
 }
 
 // UpdateLookupTable is logs:UpdateLookupTable.
-func (s *Service) UpdateLookupTable(ctx context.Context, in *logsapi.UpdateLookupTableInput) (*logsapi.UpdateLookupTableOutput, error) {
+func (s *Shapes) UpdateLookupTable(ctx context.Context, in *logsapi.UpdateLookupTableInput) (*logsapi.UpdateLookupTableOutput, error) {
 	name, err := lookupNamed(ctx, in.LookupTableArn)
 	if err != nil {
 		return nil, err
 	}
 	if in.KmsKeyId.V != "" {
-		if err := checkKey(in.KmsKeyId.V); err != nil {
+		if err := form.CheckKey(in.KmsKeyId.V); err != nil {
 			return nil, err
 		}
 	}
@@ -341,24 +339,24 @@ func (s *Service) UpdateLookupTable(ctx context.Context, in *logsapi.UpdateLooku
 }
 
 // DeleteLookupTable is logs:DeleteLookupTable.
-func (s *Service) DeleteLookupTable(ctx context.Context, in *logsapi.DeleteLookupTableInput) (*logsapi.DeleteLookupTableOutput, error) {
+func (s *Shapes) DeleteLookupTable(ctx context.Context, in *logsapi.DeleteLookupTableInput) (*logsapi.DeleteLookupTableOutput, error) {
 	name, err := lookupNamed(ctx, in.LookupTableArn)
 	if err != nil {
 		return nil, err
 	}
 	return store.UpdateWith(ctx, s.space, store.UpdateOptions{Frees: true}, func(tx *store.Tx) (*logsapi.DeleteLookupTableOutput, error) {
-		r, ok := s.tables.shape.lookups.Get(tx, name)
+		r, ok := s.tables.lookups.Get(tx, name)
 		if !ok {
 			return nil, noLookup()
 		}
-		s.tables.shape.lookups.Delete(tx, name)
-		s.tables.shape.lookupParts.DeleteAll(tx, r.Version)
+		s.tables.lookups.Delete(tx, name)
+		s.tables.lookupParts.DeleteAll(tx, r.Version)
 		return nil, nil
 	})
 }
 
 // lookupText is the CSV of a table.
-func (t *shapeTables) lookupText(tx *store.Tx, r *lookupRecord) string {
+func (t *tables) lookupText(tx *store.Tx, r *lookupRecord) string {
 	var b strings.Builder
 	b.Grow(int(r.Bytes))
 	for _, p := range t.lookupParts.Scan(tx, store.ScanOptions{}, r.Version) {
@@ -368,27 +366,27 @@ func (t *shapeTables) lookupText(tx *store.Tx, r *lookupRecord) string {
 }
 
 // GetLookupTable is logs:GetLookupTable.
-func (s *Service) GetLookupTable(ctx context.Context, in *logsapi.GetLookupTableInput) (*logsapi.GetLookupTableOutput, error) {
+func (s *Shapes) GetLookupTable(ctx context.Context, in *logsapi.GetLookupTableInput) (*logsapi.GetLookupTableOutput, error) {
 	name, err := lookupNamed(ctx, in.LookupTableArn)
 	if err != nil {
 		return nil, err
 	}
 	return store.View(ctx, s.space, func(tx *store.Tx) (*logsapi.GetLookupTableOutput, error) {
-		r, ok := s.tables.shape.lookups.Get(tx, name)
+		r, ok := s.tables.lookups.Get(tx, name)
 		if !ok {
 			return nil, noLookup()
 		}
 		return &logsapi.GetLookupTableOutput{
 			LookupTableArn: aws.Some(lookupARN(tx.Scope(), name)), LookupTableName: aws.Some(name), Description: aws.NonZero(r.Description),
-			TableBody: aws.Some(s.tables.shape.lookupText(tx, &r)), SizeBytes: aws.Some(r.Bytes), LastUpdatedTime: aws.Some(r.Updated),
+			TableBody: aws.Some(s.tables.lookupText(tx, &r)), SizeBytes: aws.Some(r.Bytes), LastUpdatedTime: aws.Some(r.Updated),
 			KmsKeyId: aws.NonZero(r.Key),
 		}, nil
 	})
 }
 
 // DescribeLookupTables is logs:DescribeLookupTables.
-func (s *Service) DescribeLookupTables(ctx context.Context, in *logsapi.DescribeLookupTablesInput) (*logsapi.DescribeLookupTablesOutput, error) {
-	after, err := pageAfter(in.NextToken)
+func (s *Shapes) DescribeLookupTables(ctx context.Context, in *logsapi.DescribeLookupTablesInput) (*logsapi.DescribeLookupTablesOutput, error) {
+	after, err := form.PageAfter(in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -400,13 +398,13 @@ func (s *Service) DescribeLookupTables(ctx context.Context, in *logsapi.Describe
 			o = store.ScanOptions{After: []any{after}}
 		}
 		last := ""
-		for k, r := range s.tables.shape.lookups.Scan(tx, o) {
+		for k, r := range s.tables.lookups.Scan(tx, o) {
 			name := strings.Clone(k.String(0))
 			if !strings.HasPrefix(name, in.LookupTableNamePrefix.V) {
 				break
 			}
 			if len(out.LookupTables) == limit {
-				out.NextToken = pageToken(last)
+				out.NextToken = form.PageToken(last)
 				break
 			}
 			last = name
@@ -419,33 +417,33 @@ func (s *Service) DescribeLookupTables(ctx context.Context, in *logsapi.Describe
 	})
 }
 
-// checkLookups refuses a query that looks into a table that is not there, or for columns that it does not have.
-func (s *Service) checkLookups(tx *store.Tx, lookups []insights.Lookup) error {
+// CheckLookups refuses, with an *insights.Error, a query that looks into a table that is not there, or for columns that it does not have.
+func (s *Shapes) CheckLookups(tx *store.Tx, lookups []insights.Lookup) error {
 	for _, l := range lookups {
-		r, ok := s.tables.shape.lookups.Get(tx, l.Table)
+		r, ok := s.tables.lookups.Get(tx, l.Table)
 		if !ok {
-			return malformed(&insights.Error{Start: l.Start, End: l.End, Message: "lookup table " + l.Table + " does not exist"})
+			return &insights.Error{Start: l.Start, End: l.End, Message: "lookup table " + l.Table + " does not exist"}
 		}
 		for _, c := range l.Columns {
 			if !slices.Contains(r.Fields, c) {
-				return malformed(&insights.Error{Start: l.Start, End: l.End, Message: "lookup table " + l.Table + " has no column " + c})
+				return &insights.Error{Start: l.Start, End: l.End, Message: "lookup table " + l.Table + " has no column " + c}
 			}
 		}
 	}
 	return nil
 }
 
-// lookedInto are the tables that a query looks into.
-func (s *Service) lookedInto(tx *store.Tx, lookups []insights.Lookup) (map[string]*insights.Table, error) {
+// LookedInto are the tables that a query looks into.
+func (s *Shapes) LookedInto(tx *store.Tx, lookups []insights.Lookup) (map[string]*insights.Table, error) {
 	tables := map[string]*insights.Table{}
 	for _, l := range lookups {
-		r, ok := s.tables.shape.lookups.Get(tx, l.Table)
+		r, ok := s.tables.lookups.Get(tx, l.Table)
 		if !ok || tables[l.Table] != nil {
 			continue
 		}
 		t := &insights.Table{Columns: r.Fields}
 		header := true
-		if err := eachRow(s.tables.shape.lookupText(tx, &r), func(row []string) error {
+		if err := eachRow(s.tables.lookupText(tx, &r), func(row []string) error {
 			if !header {
 				t.Rows = append(t.Rows, slices.Clone(row))
 			}

@@ -1,4 +1,4 @@
-package logs
+package shape
 
 import (
 	"cmp"
@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/criteria"
 	"github.com/obidos-cloud/obidos/internal/lang/insights"
 	"github.com/obidos-cloud/obidos/internal/lang/logtransform"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -29,6 +31,9 @@ type transformerRecord struct {
 
 // maxVersions is how many transformers a group can have had. The oldest is forgotten then, and its events are as they were sent.
 const maxVersions = 500
+
+// ahead is how much later than its time an event can come.
+const ahead = 2 * time.Hour
 
 // compiled are transformers that were used lately.
 type compiled struct {
@@ -58,29 +63,29 @@ func (c *compiled) get(config string) (*logtransform.Transformer, error) {
 // configOf is processors as they are kept.
 func configOf(p []logsapi.Processor) (string, error) {
 	config := documentOf(p)
-	return string(config), checkConfig(string(config))
+	return string(config), CheckTransformer(string(config))
 }
 
-// checkConfig refuses processors that are no transformer.
-func checkConfig(config string) error {
+// CheckTransformer refuses processors that are no transformer.
+func CheckTransformer(config string) error {
 	_, err := logtransform.Parse([]byte(config))
 	if e, ok := errors.AsType[*logtransform.Error](err); ok {
-		return invalid("%s", e.Message)
+		return form.Invalid("%s", e.Message)
 	}
 	return err
 }
 
 // transformer is the transformer that a group has now; false where it has none.
 func (t *tables) transformer(tx *store.Tx, group uint64) (r transformerRecord, ok bool) {
-	for _, v := range t.shape.transformers.Scan(tx, store.ScanOptions{}, group) {
+	for _, v := range t.transformers.Scan(tx, store.ScanOptions{}, group) {
 		r = v // the last is the newest
 	}
 	return r, r.Config != ""
 }
 
 // PutTransformer is logs:PutTransformer.
-func (s *Service) PutTransformer(ctx context.Context, in *logsapi.PutTransformerInput) (*logsapi.PutTransformerOutput, error) {
-	name, err := identify(ctx, in.LogGroupIdentifier)
+func (s *Shapes) PutTransformer(ctx context.Context, in *logsapi.PutTransformerInput) (*logsapi.PutTransformerOutput, error) {
+	name, err := form.Identify(ctx, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +104,8 @@ func (s *Service) PutTransformer(ctx context.Context, in *logsapi.PutTransformer
 }
 
 // DeleteTransformer is logs:DeleteTransformer.
-func (s *Service) DeleteTransformer(ctx context.Context, in *logsapi.DeleteTransformerInput) (*logsapi.DeleteTransformerOutput, error) {
-	name, err := identify(ctx, in.LogGroupIdentifier)
+func (s *Shapes) DeleteTransformer(ctx context.Context, in *logsapi.DeleteTransformerInput) (*logsapi.DeleteTransformerOutput, error) {
+	name, err := form.Identify(ctx, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +122,11 @@ func noTransformer() *aws.Error {
 }
 
 // transform gives a group another transformer, or none.
-func (s *Service) transform(ctx context.Context, name string, fn func(tx *store.Tx, was transformerRecord, has bool) (transformerRecord, error)) error {
+func (s *Shapes) transform(ctx context.Context, name string, fn func(tx *store.Tx, was transformerRecord, has bool) (transformerRecord, error)) error {
 	_, err := store.Update(ctx, s.space, func(tx *store.Tx) (struct{}, error) {
-		g, err := s.group(tx, name)
-		if err != nil {
-			return struct{}{}, err
+		g, ok := s.host.Group(tx, name)
+		if !ok {
+			return struct{}{}, form.NoGroup()
 		}
 		if g.Class != string(logsapi.LogGroupClassSTANDARD) {
 			return struct{}{}, logsapi.InvalidOperationException("Transformers are supported only for log groups of the Standard class.")
@@ -132,12 +137,12 @@ func (s *Service) transform(ctx context.Context, name string, fn func(tx *store.
 			return struct{}{}, err
 		}
 		var versions []int64
-		for k := range s.tables.shape.transformers.Keys(tx, store.ScanOptions{}, g.Number) {
+		for k := range s.tables.transformers.Keys(tx, store.ScanOptions{}, g.Number) {
 			versions = append(versions, k.Int64(1))
 		}
-		s.tables.shape.transformers.Set(tx, is, g.Number, s.since(tx, versions))
-		for _, from := range s.tables.outlived(tx, &g, versions) {
-			s.tables.shape.transformers.Delete(tx, g.Number, from)
+		s.tables.transformers.Set(tx, is, g.Number, s.since(tx, versions))
+		for _, from := range outlived(&g, versions) {
+			s.tables.transformers.Delete(tx, g.Number, from)
 		}
 		s.transformerBecame(ctx, tx, name, was.Config, is.Config)
 		return struct{}{}, nil
@@ -146,7 +151,7 @@ func (s *Service) transform(ctx context.Context, name string, fn func(tx *store.
 }
 
 // since is from when on a transformer that is put now holds. One that is put in the same millisecond takes the place of the one before.
-func (s *Service) since(tx *store.Tx, versions []int64) int64 {
+func (s *Shapes) since(tx *store.Tx, versions []int64) int64 {
 	now := tx.Now().UnixMilli()
 	if n := len(versions); n > 0 {
 		now = max(now, versions[n-1])
@@ -155,10 +160,10 @@ func (s *Service) since(tx *store.Tx, versions []int64) int64 {
 }
 
 // outlived are the versions of which no event is left, and those beyond what is kept.
-func (t *tables) outlived(tx *store.Tx, g *groupRecord, versions []int64) (gone []int64) {
-	expired := g.expiry(tx.Now()) - maxAhead.Milliseconds()
+func outlived(g *Group, versions []int64) (gone []int64) {
+	expired := g.Expired - ahead.Milliseconds()
 	for i, from := range versions[:max(0, len(versions)-1)] {
-		if versions[i+1] < expired || len(versions)-i > maxVersions {
+		if g.Expired > 0 && versions[i+1] < expired || len(versions)-i > maxVersions {
 			gone = append(gone, from)
 		}
 	}
@@ -166,34 +171,34 @@ func (t *tables) outlived(tx *store.Tx, g *groupRecord, versions []int64) (gone 
 }
 
 // GetTransformer is logs:GetTransformer.
-func (s *Service) GetTransformer(ctx context.Context, in *logsapi.GetTransformerInput) (*logsapi.GetTransformerOutput, error) {
-	name, err := identify(ctx, in.LogGroupIdentifier)
+func (s *Shapes) GetTransformer(ctx context.Context, in *logsapi.GetTransformerInput) (*logsapi.GetTransformerOutput, error) {
+	name, err := form.Identify(ctx, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
 	}
 	return store.View(ctx, s.space, func(tx *store.Tx) (*logsapi.GetTransformerOutput, error) {
-		g, err := s.group(tx, name)
-		if err != nil {
-			return nil, err
+		g, ok := s.host.Group(tx, name)
+		if !ok {
+			return nil, form.NoGroup()
 		}
 		r, ok := s.tables.transformer(tx, g.Number)
 		if !ok {
 			return nil, noTransformer()
 		}
 		out := &logsapi.GetTransformerOutput{
-			LogGroupIdentifier: aws.Some(groupARN(tx.Scope(), name)), CreationTime: aws.Some(r.Created), LastModifiedTime: aws.Some(r.Modified),
+			LogGroupIdentifier: aws.Some(form.GroupARN(tx.Scope(), name)), CreationTime: aws.Some(r.Created), LastModifiedTime: aws.Some(r.Modified),
 		}
 		return out, readDocument([]byte(r.Config), &out.TransformerConfig)
 	})
 }
 
 // TestTransformer is logs:TestTransformer. What cannot be transformed is shown without a transformed message.
-func (s *Service) TestTransformer(ctx context.Context, in *logsapi.TestTransformerInput) (*logsapi.TestTransformerOutput, error) {
+func (s *Shapes) TestTransformer(ctx context.Context, in *logsapi.TestTransformerInput) (*logsapi.TestTransformerOutput, error) {
 	config, err := configOf(in.TransformerConfig)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.shaping.compiled.get(config)
+	t, err := s.compiled.get(config)
 	if err != nil {
 		return nil, err
 	}
@@ -215,15 +220,17 @@ type shape struct {
 	transformer *logtransform.Transformer // nil: nothing
 }
 
-// shapes are what was done to the events of a group, in the order of their times. Most groups have none.
-type shapes struct {
-	group, account, region string
-	all                    []shape
+// Forms are what was done to the events of a group, in the order of their times. Most groups have none.
+type Forms struct {
+	Group string // its name
+
+	account, region string
+	all             []shape
 }
 
-// shapesOf are the shapes of a group: those its own transformers made, and where it had none those of its account's.
-func (s *Service) shapesOf(tx *store.Tx, name string, g *groupRecord) (shapes, error) {
-	sh := shapes{group: name, account: tx.Scope().Account, region: tx.Scope().Region}
+// Of are the forms of a group: those its own transformers made, and where it had none those of its account's.
+func (s *Shapes) Of(tx *store.Tx, name string, g Group) (Forms, error) {
+	sh := Forms{Group: name, account: tx.Scope().Account, region: tx.Scope().Region}
 	if g.Class != string(logsapi.LogGroupClassSTANDARD) {
 		return sh, nil
 	}
@@ -232,13 +239,13 @@ func (s *Service) shapesOf(tx *store.Tx, name string, g *groupRecord) (shapes, e
 		config string
 	}
 	var own []version
-	for k, r := range s.tables.shape.transformers.Scan(tx, store.ScanOptions{}, g.Number) {
+	for k, r := range s.tables.transformers.Scan(tx, store.ScanOptions{}, g.Number) {
 		own = append(own, version{k.Int64(1), r.Config})
 	}
 	var policies []string // in the order of their names
 	accounts := map[string][]version{}
 	var times []int64
-	for k, r := range s.tables.shape.accountTransformers.Scan(tx, store.ScanOptions{}) {
+	for k, r := range s.tables.accountTransformers.Scan(tx, store.ScanOptions{}) {
 		config := r.Config
 		if config != "" && !selects(r.Criteria, name) {
 			config = ""
@@ -276,7 +283,7 @@ func (s *Service) shapesOf(tx *store.Tx, name string, g *groupRecord) (shapes, e
 		next := shape{from: t}
 		if config != "" {
 			var err error
-			if next.transformer, err = s.shaping.compiled.get(config); err != nil {
+			if next.transformer, err = s.compiled.get(config); err != nil {
 				return sh, err
 			}
 		}
@@ -299,11 +306,11 @@ func selects(text, group string) bool {
 	})
 }
 
-// none reports whether all events are as they were sent.
-func (sh *shapes) none() bool { return len(sh.all) == 0 }
+// None reports whether all events are as they were sent.
+func (sh *Forms) None() bool { return len(sh.all) == 0 }
 
-// apply is the message of an event as it became, and why it could not be transformed, where it could not.
-func (sh *shapes) apply(stream, message string, ingested int64) (is, failure string) {
+// Apply is the message of an event as it became, and why it could not be transformed, where it could not.
+func (sh *Forms) Apply(stream, message string, ingested int64) (is, failure string) {
 	for i := len(sh.all) - 1; i >= 0; i-- {
 		if sh.all[i].from > ingested {
 			continue
@@ -311,7 +318,7 @@ func (sh *shapes) apply(stream, message string, ingested int64) (is, failure str
 		if sh.all[i].transformer == nil {
 			return message, ""
 		}
-		transformed, err := sh.all[i].transformer.Apply(logtransform.Event{Message: message, Group: sh.group, Stream: stream, Account: sh.account, Region: sh.region})
+		transformed, err := sh.all[i].transformer.Apply(logtransform.Event{Message: message, Group: sh.Group, Stream: stream, Account: sh.account, Region: sh.region})
 		if err != nil {
 			return message, err.Error()
 		}
@@ -320,28 +327,28 @@ func (sh *shapes) apply(stream, message string, ingested int64) (is, failure str
 	return message, ""
 }
 
-// yield gives events on as they became.
-func (sh *shapes) yield(yield func(insights.Event) bool) func(insights.Event) bool {
+// Yield gives events on as they became.
+func (sh *Forms) Yield(yield func(insights.Event) bool) func(insights.Event) bool {
 	return func(e insights.Event) bool {
-		e.Message, e.Failure = sh.apply(e.Stream, e.Message, e.Ingested)
+		e.Message, e.Failure = sh.Apply(e.Stream, e.Message, e.Ingested)
 		return yield(e)
 	}
 }
 
-// transformAccount has an account's policy of that name transform the events that come from now on, of the groups that its criteria say;
+// TransformAccount has an account's policy of that name transform the events that come from now on, of the groups that its criteria say;
 // with no config it does so no more.
-func (s *Service) transformAccount(tx *store.Tx, policy, config, criteria string) {
+func (s *Shapes) TransformAccount(tx *store.Tx, policy, config, criteria string) {
 	var versions []int64
 	created := tx.Now().UnixMilli()
-	for k, r := range s.tables.shape.accountTransformers.Scan(tx, store.ScanOptions{}, policy) {
+	for k, r := range s.tables.accountTransformers.Scan(tx, store.ScanOptions{}, policy) {
 		versions = append(versions, k.Int64(1))
 		created = r.Created
 	}
 	if config == "" && len(versions) == 0 {
 		return
 	}
-	s.tables.shape.accountTransformers.Set(tx, transformerRecord{Config: config, Created: created, Modified: tx.Now().UnixMilli(), Criteria: criteria}, policy, s.since(tx, versions))
+	s.tables.accountTransformers.Set(tx, transformerRecord{Config: config, Created: created, Modified: tx.Now().UnixMilli(), Criteria: criteria}, policy, s.since(tx, versions))
 	for _, from := range versions[:max(0, len(versions)-maxVersions)] {
-		s.tables.shape.accountTransformers.Delete(tx, policy, from)
+		s.tables.accountTransformers.Delete(tx, policy, from)
 	}
 }

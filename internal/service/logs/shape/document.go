@@ -1,7 +1,8 @@
-package logs
+package shape
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -32,6 +33,10 @@ func documented(v reflect.Value) any {
 			list[i] = documented(v.Index(i))
 		}
 		return list
+	case reflect.Map:
+		if v.IsNil() {
+			return nil
+		}
 	case reflect.Struct:
 		if isOpt(v.Type()) {
 			if !v.Field(1).Bool() {
@@ -83,6 +88,20 @@ func fill(into reflect.Value, from any) error {
 			}
 		}
 		return nil
+	case reflect.Map:
+		members, ok := from.(map[string]any)
+		if !ok {
+			return fmt.Errorf("logs: %v is no map", from)
+		}
+		into.Set(reflect.MakeMapWithSize(into.Type(), len(members)))
+		for key, m := range members {
+			v := reflect.New(into.Type().Elem()).Elem()
+			if err := fill(v, m); err != nil {
+				return err
+			}
+			into.SetMapIndex(reflect.ValueOf(key).Convert(into.Type().Key()), v)
+		}
+		return nil
 	case reflect.Struct:
 		if isOpt(into.Type()) {
 			into.Field(1).SetBool(true)
@@ -105,7 +124,7 @@ func fill(into reflect.Value, from any) error {
 			}
 		}
 		if known < len(members) {
-			return fmt.Errorf("logs: a structure has members that are not known")
+			return errors.New("logs: a structure has members that are not known")
 		}
 		return nil
 	}
