@@ -60,7 +60,7 @@ func root() *cobra.Command {
 	c.AddCommand(
 		startCommand(), waitCommand(), stopCommand(), statusCommand(), clusterCommand(), healthCommand(), awslocalCommand(),
 		envCommand(), execCommand(), clockCommand(), resetCommand(), snapshotCommand(), exportCommand(), importCommand(), trustCommand(),
-		authCommand(), accountCommand(), doctorCommand(), configCommand(), demoCommand(), versionCommand(),
+		logsCommand(), authCommand(), accountCommand(), doctorCommand(), configCommand(), demoCommand(), versionCommand(),
 	)
 	return c
 }
