@@ -57,10 +57,18 @@ func (m *Match) check(p place, found *findings) *aws.Error {
 		noun += "s"
 	}
 	shape := validation
-	if m.s.quirks.parameter {
+	if m.s.quirks.parameter && !m.validates() {
 		shape = badParameter
 	}
 	return shape.New("%s", strconv.Itoa(len(c.problems))+noun+" detected: "+strings.Join(c.problems, "; "))
+}
+
+// validates reports whether the operation's model has an error for what the model does not allow, and none for wrong parameters.
+func (m *Match) validates() bool {
+	has := func(code string) bool {
+		return slices.ContainsFunc(m.op.Errors, func(e *aws.ErrorShape) bool { return e.Code == code })
+	}
+	return has(validation.Code) && !has(badParameter.Code)
 }
 
 // lacks reports whether the required member f of the structure at p is not there.

@@ -35,6 +35,9 @@ type queryRecord struct {
 	Bytes    float64  `cbor:"11,keyasint,omitempty"`
 	Skipped  float64  `cbor:"12,keyasint,omitempty"` // bytes that were known to have nothing
 	Duration int64    `cbor:"13,keyasint,omitempty"` // milliseconds
+
+	Principal string `cbor:"70,keyasint,omitempty"` // who asked, by an ARN
+	Client    string `cbor:"71,keyasint,omitempty"` // with what
 }
 
 // resultRecord is rows of a query's result.
@@ -111,7 +114,7 @@ func (s *Service) StartQuery(ctx context.Context, in *logsapi.StartQueryInput) (
 	}
 	q := queryRecord{
 		Groups: groups, Text: in.QueryString, Start: milliseconds(in.StartTime), End: milliseconds(in.EndTime), Limit: in.Limit.V,
-		Status: string(logsapi.QueryStatusScheduled),
+		Status: string(logsapi.QueryStatusScheduled), Principal: aws.RequestOf(ctx).Principal.ARN, Client: aws.RequestOf(ctx).UserAgent,
 	}
 	if q.End == in.EndTime*1000 {
 		q.End += 999 // the second is inclusive
@@ -175,24 +178,25 @@ func (s *Service) runQuery(ctx context.Context, _ string, t queryTask) error {
 	}
 	began := s.space.Now()
 	result, skipped, err := s.answer(ctx, &q)
-	status := logsapi.QueryStatusComplete
+	status, failure := logsapi.QueryStatusComplete, ""
 	switch {
 	case errors.Is(context.Cause(ctx), errStopped):
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		status = logsapi.QueryStatusFailed // trying again would not help: it asks for too much
+		status, failure = logsapi.QueryStatusFailed, err.Error() // trying again would not help: it asks for too much
 	}
 	if err := s.saveResult(ctx, t.ID, result.Rows); errors.Is(err, store.ErrLimit) {
-		status = logsapi.QueryStatusFailed
+		status, failure = logsapi.QueryStatusFailed, "The result is too large."
 	} else if err != nil {
 		return err
 	}
-	_, err = s.setQuery(ctx, t.ID, func(_ *store.Tx, q *queryRecord) {
+	_, err = s.setQuery(ctx, t.ID, func(tx *store.Tx, q *queryRecord) {
 		q.Status, q.Rows = string(status), int64(len(result.Rows))
 		q.Matched, q.Scanned, q.Bytes = result.Statistics.RecordsMatched, result.Statistics.RecordsScanned, result.Statistics.BytesScanned
 		q.Skipped, q.Duration = float64(skipped), s.space.Now().Sub(began).Milliseconds()
+		s.vendQuery(tx, t.ID, q, failure)
 	})
 	return err
 }
@@ -438,6 +442,7 @@ func (s *Service) StopQuery(ctx context.Context, in *logsapi.StopQueryInput) (*l
 				cancel(errStopped)
 			}
 		})
+		s.vendQuery(tx, in.QueryId, &q, "")
 		return &logsapi.StopQueryOutput{Success: aws.Some(true)}, nil
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -34,7 +35,7 @@ func (s *Service) Types(api logsapi.Client) []resource.Type {
 			Name: streamType, Service: "CloudWatchLogs",
 			Create: streams.create, Read: streams.read, Delete: streams.delete, List: streams.list,
 		}.Type(),
-	}, s.Shapes.Kinds(api))
+	}, s.Shapes.Kinds(api), s.DeliveryTypes(api))
 }
 
 // groupModel is a group by its properties.
@@ -54,7 +55,7 @@ type groupModel struct {
 	ResourcePolicyDocument           any   `json:",omitempty"`
 }
 
-type groupTag struct{ Key, Value string }
+type groupTag = form.Tag
 
 func (m *groupModel) tags() map[string]string {
 	tags := make(map[string]string, len(m.Tags))
@@ -89,7 +90,7 @@ func modelOf(scope aws.Scope, name string, g groupRecord) groupModel {
 		m.RetentionInDays = &g.Retention
 	}
 	for _, k := range slices.Sorted(maps.Keys(g.Tags)) {
-		m.Tags = append(m.Tags, groupTag{k, g.Tags[k]})
+		m.Tags = append(m.Tags, groupTag{Key: k, Value: g.Tags[k]})
 	}
 	return m
 }
