@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
@@ -233,12 +232,12 @@ func (s *Service) answer(ctx context.Context, q *queryRecord) (result insights.R
 		if veils != nil && starred(terms) {
 			terms = nil
 		}
-		skipped = 0
+		r := reading{s: s, tx: tx, terms: terms}
 		var failed error
 		events := func(from, to int64) iter.Seq[insights.Event] {
 			return func(yield func(insights.Event) bool) {
 				for _, group := range q.Groups {
-					more, err := s.eventsOf(tx, group, from, to, terms, &skipped, yield)
+					more, err := r.events(group, from, to, yield)
 					if failed = cmp.Or(failed, err); err != nil || !more {
 						return
 					}
@@ -255,73 +254,15 @@ func (s *Service) answer(ctx context.Context, q *queryRecord) (result insights.R
 		if from, to, ok := compiled.Earlier(q.Start, q.End); ok {
 			o.Previous = events(from, to)
 		}
-		result, err := compiled.With(o).Run(ctx, events(q.Start, q.End))
+		compiled := compiled.With(o)
+		r.screen = compiled.Screen
+		result, err := compiled.Run(ctx, events(q.Start, q.End))
+		skipped = r.skipped
+		result.Statistics.RecordsScanned += r.left.RecordsScanned
+		result.Statistics.BytesScanned += r.left.BytesScanned
 		return result, cmp.Or(err, failed)
 	})
 	return result, skipped, err
-}
-
-// eventsOf gives the events of a group to a query, until it wants no more. Chunks that cannot have what all of its matches have are
-// skipped.
-func (s *Service) eventsOf(tx *store.Tx, group string, from, to int64, terms []string, skipped *int64, yield func(insights.Event) bool) (more bool, err error) {
-	g, ok := s.tables.groups.Get(tx, group)
-	if !ok {
-		return true, nil // it was deleted meanwhile
-	}
-	sh, err := s.formsOf(tx, group, &g)
-	if err != nil {
-		return false, err
-	}
-	if !sh.None() { // what a transformed message has need not be in the one that was sent
-		terms, yield = nil, sh.Yield(yield)
-	}
-	q := &query{group: g.Number, span: day, from: max(from, g.expiry(tx.Now())), to: to, limit: math.MaxInt}
-	log := tx.Scope().Account + ":" + group
-	ahead := unpacking{packer: s.packer}
-	defer ahead.close()
-	give := func() (bool, error) {
-		c, body, err := ahead.next()
-		if err != nil {
-			return false, err
-		}
-		ptr := ptrPrefix(group, g.Number, c.stream)
-		prefix, more := len(ptr), true
-		err = c.record.events(body, func(e event) bool {
-			if e.time < q.from || e.time > q.to {
-				return true
-			}
-			ptr = ptrOf(ptr[:prefix], e.time, e.seq)
-			more = yield(insights.Event{
-				Time: e.time, Ingested: e.ingested, Message: e.message, Stream: c.name, Group: log,
-				Ptr: unsafe.String(&ptr[0], len(ptr)), // what is kept of it is copied
-			})
-			return more
-		})
-		return more, err
-	}
-	for c := range s.candidates(tx, q) {
-		if c.terms && len(terms) > 0 {
-			if f, ok := s.tables.terms.Get(tx, q.group, c.stream, c.seq); ok && !f.mayHave(terms) {
-				*skipped += c.bytes
-				continue
-			}
-		}
-		record, ok := s.tables.chunks.Get(tx, q.group, c.stream, c.seq)
-		if !ok {
-			continue
-		}
-		if ahead.add(chunkOf{c, record}); ahead.len() == wave() {
-			if more, err := give(); err != nil || !more {
-				return false, err
-			}
-		}
-	}
-	for ahead.len() > 0 {
-		if more, err := give(); err != nil || !more {
-			return false, err
-		}
-	}
-	return true, nil
 }
 
 // saveResult writes the rows of a result, a record at a time: what is not told as complete is not shown.
