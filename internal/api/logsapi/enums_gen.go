@@ -34,52 +34,6 @@ func (DataProtectionStatus) Values() []string {
 	return strings.Split("ACTIVATED|DELETED|ARCHIVED|DISABLED", "|")
 }
 
-type DeliveryDestinationType string
-
-const (
-	DeliveryDestinationTypeS3   DeliveryDestinationType = "S3"
-	DeliveryDestinationTypeCWL  DeliveryDestinationType = "CWL"
-	DeliveryDestinationTypeFH   DeliveryDestinationType = "FH"
-	DeliveryDestinationTypeXRAY DeliveryDestinationType = "XRAY"
-)
-
-// Values are the values of the model.
-func (DeliveryDestinationType) Values() []string { return strings.Split("S3|CWL|FH|XRAY", "|") }
-
-type DeliverySourceConfigurationSchemaValueType string
-
-const (
-	DeliverySourceConfigurationSchemaValueTypeString  DeliverySourceConfigurationSchemaValueType = "string"
-	DeliverySourceConfigurationSchemaValueTypeBoolean DeliverySourceConfigurationSchemaValueType = "boolean"
-	DeliverySourceConfigurationSchemaValueTypeInt     DeliverySourceConfigurationSchemaValueType = "int"
-	DeliverySourceConfigurationSchemaValueTypeDouble  DeliverySourceConfigurationSchemaValueType = "double"
-	DeliverySourceConfigurationSchemaValueTypeLong    DeliverySourceConfigurationSchemaValueType = "long"
-)
-
-// Values are the values of the model.
-func (DeliverySourceConfigurationSchemaValueType) Values() []string {
-	return strings.Split("string|boolean|int|double|long", "|")
-}
-
-type DeliverySourceStatus string
-
-const (
-	DeliverySourceStatusACTIVE   DeliverySourceStatus = "ACTIVE"
-	DeliverySourceStatusINACTIVE DeliverySourceStatus = "INACTIVE"
-)
-
-// Values are the values of the model.
-func (DeliverySourceStatus) Values() []string { return strings.Split("ACTIVE|INACTIVE", "|") }
-
-type DeliverySourceStatusReason string
-
-const (
-	DeliverySourceStatusReasonRESOURCEDELETED DeliverySourceStatusReason = "RESOURCE_DELETED"
-)
-
-// Values are the values of the model.
-func (DeliverySourceStatusReason) Values() []string { return strings.Split("RESOURCE_DELETED", "|") }
-
 type EntityRejectionErrorType string
 
 const (
@@ -239,19 +193,6 @@ const (
 // Values are the values of the model.
 func (OrderBy) Values() []string { return strings.Split("LogStreamName|LastEventTime", "|") }
 
-type OutputFormat string
-
-const (
-	OutputFormatJson    OutputFormat = "json"
-	OutputFormatPlain   OutputFormat = "plain"
-	OutputFormatW3c     OutputFormat = "w3c"
-	OutputFormatRaw     OutputFormat = "raw"
-	OutputFormatParquet OutputFormat = "parquet"
-)
-
-// Values are the values of the model.
-func (OutputFormat) Values() []string { return strings.Split("json|plain|w3c|raw|parquet", "|") }
-
 type PolicyScope string
 
 const (
@@ -261,6 +202,22 @@ const (
 
 // Values are the values of the model.
 func (PolicyScope) Values() []string { return strings.Split("ACCOUNT|RESOURCE", "|") }
+
+type PolicyType string
+
+const (
+	PolicyTypeDATAPROTECTIONPOLICY     PolicyType = "DATA_PROTECTION_POLICY"
+	PolicyTypeSUBSCRIPTIONFILTERPOLICY PolicyType = "SUBSCRIPTION_FILTER_POLICY"
+	PolicyTypeFIELDINDEXPOLICY         PolicyType = "FIELD_INDEX_POLICY"
+	PolicyTypeTRANSFORMERPOLICY        PolicyType = "TRANSFORMER_POLICY"
+	PolicyTypeMETRICEXTRACTIONPOLICY   PolicyType = "METRIC_EXTRACTION_POLICY"
+	PolicyTypeRETENTIONPOLICY          PolicyType = "RETENTION_POLICY"
+)
+
+// Values are the values of the model.
+func (PolicyType) Values() []string {
+	return strings.Split("DATA_PROTECTION_POLICY|SUBSCRIPTION_FILTER_POLICY|FIELD_INDEX_POLICY|TRANSFORMER_POLICY|METRIC_EXTRACTION_POLICY|RETENTION_POLICY", "|")
+}
 
 type QueryLanguage string
 
@@ -333,6 +290,15 @@ const (
 
 // Values are the values of the model.
 func (ScheduledQueryState) Values() []string { return strings.Split("ENABLED|DISABLED", "|") }
+
+type Scope string
+
+const (
+	ScopeALL Scope = "ALL"
+)
+
+// Values are the values of the model.
+func (Scope) Values() []string { return strings.Split("ALL", "|") }
 
 type StorageTier string
 

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -9,6 +10,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/lang/insights"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
+	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -38,6 +40,20 @@ func (s *Service) Needs(_ *model.Operation, in any) []string {
 	if unmask {
 		return []string{"logs:Unmask"}
 	}
+	return rules.Needs(in)
+}
+
+// Carry implements rules.Carrier.
+func (s *Service) Carry(_ context.Context, tx *store.Tx, p rules.AccountPolicy) error {
+	if p.Type != logsapi.PolicyTypeTRANSFORMERPOLICY {
+		return invalid("Account policies of the type %s are not served.", p.Type)
+	}
+	if p.Document != "" {
+		if err := shape.CheckTransformer(p.Document); err != nil {
+			return err
+		}
+	}
+	s.TransformAccount(tx, p.Name, p.Document, p.Criteria)
 	return nil
 }
 

@@ -3,13 +3,13 @@ package logs
 import (
 	"context"
 	"encoding/json"
-	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 

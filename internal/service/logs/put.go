@@ -3,11 +3,11 @@ package logs
 import (
 	"cmp"
 	"context"
-	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"time"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
 )

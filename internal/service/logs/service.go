@@ -21,17 +21,16 @@ package logs
 
 import (
 	"context"
-	"github.com/obidos-cloud/obidos/internal/service/logs/absent"
-	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"sync"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/resource"
+	"github.com/obidos-cloud/obidos/internal/service/logs/absent"
+	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
 	"github.com/obidos-cloud/obidos/internal/service/logs/tail"
-	"github.com/obidos-cloud/obidos/internal/service/logs/vended"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
 	"github.com/obidos-cloud/obidos/internal/timer"
@@ -53,8 +52,8 @@ type Service struct {
 	rest // what is left out, see docs/logs.md
 	absent.Absent
 	*rules.Rules
+
 	*shape.Shapes
-	*vended.Deliveries
 
 	space  store.Space
 	tables tables
@@ -82,7 +81,7 @@ var _ logsapi.Service = (*Service)(nil)
 func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options) *Service {
 	s := &Service{space: space, tables: newTables(space), packer: newPacker(), o: o, running: map[string]context.CancelCauseFunc{}}
 	s.tails = tail.New(o.Clock, o.Node, o.Others)
-	s.Rules = rules.New(space, &s.tables)
+	s.Rules = rules.New(space, &s.tables, s)
 	s.Shapes = shape.New(space, shaped{space, &s.tables}, tasks, timers, o.Changes)
 	s.merges = task.NewQueue(tasks, "logs.merge", s.merge, task.Options{Concurrency: 1})
 	s.clears = task.NewQueue(tasks, "logs.clear", s.clear, task.Options{Attempts: 1 << 20})
@@ -90,7 +89,6 @@ func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options)
 	s.dues = timer.NewSet(timers, "logs.expiry", s.sweepDue)
 	s.runs = task.NewQueue(tasks, "logs.query", s.runQuery, task.Options{Concurrency: 4})
 	s.forgets = timer.NewSet(timers, "logs.query", s.forget)
-	s.Deliveries = vended.New(space, tasks, o.Changes, vendedHost{s})
 	return s
 }
 

@@ -29,6 +29,7 @@ type Groups interface {
 type Rules struct {
 	space   store.Space
 	groups  Groups
+	carrier Carrier
 	finders finders
 
 	accounts           store.Table[accountRecord]        // () → what there is for all groups
@@ -37,12 +38,13 @@ type Rules struct {
 	groupPolicies      store.Table[resourcePolicyRecord] // name of a group → its resource policy
 	protections        store.Table[protectionRecord]     // group, time → what sensitive data is looked for in events from then on
 	accountProtections store.Table[protectionRecord]     // time → the same, of all groups
+	accountPolicies    store.Table[accountPolicyRecord]  // type, name → a policy of the account
 }
 
 // New are the rules of groups. Their tables are numbered from 40 to 49.
-func New(s store.Space, groups Groups) *Rules {
+func New(s store.Space, groups Groups, carrier Carrier) *Rules {
 	return &Rules{
-		space: s, groups: groups,
+		space: s, groups: groups, carrier: carrier,
 
 		accounts:           store.NewTable[accountRecord](s, 40, "account"),
 		policies:           store.NewTable[resourcePolicyRecord](s, 41, "resource policy"),
@@ -50,6 +52,7 @@ func New(s store.Space, groups Groups) *Rules {
 		protections:        store.NewTable[protectionRecord](s, 43, "data protection policy", store.Global),
 		accountProtections: store.NewTable[protectionRecord](s, 44, "data protection policy of an account"),
 		states:             store.NewTable[stateRecord](s, 45, "rules of a group", store.Global),
+		accountPolicies:    store.NewTable[accountPolicyRecord](s, 46, "policy of an account"),
 	}
 }
 
