@@ -110,6 +110,9 @@ func (g *Guard) Authorize(ctx context.Context, c *Call) error {
 	if plan == nil {
 		return Denied(c.Operation, c.Operation.Action(), *p, c.Resources, "because obidos knows no action of IAM's for this operation")
 	}
+	if len(plan.Actions) == 0 && len(plan.Self) > 0 { // a service that asks by itself is not asked for here
+		return Denied(c.Operation, plan.Self[0].Name, *p, c.Resources, "because obidos does not ask for it")
+	}
 	if err := g.know(x); err != nil {
 		return err
 	}

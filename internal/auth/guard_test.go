@@ -13,6 +13,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/lang/policy"
+	"github.com/obidos-cloud/obidos/internal/model"
 )
 
 const (
@@ -61,6 +62,25 @@ func statement(effect, action, resource, more string) string {
 type stopped struct{}
 
 func (stopped) Now() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
+
+// A service asks by itself for what only it knows. Where it does not, its operations are nobody's, and not everybody's.
+func TestWhatNobodyAsksForIsDenied(t *testing.T) {
+	t.Parallel()
+	user := &auth.Identity{
+		Kind: auth.User, Account: account, ARN: alice.ARN, ID: alice.UserID, Name: "alice",
+		Policies: []policy.Source{source(t, statement("Allow", "*", "*", ""))},
+	}
+	guard := auth.NewGuard(auth.GuardOptions{Directory: people{user.ARN: user}, Clock: stopped{}})
+	ctx := aws.WithRequest(t.Context(), &aws.Request{Scope: aws.Scope{Account: account, Region: "us-east-1"}, Principal: aws.Principal{Account: account, ARN: user.ARN, UserID: user.ID}})
+	boxes := (&model.Service{Name: "box", SigningName: "box", Protocols: []model.Protocol{model.JSON10}, Authorization: "Open @box:Open\nShut box:Shut\n"}).
+		Fill([]model.Operation{{Name: "Open"}, {Name: "Shut"}}, "")
+	if err := guard.Authorize(ctx, &auth.Call{Operation: boxes.Operation("Shut")}); err != nil {
+		t.Error(err)
+	}
+	if err := guard.Authorize(ctx, &auth.Call{Operation: boxes.Operation("Open")}); err == nil || !strings.Contains(err.Error(), "box:Open") {
+		t.Errorf("what the service was to ask for: %v", err)
+	}
+}
 
 func TestGuard(t *testing.T) {
 	user := &auth.Identity{
