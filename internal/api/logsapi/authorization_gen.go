@@ -2,11 +2,16 @@
 
 package logsapi
 
-const authorization = `resource log-group arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName} aws:ResourceTag/${TagKey}
+const authorization = `resource delivery arn:${Partition}:logs:${Region}:${Account}:delivery:${DeliveryName} aws:ResourceTag/${TagKey}
+resource delivery-destination arn:${Partition}:logs:${Region}:${Account}:delivery-destination:${DeliveryDestinationName} aws:ResourceTag/${TagKey}
+resource delivery-source arn:${Partition}:logs:${Region}:${Account}:delivery-source:${DeliverySourceName} aws:ResourceTag/${TagKey}
+resource log-group arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName} aws:ResourceTag/${TagKey}
 resource log-stream arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}:log-stream:${LogStreamName} aws:ResourceTag/${TagKey}
 resource lookup-table arn:${Partition}:logs:${Region}:${Account}:lookup-table:${LookupTableName} aws:ResourceTag/${TagKey}
 resource scheduled-query arn:${Partition}:logs:${Region}:${Account}:scheduled-query:${ScheduledQueryId} aws:ResourceTag/${TagKey}
 AssociateKmsKey logs:AssociateKmsKey log-group(LogGroupName=logGroupName)
+CreateDelivery logs:CreateDelivery delivery(?) delivery-destination(=deliveryDestinationArn) delivery-source(DeliverySourceName=deliverySourceName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+	?logs:TagResource when(tags) delivery(?) delivery-destination(=deliveryDestinationArn) delivery-source(DeliverySourceName=deliverySourceName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 CreateLogGroup logs:CreateLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 	?logs:TagLogGroup when(tags) log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 CreateLogStream logs:CreateLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
@@ -19,6 +24,10 @@ CreateScheduledQuery logs:CreateScheduledQuery scheduled-query(?) aws:RequestTag
 	+iam:PassRole (=executionRoleArn) iam:PassedToService='logs.amazonaws.com'
 DeleteAccountPolicy logs:DeleteAccountPolicy
 DeleteDataProtectionPolicy logs:DeleteDataProtectionPolicy log-group(LogGroupName=logGroupIdentifier)
+DeleteDelivery logs:DeleteDelivery delivery(DeliveryName=id)
+DeleteDeliveryDestination logs:DeleteDeliveryDestination delivery-destination(DeliveryDestinationName=name)
+DeleteDeliveryDestinationPolicy logs:DeleteDeliveryDestinationPolicy delivery-destination(DeliveryDestinationName=deliveryDestinationName)
+DeleteDeliverySource logs:DeleteDeliverySource delivery-source(DeliverySourceName=name)
 DeleteLogGroup logs:DeleteLogGroup log-group(LogGroupName=logGroupName)
 DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 DeleteLookupTable logs:DeleteLookupTable lookup-table(=lookupTableArn)
@@ -28,6 +37,10 @@ DeleteRetentionPolicy logs:DeleteRetentionPolicy log-group(LogGroupName=logGroup
 DeleteScheduledQuery logs:DeleteScheduledQuery scheduled-query(ScheduledQueryId=identifier)
 DeleteTransformer logs:DeleteTransformer log-group(LogGroupName=logGroupIdentifier)
 DescribeAccountPolicies logs:DescribeAccountPolicies
+DescribeConfigurationTemplates logs:DescribeConfigurationTemplates
+DescribeDeliveries logs:DescribeDeliveries
+DescribeDeliveryDestinations logs:DescribeDeliveryDestinations
+DescribeDeliverySources logs:DescribeDeliverySources
 DescribeImportTaskBatches logs:DescribeImportTaskBatches
 DescribeImportTasks logs:DescribeImportTasks
 DescribeLogGroups logs:DescribeLogGroups
@@ -39,6 +52,10 @@ DescribeResourcePolicies logs:DescribeResourcePolicies
 DisassociateKmsKey logs:DisassociateKmsKey log-group(LogGroupName=logGroupName)
 FilterLogEvents logs:FilterLogEvents log-group(LogGroupName=logGroupName)
 GetDataProtectionPolicy logs:GetDataProtectionPolicy log-group(LogGroupName=logGroupIdentifier)
+GetDelivery logs:GetDelivery delivery(DeliveryName=id)
+GetDeliveryDestination logs:GetDeliveryDestination delivery-destination(DeliveryDestinationName=name)
+GetDeliveryDestinationPolicy logs:GetDeliveryDestinationPolicy delivery-destination(DeliveryDestinationName=deliveryDestinationName)
+GetDeliverySource logs:GetDeliverySource delivery-source(DeliverySourceName=name)
 GetIntegration logs:GetIntegration
 GetLogEvents logs:GetLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 GetLogGroupFields logs:GetLogGroupFields log-group(LogGroupName=logGroupName)
@@ -60,6 +77,12 @@ ListTagsForResource logs:ListTagsForResource (=resourceArn)
 ListTagsLogGroup logs:ListTagsLogGroup log-group(LogGroupName=logGroupName)
 PutAccountPolicy logs:PutAccountPolicy
 PutDataProtectionPolicy logs:PutDataProtectionPolicy log-group(LogGroupName=logGroupIdentifier)
+PutDeliveryDestination logs:PutDeliveryDestination delivery-destination(DeliveryDestinationName=name) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags logs:DeliveryDestinationResourceArn
+	?logs:TagResource when(tags) delivery-destination(DeliveryDestinationName=name) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+	+iam:PassRole (=roleArn) iam:PassedToService='logs.amazonaws.com'
+PutDeliveryDestinationPolicy logs:PutDeliveryDestinationPolicy delivery-destination(DeliveryDestinationName=deliveryDestinationName)
+PutDeliverySource logs:PutDeliverySource delivery-source(DeliverySourceName=name) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags logs:LogGeneratingResourceArns
+	?logs:TagResource when(tags) delivery-source(DeliverySourceName=name) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 PutLogEvents logs:PutLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 PutLogGroupDeletionProtection logs:PutLogGroupDeletionProtection log-group(LogGroupName=logGroupIdentifier)
 PutQueryDefinition logs:PutQueryDefinition
@@ -75,6 +98,7 @@ TestMetricFilter logs:TestMetricFilter
 TestTransformer logs:TestTransformer
 UntagLogGroup logs:UntagLogGroup log-group(LogGroupName=logGroupName) aws:TagKeys
 UntagResource logs:UntagResource (=resourceArn) aws:TagKeys=tagKeys
+UpdateDeliveryConfiguration logs:UpdateDeliveryConfiguration delivery(DeliveryName=id) aws:RequestTag/${TagKey} aws:TagKeys
 UpdateLookupTable logs:UpdateLookupTable lookup-table(=lookupTableArn)
 UpdateScheduledQuery logs:UpdateScheduledQuery scheduled-query(ScheduledQueryId=identifier)
 	+iam:PassRole (=destinationConfiguration.s3Configuration.roleArn) iam:PassedToService='logs.amazonaws.com'

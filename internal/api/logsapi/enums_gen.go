@@ -34,6 +34,52 @@ func (DataProtectionStatus) Values() []string {
 	return strings.Split("ACTIVATED|DELETED|ARCHIVED|DISABLED", "|")
 }
 
+type DeliveryDestinationType string
+
+const (
+	DeliveryDestinationTypeS3   DeliveryDestinationType = "S3"
+	DeliveryDestinationTypeCWL  DeliveryDestinationType = "CWL"
+	DeliveryDestinationTypeFH   DeliveryDestinationType = "FH"
+	DeliveryDestinationTypeXRAY DeliveryDestinationType = "XRAY"
+)
+
+// Values are the values of the model.
+func (DeliveryDestinationType) Values() []string { return strings.Split("S3|CWL|FH|XRAY", "|") }
+
+type DeliverySourceConfigurationSchemaValueType string
+
+const (
+	DeliverySourceConfigurationSchemaValueTypeString  DeliverySourceConfigurationSchemaValueType = "string"
+	DeliverySourceConfigurationSchemaValueTypeBoolean DeliverySourceConfigurationSchemaValueType = "boolean"
+	DeliverySourceConfigurationSchemaValueTypeInt     DeliverySourceConfigurationSchemaValueType = "int"
+	DeliverySourceConfigurationSchemaValueTypeDouble  DeliverySourceConfigurationSchemaValueType = "double"
+	DeliverySourceConfigurationSchemaValueTypeLong    DeliverySourceConfigurationSchemaValueType = "long"
+)
+
+// Values are the values of the model.
+func (DeliverySourceConfigurationSchemaValueType) Values() []string {
+	return strings.Split("string|boolean|int|double|long", "|")
+}
+
+type DeliverySourceStatus string
+
+const (
+	DeliverySourceStatusACTIVE   DeliverySourceStatus = "ACTIVE"
+	DeliverySourceStatusINACTIVE DeliverySourceStatus = "INACTIVE"
+)
+
+// Values are the values of the model.
+func (DeliverySourceStatus) Values() []string { return strings.Split("ACTIVE|INACTIVE", "|") }
+
+type DeliverySourceStatusReason string
+
+const (
+	DeliverySourceStatusReasonRESOURCEDELETED DeliverySourceStatusReason = "RESOURCE_DELETED"
+)
+
+// Values are the values of the model.
+func (DeliverySourceStatusReason) Values() []string { return strings.Split("RESOURCE_DELETED", "|") }
+
 type EntityRejectionErrorType string
 
 const (
@@ -192,6 +238,19 @@ const (
 
 // Values are the values of the model.
 func (OrderBy) Values() []string { return strings.Split("LogStreamName|LastEventTime", "|") }
+
+type OutputFormat string
+
+const (
+	OutputFormatJson    OutputFormat = "json"
+	OutputFormatPlain   OutputFormat = "plain"
+	OutputFormatW3c     OutputFormat = "w3c"
+	OutputFormatRaw     OutputFormat = "raw"
+	OutputFormatParquet OutputFormat = "parquet"
+)
+
+// Values are the values of the model.
+func (OutputFormat) Values() []string { return strings.Split("json|plain|w3c|raw|parquet", "|") }
 
 type PolicyScope string
 

@@ -14,12 +14,17 @@ import (
 // Service is what an implementation of the API does.
 type Service interface {
 	AssociateKmsKey(context.Context, *AssociateKmsKeyInput) (*AssociateKmsKeyOutput, error)
+	CreateDelivery(context.Context, *CreateDeliveryInput) (*CreateDeliveryOutput, error)
 	CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error)
 	CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error)
 	CreateLookupTable(context.Context, *CreateLookupTableInput) (*CreateLookupTableOutput, error)
 	CreateScheduledQuery(context.Context, *CreateScheduledQueryInput) (*CreateScheduledQueryOutput, error)
 	DeleteAccountPolicy(context.Context, *DeleteAccountPolicyInput) (*DeleteAccountPolicyOutput, error)
 	DeleteDataProtectionPolicy(context.Context, *DeleteDataProtectionPolicyInput) (*DeleteDataProtectionPolicyOutput, error)
+	DeleteDelivery(context.Context, *DeleteDeliveryInput) (*DeleteDeliveryOutput, error)
+	DeleteDeliveryDestination(context.Context, *DeleteDeliveryDestinationInput) (*DeleteDeliveryDestinationOutput, error)
+	DeleteDeliveryDestinationPolicy(context.Context, *DeleteDeliveryDestinationPolicyInput) (*DeleteDeliveryDestinationPolicyOutput, error)
+	DeleteDeliverySource(context.Context, *DeleteDeliverySourceInput) (*DeleteDeliverySourceOutput, error)
 	DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
 	DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
 	DeleteLookupTable(context.Context, *DeleteLookupTableInput) (*DeleteLookupTableOutput, error)
@@ -29,6 +34,10 @@ type Service interface {
 	DeleteScheduledQuery(context.Context, *DeleteScheduledQueryInput) (*DeleteScheduledQueryOutput, error)
 	DeleteTransformer(context.Context, *DeleteTransformerInput) (*DeleteTransformerOutput, error)
 	DescribeAccountPolicies(context.Context, *DescribeAccountPoliciesInput) (*DescribeAccountPoliciesOutput, error)
+	DescribeConfigurationTemplates(context.Context, *DescribeConfigurationTemplatesInput) (*DescribeConfigurationTemplatesOutput, error)
+	DescribeDeliveries(context.Context, *DescribeDeliveriesInput) (*DescribeDeliveriesOutput, error)
+	DescribeDeliveryDestinations(context.Context, *DescribeDeliveryDestinationsInput) (*DescribeDeliveryDestinationsOutput, error)
+	DescribeDeliverySources(context.Context, *DescribeDeliverySourcesInput) (*DescribeDeliverySourcesOutput, error)
 	DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error)
 	DescribeImportTasks(context.Context, *DescribeImportTasksInput) (*DescribeImportTasksOutput, error)
 	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
@@ -40,6 +49,10 @@ type Service interface {
 	DisassociateKmsKey(context.Context, *DisassociateKmsKeyInput) (*DisassociateKmsKeyOutput, error)
 	FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error)
 	GetDataProtectionPolicy(context.Context, *GetDataProtectionPolicyInput) (*GetDataProtectionPolicyOutput, error)
+	GetDelivery(context.Context, *GetDeliveryInput) (*GetDeliveryOutput, error)
+	GetDeliveryDestination(context.Context, *GetDeliveryDestinationInput) (*GetDeliveryDestinationOutput, error)
+	GetDeliveryDestinationPolicy(context.Context, *GetDeliveryDestinationPolicyInput) (*GetDeliveryDestinationPolicyOutput, error)
+	GetDeliverySource(context.Context, *GetDeliverySourceInput) (*GetDeliverySourceOutput, error)
 	GetIntegration(context.Context, *GetIntegrationInput) (*GetIntegrationOutput, error)
 	GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error)
 	GetLogGroupFields(context.Context, *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error)
@@ -61,6 +74,9 @@ type Service interface {
 	ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error)
 	PutAccountPolicy(context.Context, *PutAccountPolicyInput) (*PutAccountPolicyOutput, error)
 	PutDataProtectionPolicy(context.Context, *PutDataProtectionPolicyInput) (*PutDataProtectionPolicyOutput, error)
+	PutDeliveryDestination(context.Context, *PutDeliveryDestinationInput) (*PutDeliveryDestinationOutput, error)
+	PutDeliveryDestinationPolicy(context.Context, *PutDeliveryDestinationPolicyInput) (*PutDeliveryDestinationPolicyOutput, error)
+	PutDeliverySource(context.Context, *PutDeliverySourceInput) (*PutDeliverySourceOutput, error)
 	PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error)
 	PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error)
 	PutQueryDefinition(context.Context, *PutQueryDefinitionInput) (*PutQueryDefinitionOutput, error)
@@ -76,6 +92,7 @@ type Service interface {
 	TestTransformer(context.Context, *TestTransformerInput) (*TestTransformerOutput, error)
 	UntagLogGroup(context.Context, *UntagLogGroupInput) (*UntagLogGroupOutput, error)
 	UntagResource(context.Context, *UntagResourceInput) (*UntagResourceOutput, error)
+	UpdateDeliveryConfiguration(context.Context, *UpdateDeliveryConfigurationInput) (*UpdateDeliveryConfigurationOutput, error)
 	UpdateLookupTable(context.Context, *UpdateLookupTableInput) (*UpdateLookupTableOutput, error)
 	UpdateScheduledQuery(context.Context, *UpdateScheduledQueryInput) (*UpdateScheduledQueryOutput, error)
 }
@@ -86,6 +103,11 @@ type Unimplemented struct{}
 // AssociateKmsKey is logs:AssociateKmsKey.
 func (Unimplemented) AssociateKmsKey(context.Context, *AssociateKmsKeyInput) (*AssociateKmsKeyOutput, error) {
 	return nil, model.Unserved("logs", "AssociateKmsKey")
+}
+
+// CreateDelivery is logs:CreateDelivery.
+func (Unimplemented) CreateDelivery(context.Context, *CreateDeliveryInput) (*CreateDeliveryOutput, error) {
+	return nil, model.Unserved("logs", "CreateDelivery")
 }
 
 // CreateLogGroup is logs:CreateLogGroup.
@@ -116,6 +138,26 @@ func (Unimplemented) DeleteAccountPolicy(context.Context, *DeleteAccountPolicyIn
 // DeleteDataProtectionPolicy is logs:DeleteDataProtectionPolicy.
 func (Unimplemented) DeleteDataProtectionPolicy(context.Context, *DeleteDataProtectionPolicyInput) (*DeleteDataProtectionPolicyOutput, error) {
 	return nil, model.Unserved("logs", "DeleteDataProtectionPolicy")
+}
+
+// DeleteDelivery is logs:DeleteDelivery.
+func (Unimplemented) DeleteDelivery(context.Context, *DeleteDeliveryInput) (*DeleteDeliveryOutput, error) {
+	return nil, model.Unserved("logs", "DeleteDelivery")
+}
+
+// DeleteDeliveryDestination is logs:DeleteDeliveryDestination.
+func (Unimplemented) DeleteDeliveryDestination(context.Context, *DeleteDeliveryDestinationInput) (*DeleteDeliveryDestinationOutput, error) {
+	return nil, model.Unserved("logs", "DeleteDeliveryDestination")
+}
+
+// DeleteDeliveryDestinationPolicy is logs:DeleteDeliveryDestinationPolicy.
+func (Unimplemented) DeleteDeliveryDestinationPolicy(context.Context, *DeleteDeliveryDestinationPolicyInput) (*DeleteDeliveryDestinationPolicyOutput, error) {
+	return nil, model.Unserved("logs", "DeleteDeliveryDestinationPolicy")
+}
+
+// DeleteDeliverySource is logs:DeleteDeliverySource.
+func (Unimplemented) DeleteDeliverySource(context.Context, *DeleteDeliverySourceInput) (*DeleteDeliverySourceOutput, error) {
+	return nil, model.Unserved("logs", "DeleteDeliverySource")
 }
 
 // DeleteLogGroup is logs:DeleteLogGroup.
@@ -161,6 +203,26 @@ func (Unimplemented) DeleteTransformer(context.Context, *DeleteTransformerInput)
 // DescribeAccountPolicies is logs:DescribeAccountPolicies.
 func (Unimplemented) DescribeAccountPolicies(context.Context, *DescribeAccountPoliciesInput) (*DescribeAccountPoliciesOutput, error) {
 	return nil, model.Unserved("logs", "DescribeAccountPolicies")
+}
+
+// DescribeConfigurationTemplates is logs:DescribeConfigurationTemplates.
+func (Unimplemented) DescribeConfigurationTemplates(context.Context, *DescribeConfigurationTemplatesInput) (*DescribeConfigurationTemplatesOutput, error) {
+	return nil, model.Unserved("logs", "DescribeConfigurationTemplates")
+}
+
+// DescribeDeliveries is logs:DescribeDeliveries.
+func (Unimplemented) DescribeDeliveries(context.Context, *DescribeDeliveriesInput) (*DescribeDeliveriesOutput, error) {
+	return nil, model.Unserved("logs", "DescribeDeliveries")
+}
+
+// DescribeDeliveryDestinations is logs:DescribeDeliveryDestinations.
+func (Unimplemented) DescribeDeliveryDestinations(context.Context, *DescribeDeliveryDestinationsInput) (*DescribeDeliveryDestinationsOutput, error) {
+	return nil, model.Unserved("logs", "DescribeDeliveryDestinations")
+}
+
+// DescribeDeliverySources is logs:DescribeDeliverySources.
+func (Unimplemented) DescribeDeliverySources(context.Context, *DescribeDeliverySourcesInput) (*DescribeDeliverySourcesOutput, error) {
+	return nil, model.Unserved("logs", "DescribeDeliverySources")
 }
 
 // DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
@@ -216,6 +278,26 @@ func (Unimplemented) FilterLogEvents(context.Context, *FilterLogEventsInput) (*F
 // GetDataProtectionPolicy is logs:GetDataProtectionPolicy.
 func (Unimplemented) GetDataProtectionPolicy(context.Context, *GetDataProtectionPolicyInput) (*GetDataProtectionPolicyOutput, error) {
 	return nil, model.Unserved("logs", "GetDataProtectionPolicy")
+}
+
+// GetDelivery is logs:GetDelivery.
+func (Unimplemented) GetDelivery(context.Context, *GetDeliveryInput) (*GetDeliveryOutput, error) {
+	return nil, model.Unserved("logs", "GetDelivery")
+}
+
+// GetDeliveryDestination is logs:GetDeliveryDestination.
+func (Unimplemented) GetDeliveryDestination(context.Context, *GetDeliveryDestinationInput) (*GetDeliveryDestinationOutput, error) {
+	return nil, model.Unserved("logs", "GetDeliveryDestination")
+}
+
+// GetDeliveryDestinationPolicy is logs:GetDeliveryDestinationPolicy.
+func (Unimplemented) GetDeliveryDestinationPolicy(context.Context, *GetDeliveryDestinationPolicyInput) (*GetDeliveryDestinationPolicyOutput, error) {
+	return nil, model.Unserved("logs", "GetDeliveryDestinationPolicy")
+}
+
+// GetDeliverySource is logs:GetDeliverySource.
+func (Unimplemented) GetDeliverySource(context.Context, *GetDeliverySourceInput) (*GetDeliverySourceOutput, error) {
+	return nil, model.Unserved("logs", "GetDeliverySource")
 }
 
 // GetIntegration is logs:GetIntegration.
@@ -323,6 +405,21 @@ func (Unimplemented) PutDataProtectionPolicy(context.Context, *PutDataProtection
 	return nil, model.Unserved("logs", "PutDataProtectionPolicy")
 }
 
+// PutDeliveryDestination is logs:PutDeliveryDestination.
+func (Unimplemented) PutDeliveryDestination(context.Context, *PutDeliveryDestinationInput) (*PutDeliveryDestinationOutput, error) {
+	return nil, model.Unserved("logs", "PutDeliveryDestination")
+}
+
+// PutDeliveryDestinationPolicy is logs:PutDeliveryDestinationPolicy.
+func (Unimplemented) PutDeliveryDestinationPolicy(context.Context, *PutDeliveryDestinationPolicyInput) (*PutDeliveryDestinationPolicyOutput, error) {
+	return nil, model.Unserved("logs", "PutDeliveryDestinationPolicy")
+}
+
+// PutDeliverySource is logs:PutDeliverySource.
+func (Unimplemented) PutDeliverySource(context.Context, *PutDeliverySourceInput) (*PutDeliverySourceOutput, error) {
+	return nil, model.Unserved("logs", "PutDeliverySource")
+}
+
 // PutLogEvents is logs:PutLogEvents.
 func (Unimplemented) PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error) {
 	return nil, model.Unserved("logs", "PutLogEvents")
@@ -398,6 +495,11 @@ func (Unimplemented) UntagResource(context.Context, *UntagResourceInput) (*Untag
 	return nil, model.Unserved("logs", "UntagResource")
 }
 
+// UpdateDeliveryConfiguration is logs:UpdateDeliveryConfiguration.
+func (Unimplemented) UpdateDeliveryConfiguration(context.Context, *UpdateDeliveryConfigurationInput) (*UpdateDeliveryConfigurationOutput, error) {
+	return nil, model.Unserved("logs", "UpdateDeliveryConfiguration")
+}
+
 // UpdateLookupTable is logs:UpdateLookupTable.
 func (Unimplemented) UpdateLookupTable(context.Context, *UpdateLookupTableInput) (*UpdateLookupTableOutput, error) {
 	return nil, model.Unserved("logs", "UpdateLookupTable")
@@ -414,6 +516,11 @@ type Client struct{ model.Invoker }
 // AssociateKmsKey is logs:AssociateKmsKey.
 func (c Client) AssociateKmsKey(ctx context.Context, in *AssociateKmsKeyInput) (*AssociateKmsKeyOutput, error) {
 	return model.Do[AssociateKmsKeyOutput](ctx, c.Invoker, &API().Operations[0], in)
+}
+
+// CreateDelivery is logs:CreateDelivery.
+func (c Client) CreateDelivery(ctx context.Context, in *CreateDeliveryInput) (*CreateDeliveryOutput, error) {
+	return model.Do[CreateDeliveryOutput](ctx, c.Invoker, &API().Operations[4], in)
 }
 
 // CreateLogGroup is logs:CreateLogGroup.
@@ -444,6 +551,26 @@ func (c Client) DeleteAccountPolicy(ctx context.Context, in *DeleteAccountPolicy
 // DeleteDataProtectionPolicy is logs:DeleteDataProtectionPolicy.
 func (c Client) DeleteDataProtectionPolicy(ctx context.Context, in *DeleteDataProtectionPolicyInput) (*DeleteDataProtectionPolicyOutput, error) {
 	return model.Do[DeleteDataProtectionPolicyOutput](ctx, c.Invoker, &API().Operations[13], in)
+}
+
+// DeleteDelivery is logs:DeleteDelivery.
+func (c Client) DeleteDelivery(ctx context.Context, in *DeleteDeliveryInput) (*DeleteDeliveryOutput, error) {
+	return model.Do[DeleteDeliveryOutput](ctx, c.Invoker, &API().Operations[14], in)
+}
+
+// DeleteDeliveryDestination is logs:DeleteDeliveryDestination.
+func (c Client) DeleteDeliveryDestination(ctx context.Context, in *DeleteDeliveryDestinationInput) (*DeleteDeliveryDestinationOutput, error) {
+	return model.Do[DeleteDeliveryDestinationOutput](ctx, c.Invoker, &API().Operations[15], in)
+}
+
+// DeleteDeliveryDestinationPolicy is logs:DeleteDeliveryDestinationPolicy.
+func (c Client) DeleteDeliveryDestinationPolicy(ctx context.Context, in *DeleteDeliveryDestinationPolicyInput) (*DeleteDeliveryDestinationPolicyOutput, error) {
+	return model.Do[DeleteDeliveryDestinationPolicyOutput](ctx, c.Invoker, &API().Operations[16], in)
+}
+
+// DeleteDeliverySource is logs:DeleteDeliverySource.
+func (c Client) DeleteDeliverySource(ctx context.Context, in *DeleteDeliverySourceInput) (*DeleteDeliverySourceOutput, error) {
+	return model.Do[DeleteDeliverySourceOutput](ctx, c.Invoker, &API().Operations[17], in)
 }
 
 // DeleteLogGroup is logs:DeleteLogGroup.
@@ -489,6 +616,26 @@ func (c Client) DeleteTransformer(ctx context.Context, in *DeleteTransformerInpu
 // DescribeAccountPolicies is logs:DescribeAccountPolicies.
 func (c Client) DescribeAccountPolicies(ctx context.Context, in *DescribeAccountPoliciesInput) (*DescribeAccountPoliciesOutput, error) {
 	return model.Do[DescribeAccountPoliciesOutput](ctx, c.Invoker, &API().Operations[33], in)
+}
+
+// DescribeConfigurationTemplates is logs:DescribeConfigurationTemplates.
+func (c Client) DescribeConfigurationTemplates(ctx context.Context, in *DescribeConfigurationTemplatesInput) (*DescribeConfigurationTemplatesOutput, error) {
+	return model.Do[DescribeConfigurationTemplatesOutput](ctx, c.Invoker, &API().Operations[34], in)
+}
+
+// DescribeDeliveries is logs:DescribeDeliveries.
+func (c Client) DescribeDeliveries(ctx context.Context, in *DescribeDeliveriesInput) (*DescribeDeliveriesOutput, error) {
+	return model.Do[DescribeDeliveriesOutput](ctx, c.Invoker, &API().Operations[35], in)
+}
+
+// DescribeDeliveryDestinations is logs:DescribeDeliveryDestinations.
+func (c Client) DescribeDeliveryDestinations(ctx context.Context, in *DescribeDeliveryDestinationsInput) (*DescribeDeliveryDestinationsOutput, error) {
+	return model.Do[DescribeDeliveryDestinationsOutput](ctx, c.Invoker, &API().Operations[36], in)
+}
+
+// DescribeDeliverySources is logs:DescribeDeliverySources.
+func (c Client) DescribeDeliverySources(ctx context.Context, in *DescribeDeliverySourcesInput) (*DescribeDeliverySourcesOutput, error) {
+	return model.Do[DescribeDeliverySourcesOutput](ctx, c.Invoker, &API().Operations[37], in)
 }
 
 // DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
@@ -544,6 +691,26 @@ func (c Client) FilterLogEvents(ctx context.Context, in *FilterLogEventsInput) (
 // GetDataProtectionPolicy is logs:GetDataProtectionPolicy.
 func (c Client) GetDataProtectionPolicy(ctx context.Context, in *GetDataProtectionPolicyInput) (*GetDataProtectionPolicyOutput, error) {
 	return model.Do[GetDataProtectionPolicyOutput](ctx, c.Invoker, &API().Operations[55], in)
+}
+
+// GetDelivery is logs:GetDelivery.
+func (c Client) GetDelivery(ctx context.Context, in *GetDeliveryInput) (*GetDeliveryOutput, error) {
+	return model.Do[GetDeliveryOutput](ctx, c.Invoker, &API().Operations[56], in)
+}
+
+// GetDeliveryDestination is logs:GetDeliveryDestination.
+func (c Client) GetDeliveryDestination(ctx context.Context, in *GetDeliveryDestinationInput) (*GetDeliveryDestinationOutput, error) {
+	return model.Do[GetDeliveryDestinationOutput](ctx, c.Invoker, &API().Operations[57], in)
+}
+
+// GetDeliveryDestinationPolicy is logs:GetDeliveryDestinationPolicy.
+func (c Client) GetDeliveryDestinationPolicy(ctx context.Context, in *GetDeliveryDestinationPolicyInput) (*GetDeliveryDestinationPolicyOutput, error) {
+	return model.Do[GetDeliveryDestinationPolicyOutput](ctx, c.Invoker, &API().Operations[58], in)
+}
+
+// GetDeliverySource is logs:GetDeliverySource.
+func (c Client) GetDeliverySource(ctx context.Context, in *GetDeliverySourceInput) (*GetDeliverySourceOutput, error) {
+	return model.Do[GetDeliverySourceOutput](ctx, c.Invoker, &API().Operations[59], in)
 }
 
 // GetIntegration is logs:GetIntegration.
@@ -651,6 +818,21 @@ func (c Client) PutDataProtectionPolicy(ctx context.Context, in *PutDataProtecti
 	return model.Do[PutDataProtectionPolicyOutput](ctx, c.Invoker, &API().Operations[86], in)
 }
 
+// PutDeliveryDestination is logs:PutDeliveryDestination.
+func (c Client) PutDeliveryDestination(ctx context.Context, in *PutDeliveryDestinationInput) (*PutDeliveryDestinationOutput, error) {
+	return model.Do[PutDeliveryDestinationOutput](ctx, c.Invoker, &API().Operations[87], in)
+}
+
+// PutDeliveryDestinationPolicy is logs:PutDeliveryDestinationPolicy.
+func (c Client) PutDeliveryDestinationPolicy(ctx context.Context, in *PutDeliveryDestinationPolicyInput) (*PutDeliveryDestinationPolicyOutput, error) {
+	return model.Do[PutDeliveryDestinationPolicyOutput](ctx, c.Invoker, &API().Operations[88], in)
+}
+
+// PutDeliverySource is logs:PutDeliverySource.
+func (c Client) PutDeliverySource(ctx context.Context, in *PutDeliverySourceInput) (*PutDeliverySourceOutput, error) {
+	return model.Do[PutDeliverySourceOutput](ctx, c.Invoker, &API().Operations[89], in)
+}
+
 // PutLogEvents is logs:PutLogEvents.
 func (c Client) PutLogEvents(ctx context.Context, in *PutLogEventsInput) (*PutLogEventsOutput, error) {
 	return model.Do[PutLogEventsOutput](ctx, c.Invoker, &API().Operations[94], in)
@@ -726,6 +908,11 @@ func (c Client) UntagResource(ctx context.Context, in *UntagResourceInput) (*Unt
 	return model.Do[UntagResourceOutput](ctx, c.Invoker, &API().Operations[112], in)
 }
 
+// UpdateDeliveryConfiguration is logs:UpdateDeliveryConfiguration.
+func (c Client) UpdateDeliveryConfiguration(ctx context.Context, in *UpdateDeliveryConfigurationInput) (*UpdateDeliveryConfigurationOutput, error) {
+	return model.Do[UpdateDeliveryConfigurationOutput](ctx, c.Invoker, &API().Operations[114], in)
+}
+
 // UpdateLookupTable is logs:UpdateLookupTable.
 func (c Client) UpdateLookupTable(ctx context.Context, in *UpdateLookupTableInput) (*UpdateLookupTableOutput, error) {
 	return model.Do[UpdateLookupTableOutput](ctx, c.Invoker, &API().Operations[116], in)
@@ -753,13 +940,18 @@ var api = sync.OnceValue(func() *model.Service {
 		Patterns: []*model.Pattern{
 			{Text: `[\.\-_/#A-Za-z0-9]+`},
 			{Text: `[\w+=/:,.@\-\*]*`},
+			{Text: `[\w-]*`},
 			{Text: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]+)$`},
 			{Text: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`},
+			{Text: `^[0-9A-Za-z]+$`},
 			{Text: `[^:*]*`},
 			{Text: `^[a-zA-Z0-9_]+$`},
 			{Text: `[\w#+=/:,.@-]*`},
 			{Text: `s3://[a-z0-9][\.\-a-z0-9]{1,61}[a-z0-9](/.*)?`},
 			{Text: `^\d{12}$`},
+			{Text: `[\w_-]*`},
+			{Text: `[\w]*`},
+			{Text: `[\w-_]*`},
 			{Text: `[\-a-zA-Z0-9]+`},
 			{Text: `[\.\-_/#A-Za-z0-9]*`},
 			{Text: `^[a-zA-Z_][a-zA-Z0-9_]*`},
@@ -775,14 +967,9 @@ var api = sync.OnceValue(func() *model.Service {
 	}).Serve(served, `AssociateSourceToS3TableIntegration
 CancelExportTask
 CancelImportTask
-CreateDelivery
 CreateExportTask
 CreateImportTask
 CreateLogAnomalyDetector
-DeleteDelivery
-DeleteDeliveryDestination
-DeleteDeliveryDestinationPolicy
-DeleteDeliverySource
 DeleteDestination
 DeleteIndexPolicy
 DeleteIntegration
@@ -790,10 +977,6 @@ DeleteLogAnomalyDetector
 DeleteMetricFilter
 DeleteSubscriptionFilter
 DeleteSyslogConfiguration
-DescribeConfigurationTemplates
-DescribeDeliveries
-DescribeDeliveryDestinations
-DescribeDeliverySources
 DescribeDestinations
 DescribeExportTasks
 DescribeFieldIndexes
@@ -801,19 +984,12 @@ DescribeIndexPolicies
 DescribeMetricFilters
 DescribeSubscriptionFilters
 DisassociateSourceFromS3TableIntegration
-GetDelivery
-GetDeliveryDestination
-GetDeliveryDestinationPolicy
-GetDeliverySource
 GetLogAnomalyDetector
 GetLogFields
 GetLogObject
 ListAnomalies
 ListLogAnomalyDetectors
 PutBearerTokenAuthentication
-PutDeliveryDestination
-PutDeliveryDestinationPolicy
-PutDeliverySource
 PutDestination
 PutDestinationPolicy
 PutIndexPolicy
@@ -823,19 +999,23 @@ PutStorageTierPolicy
 PutSubscriptionFilter
 PutSyslogConfiguration
 UpdateAnomaly
-UpdateDeliveryConfiguration
 UpdateLogAnomalyDetector
 `, call)
 })
 
 var served = []model.Served{
 	{In: (*AssociateKmsKeyInput)(nil), Out: (*AssociateKmsKeyOutput)(nil), Operation: model.Operation{Name: "AssociateKmsKey", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*CreateDeliveryInput)(nil), Out: (*CreateDeliveryOutput)(nil), Operation: model.Operation{Name: "CreateDelivery", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*CreateLogGroupInput)(nil), Out: (*CreateLogGroupOutput)(nil), Operation: model.Operation{Name: "CreateLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException}}},
 	{In: (*CreateLogStreamInput)(nil), Out: (*CreateLogStreamOutput)(nil), Operation: model.Operation{Name: "CreateLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceAlreadyExistsException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*CreateLookupTableInput)(nil), Out: (*CreateLookupTableOutput)(nil), Operation: model.Operation{Name: "CreateLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrLimitExceededException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*CreateScheduledQueryInput)(nil), Out: (*CreateScheduledQueryOutput)(nil), Operation: model.Operation{Name: "CreateScheduledQuery", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrInternalServerException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DeleteAccountPolicyInput)(nil), Out: (*DeleteAccountPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteAccountPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteDataProtectionPolicyInput)(nil), Out: (*DeleteDataProtectionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteDataProtectionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DeleteDeliveryInput)(nil), Out: (*DeleteDeliveryOutput)(nil), Operation: model.Operation{Name: "DeleteDelivery", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*DeleteDeliveryDestinationInput)(nil), Out: (*DeleteDeliveryDestinationOutput)(nil), Operation: model.Operation{Name: "DeleteDeliveryDestination", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*DeleteDeliveryDestinationPolicyInput)(nil), Out: (*DeleteDeliveryDestinationPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteDeliveryDestinationPolicy", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*DeleteDeliverySourceInput)(nil), Out: (*DeleteDeliverySourceOutput)(nil), Operation: model.Operation{Name: "DeleteDeliverySource", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DeleteLogGroupInput)(nil), Out: (*DeleteLogGroupOutput)(nil), Operation: model.Operation{Name: "DeleteLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLogStreamInput)(nil), Out: (*DeleteLogStreamOutput)(nil), Operation: model.Operation{Name: "DeleteLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLookupTableInput)(nil), Out: (*DeleteLookupTableOutput)(nil), Operation: model.Operation{Name: "DeleteLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -845,6 +1025,10 @@ var served = []model.Served{
 	{In: (*DeleteScheduledQueryInput)(nil), Out: (*DeleteScheduledQueryOutput)(nil), Operation: model.Operation{Name: "DeleteScheduledQuery", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInternalServerException, ErrResourceNotFoundException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DeleteTransformerInput)(nil), Out: (*DeleteTransformerOutput)(nil), Operation: model.Operation{Name: "DeleteTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeAccountPoliciesInput)(nil), Out: (*DescribeAccountPoliciesOutput)(nil), Operation: model.Operation{Name: "DescribeAccountPolicies", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DescribeConfigurationTemplatesInput)(nil), Out: (*DescribeConfigurationTemplatesOutput)(nil), Operation: model.Operation{Name: "DescribeConfigurationTemplates", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*DescribeDeliveriesInput)(nil), Out: (*DescribeDeliveriesOutput)(nil), Operation: model.Operation{Name: "DescribeDeliveries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*DescribeDeliveryDestinationsInput)(nil), Out: (*DescribeDeliveryDestinationsOutput)(nil), Operation: model.Operation{Name: "DescribeDeliveryDestinations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*DescribeDeliverySourcesInput)(nil), Out: (*DescribeDeliverySourcesOutput)(nil), Operation: model.Operation{Name: "DescribeDeliverySources", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DescribeImportTaskBatchesInput)(nil), Out: (*DescribeImportTaskBatchesOutput)(nil), Operation: model.Operation{Name: "DescribeImportTaskBatches", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeImportTasksInput)(nil), Out: (*DescribeImportTasksOutput)(nil), Operation: model.Operation{Name: "DescribeImportTasks", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
@@ -856,6 +1040,10 @@ var served = []model.Served{
 	{In: (*DisassociateKmsKeyInput)(nil), Out: (*DisassociateKmsKeyOutput)(nil), Operation: model.Operation{Name: "DisassociateKmsKey", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*FilterLogEventsInput)(nil), Out: (*FilterLogEventsOutput)(nil), Operation: model.Operation{Name: "FilterLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetDataProtectionPolicyInput)(nil), Out: (*GetDataProtectionPolicyOutput)(nil), Operation: model.Operation{Name: "GetDataProtectionPolicy", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetDeliveryInput)(nil), Out: (*GetDeliveryOutput)(nil), Operation: model.Operation{Name: "GetDelivery", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*GetDeliveryDestinationInput)(nil), Out: (*GetDeliveryDestinationOutput)(nil), Operation: model.Operation{Name: "GetDeliveryDestination", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*GetDeliveryDestinationPolicyInput)(nil), Out: (*GetDeliveryDestinationPolicyOutput)(nil), Operation: model.Operation{Name: "GetDeliveryDestinationPolicy", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*GetDeliverySourceInput)(nil), Out: (*GetDeliverySourceOutput)(nil), Operation: model.Operation{Name: "GetDeliverySource", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*GetIntegrationInput)(nil), Out: (*GetIntegrationOutput)(nil), Operation: model.Operation{Name: "GetIntegration", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogEventsInput)(nil), Out: (*GetLogEventsOutput)(nil), Operation: model.Operation{Name: "GetLogEvents", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogGroupFieldsInput)(nil), Out: (*GetLogGroupFieldsOutput)(nil), Operation: model.Operation{Name: "GetLogGroupFields", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -877,6 +1065,9 @@ var served = []model.Served{
 	{In: (*ListTagsLogGroupInput)(nil), Out: (*ListTagsLogGroupOutput)(nil), Operation: model.Operation{Name: "ListTagsLogGroup", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutAccountPolicyInput)(nil), Out: (*PutAccountPolicyOutput)(nil), Operation: model.Operation{Name: "PutAccountPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrServiceUnavailableException}}},
 	{In: (*PutDataProtectionPolicyInput)(nil), Out: (*PutDataProtectionPolicyOutput)(nil), Operation: model.Operation{Name: "PutDataProtectionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutDeliveryDestinationInput)(nil), Out: (*PutDeliveryDestinationOutput)(nil), Operation: model.Operation{Name: "PutDeliveryDestination", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*PutDeliveryDestinationPolicyInput)(nil), Out: (*PutDeliveryDestinationPolicyOutput)(nil), Operation: model.Operation{Name: "PutDeliveryDestinationPolicy", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
+	{In: (*PutDeliverySourceInput)(nil), Out: (*PutDeliverySourceOutput)(nil), Operation: model.Operation{Name: "PutDeliverySource", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*PutLogEventsInput)(nil), Out: (*PutLogEventsOutput)(nil), Operation: model.Operation{Name: "PutLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrDataAlreadyAcceptedException, ErrInvalidParameterException, ErrInvalidSequenceTokenException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrUnrecognizedClientException}}},
 	{In: (*PutLogGroupDeletionProtectionInput)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Operation: model.Operation{Name: "PutLogGroupDeletionProtection", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutQueryDefinitionInput)(nil), Out: (*PutQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "PutQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -892,6 +1083,7 @@ var served = []model.Served{
 	{In: (*TestTransformerInput)(nil), Out: (*TestTransformerOutput)(nil), Operation: model.Operation{Name: "TestTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*UntagLogGroupInput)(nil), Out: (*UntagLogGroupOutput)(nil), Operation: model.Operation{Name: "UntagLogGroup", Errors: []*aws.ErrorShape{ErrResourceNotFoundException}}},
 	{In: (*UntagResourceInput)(nil), Out: (*UntagResourceOutput)(nil), Operation: model.Operation{Name: "UntagResource", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*UpdateDeliveryConfigurationInput)(nil), Out: (*UpdateDeliveryConfigurationOutput)(nil), Operation: model.Operation{Name: "UpdateDeliveryConfiguration", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*UpdateLookupTableInput)(nil), Out: (*UpdateLookupTableOutput)(nil), Operation: model.Operation{Name: "UpdateLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*UpdateScheduledQueryInput)(nil), Out: (*UpdateScheduledQueryOutput)(nil), Operation: model.Operation{Name: "UpdateScheduledQuery", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrInternalServerException, ErrResourceNotFoundException, ErrThrottlingException, ErrValidationException}}},
 }
@@ -902,132 +1094,166 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 0:
 		return s.AssociateKmsKey(ctx, in.(*AssociateKmsKeyInput))
 	case 1:
-		return s.CreateLogGroup(ctx, in.(*CreateLogGroupInput))
+		return s.CreateDelivery(ctx, in.(*CreateDeliveryInput))
 	case 2:
-		return s.CreateLogStream(ctx, in.(*CreateLogStreamInput))
+		return s.CreateLogGroup(ctx, in.(*CreateLogGroupInput))
 	case 3:
-		return s.CreateLookupTable(ctx, in.(*CreateLookupTableInput))
+		return s.CreateLogStream(ctx, in.(*CreateLogStreamInput))
 	case 4:
-		return s.CreateScheduledQuery(ctx, in.(*CreateScheduledQueryInput))
+		return s.CreateLookupTable(ctx, in.(*CreateLookupTableInput))
 	case 5:
-		return s.DeleteAccountPolicy(ctx, in.(*DeleteAccountPolicyInput))
+		return s.CreateScheduledQuery(ctx, in.(*CreateScheduledQueryInput))
 	case 6:
-		return s.DeleteDataProtectionPolicy(ctx, in.(*DeleteDataProtectionPolicyInput))
+		return s.DeleteAccountPolicy(ctx, in.(*DeleteAccountPolicyInput))
 	case 7:
-		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
+		return s.DeleteDataProtectionPolicy(ctx, in.(*DeleteDataProtectionPolicyInput))
 	case 8:
-		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
+		return s.DeleteDelivery(ctx, in.(*DeleteDeliveryInput))
 	case 9:
-		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
+		return s.DeleteDeliveryDestination(ctx, in.(*DeleteDeliveryDestinationInput))
 	case 10:
-		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
+		return s.DeleteDeliveryDestinationPolicy(ctx, in.(*DeleteDeliveryDestinationPolicyInput))
 	case 11:
-		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
+		return s.DeleteDeliverySource(ctx, in.(*DeleteDeliverySourceInput))
 	case 12:
-		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
 	case 13:
-		return s.DeleteScheduledQuery(ctx, in.(*DeleteScheduledQueryInput))
+		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
 	case 14:
-		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
+		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
 	case 15:
-		return s.DescribeAccountPolicies(ctx, in.(*DescribeAccountPoliciesInput))
+		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
 	case 16:
-		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
+		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
 	case 17:
-		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
 	case 18:
-		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+		return s.DeleteScheduledQuery(ctx, in.(*DeleteScheduledQueryInput))
 	case 19:
-		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
 	case 20:
-		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
+		return s.DescribeAccountPolicies(ctx, in.(*DescribeAccountPoliciesInput))
 	case 21:
-		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
+		return s.DescribeConfigurationTemplates(ctx, in.(*DescribeConfigurationTemplatesInput))
 	case 22:
-		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
+		return s.DescribeDeliveries(ctx, in.(*DescribeDeliveriesInput))
 	case 23:
-		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
+		return s.DescribeDeliveryDestinations(ctx, in.(*DescribeDeliveryDestinationsInput))
 	case 24:
-		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
+		return s.DescribeDeliverySources(ctx, in.(*DescribeDeliverySourcesInput))
 	case 25:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
 	case 26:
-		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
+		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
 	case 27:
-		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
 	case 28:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 29:
-		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
+		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
 	case 30:
-		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 31:
-		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
+		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
 	case 32:
-		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
+		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
 	case 33:
-		return s.GetScheduledQuery(ctx, in.(*GetScheduledQueryInput))
+		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
 	case 34:
-		return s.GetScheduledQueryHistory(ctx, in.(*GetScheduledQueryHistoryInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 35:
-		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
+		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
 	case 36:
-		return s.GetTransformer(ctx, in.(*GetTransformerInput))
+		return s.GetDelivery(ctx, in.(*GetDeliveryInput))
 	case 37:
-		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
+		return s.GetDeliveryDestination(ctx, in.(*GetDeliveryDestinationInput))
 	case 38:
-		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
+		return s.GetDeliveryDestinationPolicy(ctx, in.(*GetDeliveryDestinationPolicyInput))
 	case 39:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.GetDeliverySource(ctx, in.(*GetDeliverySourceInput))
 	case 40:
-		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
+		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
 	case 41:
-		return s.ListScheduledQueries(ctx, in.(*ListScheduledQueriesInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 42:
-		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 43:
-		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 44:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
 	case 45:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 46:
-		return s.PutAccountPolicy(ctx, in.(*PutAccountPolicyInput))
+		return s.GetScheduledQuery(ctx, in.(*GetScheduledQueryInput))
 	case 47:
-		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
+		return s.GetScheduledQueryHistory(ctx, in.(*GetScheduledQueryHistoryInput))
 	case 48:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
 	case 49:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.GetTransformer(ctx, in.(*GetTransformerInput))
 	case 50:
-		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
 	case 51:
-		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
+		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
 	case 52:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 53:
-		return s.PutTransformer(ctx, in.(*PutTransformerInput))
+		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
 	case 54:
-		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
+		return s.ListScheduledQueries(ctx, in.(*ListScheduledQueriesInput))
 	case 55:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
 	case 56:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
 	case 57:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 58:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 59:
-		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+		return s.PutAccountPolicy(ctx, in.(*PutAccountPolicyInput))
 	case 60:
-		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
 	case 61:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.PutDeliveryDestination(ctx, in.(*PutDeliveryDestinationInput))
 	case 62:
-		return s.UntagResource(ctx, in.(*UntagResourceInput))
+		return s.PutDeliveryDestinationPolicy(ctx, in.(*PutDeliveryDestinationPolicyInput))
 	case 63:
-		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
+		return s.PutDeliverySource(ctx, in.(*PutDeliverySourceInput))
 	case 64:
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+	case 65:
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+	case 66:
+		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+	case 67:
+		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
+	case 68:
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+	case 69:
+		return s.PutTransformer(ctx, in.(*PutTransformerInput))
+	case 70:
+		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
+	case 71:
+		return s.StartQuery(ctx, in.(*StartQueryInput))
+	case 72:
+		return s.StopQuery(ctx, in.(*StopQueryInput))
+	case 73:
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+	case 74:
+		return s.TagResource(ctx, in.(*TagResourceInput))
+	case 75:
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+	case 76:
+		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+	case 77:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 78:
+		return s.UntagResource(ctx, in.(*UntagResourceInput))
+	case 79:
+		return s.UpdateDeliveryConfiguration(ctx, in.(*UpdateDeliveryConfigurationInput))
+	case 80:
+		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
+	case 81:
 		return s.UpdateScheduledQuery(ctx, in.(*UpdateScheduledQueryInput))
 	}
 	panic("no such row")

@@ -13,7 +13,7 @@ type AccountPolicy struct {
 	PolicyType        aws.Opt[PolicyType] `n:"policyType"`
 	Scope             aws.Opt[Scope]      `n:"scope"`
 	SelectionCriteria aws.Opt[string]     `n:"selectionCriteria"`
-	AccountId         aws.Opt[string]     `n:"accountId" v:"min=12,max=12,pat=8"`
+	AccountId         aws.Opt[string]     `n:"accountId" v:"min=12,max=12,pat=10"`
 }
 
 type AddKeyEntry struct {
@@ -47,6 +47,27 @@ type CSV struct {
 	Destination    aws.Opt[string] `n:"destination" v:"min=1,max=128"`
 }
 
+type ConfigurationTemplate struct {
+	Service                                            aws.Opt[string]                            `n:"service" v:"min=1,max=255,pat=11"`
+	LogType                                            aws.Opt[string]                            `n:"logType" v:"min=1,max=255,pat=12"`
+	ResourceType                                       aws.Opt[string]                            `n:"resourceType" v:"min=1,max=255,pat=13"`
+	DeliveryDestinationType                            aws.Opt[DeliveryDestinationType]           `n:"deliveryDestinationType"`
+	DefaultDeliveryConfigValues                        *ConfigurationTemplateDeliveryConfigValues `n:"defaultDeliveryConfigValues"`
+	AllowedFields                                      []RecordField                              `n:"allowedFields"`
+	AllowedOutputFormats                               []OutputFormat                             `n:"allowedOutputFormats"`
+	AllowedActionForAllowVendedLogsDeliveryForResource aws.Opt[string]                            `n:"allowedActionForAllowVendedLogsDeliveryForResource"`
+	AllowedFieldDelimiters                             []string                                   `n:"allowedFieldDelimiters" v1:"max=5"`
+	AllowedSuffixPathFields                            []string                                   `n:"allowedSuffixPathFields" v:"max=128" v1:"min=1,max=64"`
+	DeliverySourceConfiguration                        []DeliverySourceConfigurationSchema        `n:"deliverySourceConfiguration"`
+	S3TablesIntegration                                *S3TablesIntegration                       `n:"s3TablesIntegration"`
+}
+
+type ConfigurationTemplateDeliveryConfigValues struct {
+	RecordFields            []string                 `n:"recordFields" v:"max=128" v1:"min=1,max=64"`
+	FieldDelimiter          aws.Opt[string]          `n:"fieldDelimiter" v:"max=5"`
+	S3DeliveryConfiguration *S3DeliveryConfiguration `n:"s3DeliveryConfiguration"`
+}
+
 type CopyValue struct {
 	Entries []CopyValueEntry `n:"entries" v:"req,min=1,max=5"`
 }
@@ -57,10 +78,23 @@ type CopyValueEntry struct {
 	OverwriteIfExists aws.Opt[bool] `n:"overwriteIfExists"`
 }
 
+type CreateDeliveryInput struct {
+	DeliverySourceName      string                   `n:"deliverySourceName" v:"req,min=1,max=60,pat=2"`
+	DeliveryDestinationArn  string                   `n:"deliveryDestinationArn" v:"req"`
+	RecordFields            []string                 `n:"recordFields" v:"max=128" v1:"min=1,max=64"`
+	FieldDelimiter          aws.Opt[string]          `n:"fieldDelimiter" v:"max=5"`
+	S3DeliveryConfiguration *S3DeliveryConfiguration `n:"s3DeliveryConfiguration"`
+	Tags                    map[string]string        `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
+}
+
+type CreateDeliveryOutput struct {
+	Delivery *Delivery `n:"delivery"`
+}
+
 type CreateLogGroupInput struct {
 	LogGroupName              string                 `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
 	KmsKeyId                  aws.Opt[string]        `n:"kmsKeyId" v:"max=256"`
-	Tags                      map[string]string      `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+	Tags                      map[string]string      `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
 	LogGroupClass             aws.Opt[LogGroupClass] `n:"logGroupClass"`
 	DeletionProtectionEnabled aws.Opt[bool]          `n:"deletionProtectionEnabled"`
 }
@@ -69,18 +103,18 @@ type CreateLogGroupOutput struct{}
 
 type CreateLogStreamInput struct {
 	LogGroupName  string `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	LogStreamName string `n:"logStreamName" v:"req,min=1,max=512,pat=4"`
+	LogStreamName string `n:"logStreamName" v:"req,min=1,max=512,pat=6"`
 }
 
 type CreateLogStreamOutput struct{}
 
 type CreateLookupTableInput struct {
-	LookupTableName string            `n:"lookupTableName" v:"req,min=1,max=256,pat=5"`
+	LookupTableName string            `n:"lookupTableName" v:"req,min=1,max=256,pat=7"`
 	Description     aws.Opt[string]   `n:"description" v:"max=1024"`
 	TableBody       aws.Opt[string]   `n:"tableBody" v:"min=1,max=10485760"`
 	QueryId         aws.Opt[string]   `n:"queryId" v:"min=1,max=256"`
 	KmsKeyId        aws.Opt[string]   `n:"kmsKeyId" v:"max=256"`
-	Tags            map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+	Tags            map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
 }
 
 type CreateLookupTableOutput struct {
@@ -93,7 +127,7 @@ type CreateScheduledQueryInput struct {
 	Description              aws.Opt[string]              `n:"description" v:"max=1024"`
 	QueryLanguage            QueryLanguage                `n:"queryLanguage" v:"req"`
 	QueryString              string                       `n:"queryString" v:"req,max=10000"`
-	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=8"`
 	ScheduleExpression       string                       `n:"scheduleExpression" v:"req,max=256"`
 	Timezone                 aws.Opt[string]              `n:"timezone" v:"min=1"`
 	StartTimeOffset          aws.Opt[int64]               `n:"startTimeOffset"`
@@ -103,7 +137,7 @@ type CreateScheduledQueryInput struct {
 	ScheduleEndTime          aws.Opt[int64]               `n:"scheduleEndTime" v:"min=0"`
 	ExecutionRoleArn         string                       `n:"executionRoleArn" v:"req,min=1"`
 	State                    aws.Opt[ScheduledQueryState] `n:"state"`
-	Tags                     map[string]string            `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+	Tags                     map[string]string            `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
 }
 
 type CreateScheduledQueryOutput struct {
@@ -146,10 +180,34 @@ type DeleteAccountPolicyOutput struct {
 }
 
 type DeleteDataProtectionPolicyInput struct {
-	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
 }
 
 type DeleteDataProtectionPolicyOutput struct{}
+
+type DeleteDeliveryDestinationInput struct {
+	Name string `n:"name" v:"req,min=1,max=60,pat=2"`
+}
+
+type DeleteDeliveryDestinationOutput struct{}
+
+type DeleteDeliveryDestinationPolicyInput struct {
+	DeliveryDestinationName string `n:"deliveryDestinationName" v:"req,min=1,max=60,pat=2"`
+}
+
+type DeleteDeliveryDestinationPolicyOutput struct{}
+
+type DeleteDeliveryInput struct {
+	Id string `n:"id" v:"req,min=1,max=64,pat=5"`
+}
+
+type DeleteDeliveryOutput struct{}
+
+type DeleteDeliverySourceInput struct {
+	Name string `n:"name" v:"req,min=1,max=60,pat=2"`
+}
+
+type DeleteDeliverySourceOutput struct{}
 
 type DeleteKeys struct {
 	WithKeys []string `n:"withKeys" v:"req,min=1,max=5" v1:"min=1"`
@@ -163,7 +221,7 @@ type DeleteLogGroupOutput struct{}
 
 type DeleteLogStreamInput struct {
 	LogGroupName  string `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	LogStreamName string `n:"logStreamName" v:"req,min=1,max=512,pat=4"`
+	LogStreamName string `n:"logStreamName" v:"req,min=1,max=512,pat=6"`
 }
 
 type DeleteLogStreamOutput struct{}
@@ -203,15 +261,62 @@ type DeleteScheduledQueryInput struct {
 type DeleteScheduledQueryOutput struct{}
 
 type DeleteTransformerInput struct {
-	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
 }
 
 type DeleteTransformerOutput struct{}
 
+type Delivery struct {
+	Id                      aws.Opt[string]                  `n:"id" v:"min=1,max=64,pat=5"`
+	Arn                     aws.Opt[string]                  `n:"arn"`
+	DeliverySourceName      aws.Opt[string]                  `n:"deliverySourceName" v:"min=1,max=60,pat=2"`
+	DeliveryDestinationArn  aws.Opt[string]                  `n:"deliveryDestinationArn"`
+	DeliveryDestinationType aws.Opt[DeliveryDestinationType] `n:"deliveryDestinationType"`
+	RecordFields            []string                         `n:"recordFields" v:"max=128" v1:"min=1,max=64"`
+	FieldDelimiter          aws.Opt[string]                  `n:"fieldDelimiter" v:"max=5"`
+	S3DeliveryConfiguration *S3DeliveryConfiguration         `n:"s3DeliveryConfiguration"`
+	Tags                    map[string]string                `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
+}
+
+type DeliveryDestination struct {
+	Name                             aws.Opt[string]                   `n:"name" v:"min=1,max=60,pat=2"`
+	Arn                              aws.Opt[string]                   `n:"arn"`
+	DeliveryDestinationType          aws.Opt[DeliveryDestinationType]  `n:"deliveryDestinationType"`
+	OutputFormat                     aws.Opt[OutputFormat]             `n:"outputFormat"`
+	DeliveryDestinationConfiguration *DeliveryDestinationConfiguration `n:"deliveryDestinationConfiguration"`
+	RoleArn                          aws.Opt[string]                   `n:"roleArn"`
+	Tags                             map[string]string                 `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
+}
+
+type DeliveryDestinationConfiguration struct {
+	DestinationResourceArn string `n:"destinationResourceArn" v:"req"`
+}
+
+type DeliverySource struct {
+	Name                        aws.Opt[string]                     `n:"name" v:"min=1,max=60,pat=2"`
+	Arn                         aws.Opt[string]                     `n:"arn"`
+	ResourceArns                []string                            `n:"resourceArns"`
+	Service                     aws.Opt[string]                     `n:"service" v:"min=1,max=255,pat=11"`
+	LogType                     aws.Opt[string]                     `n:"logType" v:"min=1,max=255,pat=12"`
+	Tags                        map[string]string                   `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
+	DeliverySourceConfiguration map[string]string                   `n:"deliverySourceConfiguration" v1:"min=1,max=255" vk:"min=1,max=255"`
+	Status                      aws.Opt[DeliverySourceStatus]       `n:"status"`
+	StatusReason                aws.Opt[DeliverySourceStatusReason] `n:"statusReason"`
+}
+
+type DeliverySourceConfigurationSchema struct {
+	KeyName         string                                     `n:"keyName" v:"req,min=1,max=256"`
+	ValueType       DeliverySourceConfigurationSchemaValueType `n:"valueType" v:"req"`
+	DefaultValue    string                                     `n:"defaultValue" v:"req,min=1,max=256"`
+	SupportedValues []string                                   `n:"supportedValues" v1:"min=1,max=256"`
+	MinValue        aws.Opt[float64]                           `n:"minValue"`
+	MaxValue        aws.Opt[float64]                           `n:"maxValue"`
+}
+
 type DescribeAccountPoliciesInput struct {
 	PolicyType         PolicyType      `n:"policyType" v:"req"`
 	PolicyName         aws.Opt[string] `n:"policyName"`
-	AccountIdentifiers []string        `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
+	AccountIdentifiers []string        `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=10"`
 	NextToken          aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
@@ -220,8 +325,55 @@ type DescribeAccountPoliciesOutput struct {
 	NextToken       aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
+type DescribeConfigurationTemplatesInput struct {
+	Service                  aws.Opt[string]           `n:"service" v:"min=1,max=255,pat=11"`
+	LogTypes                 []string                  `n:"logTypes" v:"min=1,max=10" v1:"min=1,max=255,pat=12"`
+	ResourceTypes            []string                  `n:"resourceTypes" v:"min=1,max=10" v1:"min=1,max=255,pat=13"`
+	DeliveryDestinationTypes []DeliveryDestinationType `n:"deliveryDestinationTypes" v:"min=1,max=4"`
+	NextToken                aws.Opt[string]           `n:"nextToken" v:"min=1"`
+	Limit                    aws.Opt[int32]            `n:"limit" v:"min=1,max=50"`
+}
+
+type DescribeConfigurationTemplatesOutput struct {
+	ConfigurationTemplates []ConfigurationTemplate `n:"configurationTemplates"`
+	NextToken              aws.Opt[string]         `n:"nextToken" v:"min=1"`
+}
+
+type DescribeDeliveriesInput struct {
+	NextToken           aws.Opt[string] `n:"nextToken" v:"min=1"`
+	Limit               aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
+	DeliverySourceNames []string        `n:"deliverySourceNames" v:"min=1,max=20" v1:"min=1,max=60,pat=2"`
+}
+
+type DescribeDeliveriesOutput struct {
+	Deliveries []Delivery      `n:"deliveries"`
+	NextToken  aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type DescribeDeliveryDestinationsInput struct {
+	NextToken aws.Opt[string] `n:"nextToken" v:"min=1"`
+	Limit     aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
+	Names     []string        `n:"names" v:"min=1,max=20" v1:"min=1,max=60,pat=2"`
+}
+
+type DescribeDeliveryDestinationsOutput struct {
+	DeliveryDestinations []DeliveryDestination `n:"deliveryDestinations"`
+	NextToken            aws.Opt[string]       `n:"nextToken" v:"min=1"`
+}
+
+type DescribeDeliverySourcesInput struct {
+	NextToken    aws.Opt[string] `n:"nextToken" v:"min=1"`
+	Limit        aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
+	ResourceArns []string        `n:"resourceArns" v:"min=1,max=20"`
+}
+
+type DescribeDeliverySourcesOutput struct {
+	DeliverySources []DeliverySource `n:"deliverySources"`
+	NextToken       aws.Opt[string]  `n:"nextToken" v:"min=1"`
+}
+
 type DescribeImportTaskBatchesInput struct {
-	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=9"`
+	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=14"`
 	BatchImportStatus []ImportStatus  `n:"batchImportStatus"`
 	Limit             aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
 	NextToken         aws.Opt[string] `n:"nextToken" v:"min=1"`
@@ -229,13 +381,13 @@ type DescribeImportTaskBatchesInput struct {
 
 type DescribeImportTaskBatchesOutput struct {
 	ImportSourceArn aws.Opt[string] `n:"importSourceArn"`
-	ImportId        aws.Opt[string] `n:"importId" v:"min=1,max=256,pat=9"`
+	ImportId        aws.Opt[string] `n:"importId" v:"min=1,max=256,pat=14"`
 	ImportBatches   []ImportBatch   `n:"importBatches"`
 	NextToken       aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
 type DescribeImportTasksInput struct {
-	ImportId        aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=9"`
+	ImportId        aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=14"`
 	ImportStatus    aws.Opt[ImportStatus] `n:"importStatus"`
 	ImportSourceArn aws.Opt[string]       `n:"importSourceArn"`
 	Limit           aws.Opt[int32]        `n:"limit" v:"min=1,max=50"`
@@ -248,14 +400,14 @@ type DescribeImportTasksOutput struct {
 }
 
 type DescribeLogGroupsInput struct {
-	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
+	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=10"`
 	LogGroupNamePrefix    aws.Opt[string]        `n:"logGroupNamePrefix" v:"min=1,max=512,pat=0"`
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"max=512,pat=10"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"max=512,pat=15"`
 	NextToken             aws.Opt[string]        `n:"nextToken" v:"min=1"`
 	Limit                 aws.Opt[int32]         `n:"limit" v:"min=1,max=50"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
 	LogGroupClass         aws.Opt[LogGroupClass] `n:"logGroupClass"`
-	LogGroupIdentifiers   []string               `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	LogGroupIdentifiers   []string               `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=8"`
 }
 
 type DescribeLogGroupsOutput struct {
@@ -265,8 +417,8 @@ type DescribeLogGroupsOutput struct {
 
 type DescribeLogStreamsInput struct {
 	LogGroupName        aws.Opt[string]  `n:"logGroupName" v:"min=1,max=512,pat=0"`
-	LogGroupIdentifier  aws.Opt[string]  `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
-	LogStreamNamePrefix aws.Opt[string]  `n:"logStreamNamePrefix" v:"min=1,max=512,pat=4"`
+	LogGroupIdentifier  aws.Opt[string]  `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
+	LogStreamNamePrefix aws.Opt[string]  `n:"logStreamNamePrefix" v:"min=1,max=512,pat=6"`
 	OrderBy             aws.Opt[OrderBy] `n:"orderBy"`
 	Descending          aws.Opt[bool]    `n:"descending"`
 	NextToken           aws.Opt[string]  `n:"nextToken" v:"min=1"`
@@ -279,7 +431,7 @@ type DescribeLogStreamsOutput struct {
 }
 
 type DescribeLookupTablesInput struct {
-	LookupTableNamePrefix aws.Opt[string] `n:"lookupTableNamePrefix" v:"min=1,max=256,pat=5"`
+	LookupTableNamePrefix aws.Opt[string] `n:"lookupTableNamePrefix" v:"min=1,max=256,pat=7"`
 	MaxResults            aws.Opt[int32]  `n:"maxResults" v:"max=100"`
 	NextToken             aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
@@ -354,9 +506,9 @@ type Entity struct {
 
 type FilterLogEventsInput struct {
 	LogGroupName        aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
-	LogGroupIdentifier  aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
-	LogStreamNames      []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
-	LogStreamNamePrefix aws.Opt[string] `n:"logStreamNamePrefix" v:"min=1,max=512,pat=4"`
+	LogGroupIdentifier  aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
+	LogStreamNames      []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=6"`
+	LogStreamNamePrefix aws.Opt[string] `n:"logStreamNamePrefix" v:"min=1,max=512,pat=6"`
 	StartTime           aws.Opt[int64]  `n:"startTime" v:"min=0"`
 	EndTime             aws.Opt[int64]  `n:"endTime" v:"min=0"`
 	FilterPattern       aws.Opt[string] `n:"filterPattern" v:"max=1024"`
@@ -374,7 +526,7 @@ type FilterLogEventsOutput struct {
 }
 
 type FilteredLogEvent struct {
-	LogStreamName aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=4"`
+	LogStreamName aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=6"`
 	Timestamp     aws.Opt[int64]  `n:"timestamp" v:"min=0"`
 	Message       aws.Opt[string] `n:"message" v:"min=1"`
 	IngestionTime aws.Opt[int64]  `n:"ingestionTime" v:"min=0"`
@@ -382,13 +534,45 @@ type FilteredLogEvent struct {
 }
 
 type GetDataProtectionPolicyInput struct {
-	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
 }
 
 type GetDataProtectionPolicyOutput struct {
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
 	PolicyDocument     aws.Opt[string] `n:"policyDocument"`
 	LastUpdatedTime    aws.Opt[int64]  `n:"lastUpdatedTime" v:"min=0"`
+}
+
+type GetDeliveryDestinationInput struct {
+	Name string `n:"name" v:"req,min=1,max=60,pat=2"`
+}
+
+type GetDeliveryDestinationOutput struct {
+	DeliveryDestination *DeliveryDestination `n:"deliveryDestination"`
+}
+
+type GetDeliveryDestinationPolicyInput struct {
+	DeliveryDestinationName string `n:"deliveryDestinationName" v:"req,min=1,max=60,pat=2"`
+}
+
+type GetDeliveryDestinationPolicyOutput struct {
+	Policy *Policy `n:"policy"`
+}
+
+type GetDeliveryInput struct {
+	Id string `n:"id" v:"req,min=1,max=64,pat=5"`
+}
+
+type GetDeliveryOutput struct {
+	Delivery *Delivery `n:"delivery"`
+}
+
+type GetDeliverySourceInput struct {
+	Name string `n:"name" v:"req,min=1,max=60,pat=2"`
+}
+
+type GetDeliverySourceOutput struct {
+	DeliverySource *DeliverySource `n:"deliverySource"`
 }
 
 type GetIntegrationInput struct {
@@ -404,8 +588,8 @@ type GetIntegrationOutput struct {
 
 type GetLogEventsInput struct {
 	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
-	LogStreamName      string          `n:"logStreamName" v:"req,min=1,max=512,pat=4"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
+	LogStreamName      string          `n:"logStreamName" v:"req,min=1,max=512,pat=6"`
 	StartTime          aws.Opt[int64]  `n:"startTime" v:"min=0"`
 	EndTime            aws.Opt[int64]  `n:"endTime" v:"min=0"`
 	NextToken          aws.Opt[string] `n:"nextToken" v:"min=1"`
@@ -423,7 +607,7 @@ type GetLogEventsOutput struct {
 type GetLogGroupFieldsInput struct {
 	LogGroupName       aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
 	Time               aws.Opt[int64]  `n:"time" v:"min=0"`
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
 }
 
 type GetLogGroupFieldsOutput struct {
@@ -445,7 +629,7 @@ type GetLookupTableInput struct {
 
 type GetLookupTableOutput struct {
 	LookupTableArn  aws.Opt[string] `n:"lookupTableArn"`
-	LookupTableName aws.Opt[string] `n:"lookupTableName" v:"min=1,max=256,pat=5"`
+	LookupTableName aws.Opt[string] `n:"lookupTableName" v:"min=1,max=256,pat=7"`
 	Description     aws.Opt[string] `n:"description" v:"max=1024"`
 	TableBody       aws.Opt[string] `n:"tableBody" v:"min=1,max=10485760"`
 	SizeBytes       aws.Opt[int64]  `n:"sizeBytes" v:"min=0"`
@@ -494,7 +678,7 @@ type GetScheduledQueryOutput struct {
 	Description              aws.Opt[string]              `n:"description" v:"max=1024"`
 	QueryLanguage            aws.Opt[QueryLanguage]       `n:"queryLanguage"`
 	QueryString              aws.Opt[string]              `n:"queryString" v:"max=10000"`
-	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=8"`
 	ScheduleExpression       aws.Opt[string]              `n:"scheduleExpression" v:"max=256"`
 	Timezone                 aws.Opt[string]              `n:"timezone" v:"min=1"`
 	StartTimeOffset          aws.Opt[int64]               `n:"startTimeOffset"`
@@ -519,11 +703,11 @@ type GetStorageTierPolicyOutput struct {
 }
 
 type GetTransformerInput struct {
-	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
 }
 
 type GetTransformerOutput struct {
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
 	CreationTime       aws.Opt[int64]  `n:"creationTime" v:"min=0"`
 	LastModifiedTime   aws.Opt[int64]  `n:"lastModifiedTime" v:"min=0"`
 	TransformerConfig  []Processor     `n:"transformerConfig" v:"min=1,max=20"`
@@ -540,7 +724,7 @@ type GroupingIdentifier struct {
 }
 
 type Import struct {
-	ImportId             aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=9"`
+	ImportId             aws.Opt[string]       `n:"importId" v:"min=1,max=256,pat=14"`
 	ImportSourceArn      aws.Opt[string]       `n:"importSourceArn"`
 	ImportStatus         aws.Opt[ImportStatus] `n:"importStatus"`
 	ImportDestinationArn aws.Opt[string]       `n:"importDestinationArn"`
@@ -587,10 +771,10 @@ type InvalidSequenceTokenExceptionMembers struct {
 }
 
 type ListAggregateLogGroupSummariesInput struct {
-	AccountIdentifiers    []string                              `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
+	AccountIdentifiers    []string                              `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=10"`
 	IncludeLinkedAccounts aws.Opt[bool]                         `n:"includeLinkedAccounts"`
 	LogGroupClass         aws.Opt[LogGroupClass]                `n:"logGroupClass"`
-	LogGroupNamePattern   aws.Opt[string]                       `n:"logGroupNamePattern" v:"min=3,max=129,pat=14"`
+	LogGroupNamePattern   aws.Opt[string]                       `n:"logGroupNamePattern" v:"min=3,max=129,pat=19"`
 	DataSources           []DataSourceFilter                    `n:"dataSources" v:"min=1,max=5"`
 	GroupBy               ListAggregateLogGroupSummariesGroupBy `n:"groupBy" v:"req"`
 	NextToken             aws.Opt[string]                       `n:"nextToken" v:"min=1"`
@@ -619,15 +803,15 @@ type ListLogGroupsForQueryInput struct {
 }
 
 type ListLogGroupsForQueryOutput struct {
-	LogGroupIdentifiers []string        `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=6"`
+	LogGroupIdentifiers []string        `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=8"`
 	NextToken           aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
 type ListLogGroupsInput struct {
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=14"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=19"`
 	LogGroupClass         aws.Opt[LogGroupClass] `n:"logGroupClass"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
-	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=8"`
+	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=10"`
 	NextToken             aws.Opt[string]        `n:"nextToken" v:"min=1"`
 	Limit                 aws.Opt[int32]         `n:"limit" v:"min=1,max=1000"`
 	DataSources           []DataSourceFilter     `n:"dataSources" v:"min=1,max=5"`
@@ -664,8 +848,8 @@ type ListSourcesForS3TableIntegrationOutput struct {
 }
 
 type ListSyslogConfigurationsInput struct {
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
-	VpcEndpointId      aws.Opt[string] `n:"vpcEndpointId" v:"pat=16"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
+	VpcEndpointId      aws.Opt[string] `n:"vpcEndpointId" v:"pat=21"`
 	NextToken          aws.Opt[string] `n:"nextToken" v:"min=1"`
 	MaxResults         aws.Opt[int32]  `n:"maxResults" v:"min=0,max=50"`
 }
@@ -676,11 +860,11 @@ type ListSyslogConfigurationsOutput struct {
 }
 
 type ListTagsForResourceInput struct {
-	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=17"`
+	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=22"`
 }
 
 type ListTagsForResourceOutput struct {
-	Tags map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+	Tags map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
 }
 
 type ListTagsLogGroupInput struct {
@@ -688,7 +872,7 @@ type ListTagsLogGroupInput struct {
 }
 
 type ListTagsLogGroupOutput struct {
-	Tags map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+	Tags map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
 }
 
 type ListToMap struct {
@@ -701,8 +885,8 @@ type ListToMap struct {
 }
 
 type LiveTailSessionLogEvent struct {
-	LogStreamName      aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=4"`
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	LogStreamName      aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=6"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
 	Message            aws.Opt[string] `n:"message" v:"min=1"`
 	Timestamp          aws.Opt[int64]  `n:"timestamp" v:"min=0"`
 	IngestionTime      aws.Opt[int64]  `n:"ingestionTime" v:"min=0"`
@@ -715,9 +899,9 @@ type LiveTailSessionMetadata struct {
 type LiveTailSessionStart struct {
 	RequestId             aws.Opt[string] `n:"requestId" v:"max=256"`
 	SessionId             aws.Opt[string] `n:"sessionId" v:"max=256"`
-	LogGroupIdentifiers   []string        `n:"logGroupIdentifiers" v:"min=1,max=10" v1:"min=1,max=2048,pat=6"`
-	LogStreamNames        []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
-	LogStreamNamePrefixes []string        `n:"logStreamNamePrefixes" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
+	LogGroupIdentifiers   []string        `n:"logGroupIdentifiers" v:"min=1,max=10" v1:"min=1,max=2048,pat=8"`
+	LogStreamNames        []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=6"`
+	LogStreamNamePrefixes []string        `n:"logStreamNamePrefixes" v:"min=1,max=100" v1:"min=1,max=512,pat=6"`
 	LogEventFilterPattern aws.Opt[string] `n:"logEventFilterPattern" v:"max=1024"`
 }
 
@@ -762,7 +946,7 @@ type LogGroupSummary struct {
 }
 
 type LogStream struct {
-	LogStreamName       aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=4"`
+	LogStreamName       aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=6"`
 	CreationTime        aws.Opt[int64]  `n:"creationTime" v:"min=0"`
 	FirstEventTimestamp aws.Opt[int64]  `n:"firstEventTimestamp" v:"min=0"`
 	LastEventTimestamp  aws.Opt[int64]  `n:"lastEventTimestamp" v:"min=0"`
@@ -774,7 +958,7 @@ type LogStream struct {
 
 type LookupTable struct {
 	LookupTableArn  aws.Opt[string] `n:"lookupTableArn"`
-	LookupTableName aws.Opt[string] `n:"lookupTableName" v:"min=1,max=256,pat=5"`
+	LookupTableName aws.Opt[string] `n:"lookupTableName" v:"min=1,max=256,pat=7"`
 	Description     aws.Opt[string] `n:"description" v:"max=1024"`
 	TableFields     []string        `n:"tableFields"`
 	RecordsCount    aws.Opt[int64]  `n:"recordsCount" v:"min=0"`
@@ -784,11 +968,11 @@ type LookupTable struct {
 }
 
 type LookupTableConfiguration struct {
-	TableName   string            `n:"tableName" v:"req,min=1,max=256,pat=5"`
+	TableName   string            `n:"tableName" v:"req,min=1,max=256,pat=7"`
 	RoleArn     string            `n:"roleArn" v:"req,min=1"`
 	Description aws.Opt[string]   `n:"description" v:"max=1024"`
 	KmsKeyId    aws.Opt[string]   `n:"kmsKeyId" v:"max=256"`
-	Tags        map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+	Tags        map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
 }
 
 type LowerCaseString struct {
@@ -816,14 +1000,14 @@ type MoveKeys struct {
 }
 
 type OpenSearchApplication struct {
-	ApplicationEndpoint aws.Opt[string]           `n:"applicationEndpoint" v:"min=1,max=1024,pat=12"`
+	ApplicationEndpoint aws.Opt[string]           `n:"applicationEndpoint" v:"min=1,max=1024,pat=17"`
 	ApplicationArn      aws.Opt[string]           `n:"applicationArn"`
 	ApplicationId       aws.Opt[string]           `n:"applicationId" v:"min=1,max=256,pat=0"`
 	Status              *OpenSearchResourceStatus `n:"status"`
 }
 
 type OpenSearchCollection struct {
-	CollectionEndpoint aws.Opt[string]           `n:"collectionEndpoint" v:"min=1,max=1024,pat=12"`
+	CollectionEndpoint aws.Opt[string]           `n:"collectionEndpoint" v:"min=1,max=1024,pat=17"`
 	CollectionArn      aws.Opt[string]           `n:"collectionArn"`
 	Status             *OpenSearchResourceStatus `n:"status"`
 }
@@ -911,7 +1095,7 @@ type ParseToOCSF struct {
 	Source         aws.Opt[string] `n:"source" v:"min=1,max=128"`
 	EventSource    EventSource     `n:"eventSource" v:"req"`
 	OcsfVersion    OCSFVersion     `n:"ocsfVersion" v:"req"`
-	MappingVersion aws.Opt[string] `n:"mappingVersion" v:"min=1,max=10,pat=13"`
+	MappingVersion aws.Opt[string] `n:"mappingVersion" v:"min=1,max=10,pat=18"`
 }
 
 type ParseVPC struct {
@@ -920,6 +1104,10 @@ type ParseVPC struct {
 
 type ParseWAF struct {
 	Source aws.Opt[string] `n:"source" v:"min=1,max=128"`
+}
+
+type Policy struct {
+	DeliveryDestinationPolicy aws.Opt[string] `n:"deliveryDestinationPolicy" v:"min=1,max=51200"`
 }
 
 type Processor struct {
@@ -963,19 +1151,53 @@ type PutAccountPolicyOutput struct {
 }
 
 type PutDataProtectionPolicyInput struct {
-	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
 	PolicyDocument     string `n:"policyDocument" v:"req"`
 }
 
 type PutDataProtectionPolicyOutput struct {
-	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=6"`
+	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
 	PolicyDocument     aws.Opt[string] `n:"policyDocument"`
 	LastUpdatedTime    aws.Opt[int64]  `n:"lastUpdatedTime" v:"min=0"`
 }
 
+type PutDeliveryDestinationInput struct {
+	Name                             string                            `n:"name" v:"req,min=1,max=60,pat=2"`
+	OutputFormat                     aws.Opt[OutputFormat]             `n:"outputFormat"`
+	DeliveryDestinationConfiguration *DeliveryDestinationConfiguration `n:"deliveryDestinationConfiguration"`
+	DeliveryDestinationType          aws.Opt[DeliveryDestinationType]  `n:"deliveryDestinationType"`
+	RoleArn                          aws.Opt[string]                   `n:"roleArn"`
+	Tags                             map[string]string                 `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
+}
+
+type PutDeliveryDestinationOutput struct {
+	DeliveryDestination *DeliveryDestination `n:"deliveryDestination"`
+}
+
+type PutDeliveryDestinationPolicyInput struct {
+	DeliveryDestinationName   string `n:"deliveryDestinationName" v:"req,min=1,max=60,pat=2"`
+	DeliveryDestinationPolicy string `n:"deliveryDestinationPolicy" v:"req,min=1,max=51200"`
+}
+
+type PutDeliveryDestinationPolicyOutput struct {
+	Policy *Policy `n:"policy"`
+}
+
+type PutDeliverySourceInput struct {
+	Name                        string            `n:"name" v:"req,min=1,max=60,pat=2"`
+	ResourceArn                 string            `n:"resourceArn" v:"req"`
+	LogType                     string            `n:"logType" v:"req,min=1,max=255,pat=12"`
+	Tags                        map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
+	DeliverySourceConfiguration map[string]string `n:"deliverySourceConfiguration" v1:"min=1,max=255" vk:"min=1,max=255"`
+}
+
+type PutDeliverySourceOutput struct {
+	DeliverySource *DeliverySource `n:"deliverySource"`
+}
+
 type PutLogEventsInput struct {
 	LogGroupName  string          `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	LogStreamName string          `n:"logStreamName" v:"req,min=1,max=512,pat=4"`
+	LogStreamName string          `n:"logStreamName" v:"req,min=1,max=512,pat=6"`
 	LogEvents     []InputLogEvent `n:"logEvents" v:"req,min=1,max=10000"`
 	SequenceToken aws.Opt[string] `n:"sequenceToken" v:"min=1"`
 	Entity        *Entity         `n:"entity"`
@@ -988,7 +1210,7 @@ type PutLogEventsOutput struct {
 }
 
 type PutLogGroupDeletionProtectionInput struct {
-	LogGroupIdentifier        string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+	LogGroupIdentifier        string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
 	DeletionProtectionEnabled bool   `n:"deletionProtectionEnabled" v:"req"`
 }
 
@@ -1000,7 +1222,7 @@ type PutQueryDefinitionInput struct {
 	QueryDefinitionId aws.Opt[string]        `n:"queryDefinitionId" v:"min=1,max=256"`
 	LogGroupNames     []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
 	QueryString       string                 `n:"queryString" v:"req,min=1,max=10000"`
-	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=18" f:"idempotency"`
+	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=23" f:"idempotency"`
 	Parameters        []QueryParameter       `n:"parameters" v:"max=20"`
 }
 
@@ -1028,7 +1250,7 @@ type PutRetentionPolicyInput struct {
 type PutRetentionPolicyOutput struct{}
 
 type PutTransformerInput struct {
-	LogGroupIdentifier string      `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=6"`
+	LogGroupIdentifier string      `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
 	TransformerConfig  []Processor `n:"transformerConfig" v:"req,min=1,max=20"`
 }
 
@@ -1067,7 +1289,7 @@ type QueryInfo struct {
 }
 
 type QueryParameter struct {
-	Name         string          `n:"name" v:"req,min=1,max=128,pat=11"`
+	Name         string          `n:"name" v:"req,min=1,max=128,pat=16"`
 	DefaultValue aws.Opt[string] `n:"defaultValue" v:"max=1024"`
 	Description  aws.Opt[string] `n:"description" v:"max=512"`
 }
@@ -1080,6 +1302,11 @@ type QueryStatistics struct {
 	EstimatedBytesSkipped   aws.Opt[float64] `n:"estimatedBytesSkipped"`
 	LogGroupsScanned        aws.Opt[float64] `n:"logGroupsScanned"`
 	ResultCount             aws.Opt[float64] `n:"resultCount"`
+}
+
+type RecordField struct {
+	Name      aws.Opt[string] `n:"name" v:"min=1,max=64"`
+	Mandatory aws.Opt[bool]   `n:"mandatory"`
 }
 
 type RejectedEntityInfo struct {
@@ -1117,10 +1344,15 @@ type ResultField struct {
 }
 
 type S3Configuration struct {
-	DestinationIdentifier string          `n:"destinationIdentifier" v:"req,max=1024,pat=7"`
+	DestinationIdentifier string          `n:"destinationIdentifier" v:"req,max=1024,pat=9"`
 	RoleArn               string          `n:"roleArn" v:"req,min=1"`
-	OwnerAccountId        aws.Opt[string] `n:"ownerAccountId" v:"min=12,max=12,pat=8"`
+	OwnerAccountId        aws.Opt[string] `n:"ownerAccountId" v:"min=12,max=12,pat=10"`
 	KmsKeyId              aws.Opt[string] `n:"kmsKeyId" v:"max=256"`
+}
+
+type S3DeliveryConfiguration struct {
+	SuffixPath               aws.Opt[string] `n:"suffixPath" v:"min=1,max=256"`
+	EnableHiveCompatiblePath aws.Opt[bool]   `n:"enableHiveCompatiblePath"`
 }
 
 type S3TableIntegrationSource struct {
@@ -1130,6 +1362,11 @@ type S3TableIntegrationSource struct {
 	StatusReason           aws.Opt[string]                         `n:"statusReason" v:"min=1"`
 	CreatedTimeStamp       aws.Opt[int64]                          `n:"createdTimeStamp" v:"min=0"`
 	ParentSourceIdentifier aws.Opt[string]                         `n:"parentSourceIdentifier" v:"min=1,max=2048"`
+}
+
+type S3TablesIntegration struct {
+	DatasourceName aws.Opt[string] `n:"datasourceName" v:"min=1,max=256"`
+	DatasourceType aws.Opt[string] `n:"datasourceType" v:"min=1,max=256"`
 }
 
 type ScheduledQueryDestination struct {
@@ -1155,7 +1392,7 @@ type ScheduledQuerySummary struct {
 }
 
 type SearchedLogStream struct {
-	LogStreamName      aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=4"`
+	LogStreamName      aws.Opt[string] `n:"logStreamName" v:"min=1,max=512,pat=6"`
 	SearchedCompletely aws.Opt[bool]   `n:"searchedCompletely"`
 }
 
@@ -1169,9 +1406,9 @@ type SplitStringEntry struct {
 }
 
 type StartLiveTailInput struct {
-	LogGroupIdentifiers   []string        `n:"logGroupIdentifiers" v:"req,min=1,max=10" v1:"min=1,max=2048,pat=6"`
-	LogStreamNames        []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
-	LogStreamNamePrefixes []string        `n:"logStreamNamePrefixes" v:"min=1,max=100" v1:"min=1,max=512,pat=4"`
+	LogGroupIdentifiers   []string        `n:"logGroupIdentifiers" v:"req,min=1,max=10" v1:"min=1,max=2048,pat=8"`
+	LogStreamNames        []string        `n:"logStreamNames" v:"min=1,max=100" v1:"min=1,max=512,pat=6"`
+	LogStreamNamePrefixes []string        `n:"logStreamNamePrefixes" v:"min=1,max=100" v1:"min=1,max=512,pat=6"`
 	LogEventFilterPattern aws.Opt[string] `n:"logEventFilterPattern" v:"max=1024"`
 }
 
@@ -1189,7 +1426,7 @@ type StartQueryInput struct {
 	QueryLanguage       aws.Opt[QueryLanguage] `n:"queryLanguage"`
 	LogGroupName        aws.Opt[string]        `n:"logGroupName" v:"min=1,max=512,pat=0"`
 	LogGroupNames       []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
-	LogGroupIdentifiers []string               `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=6"`
+	LogGroupIdentifiers []string               `n:"logGroupIdentifiers" v1:"min=1,max=2048,pat=8"`
 	StartTime           int64                  `n:"startTime" v:"req,min=0"`
 	EndTime             int64                  `n:"endTime" v:"req,min=0"`
 	QueryString         string                 `n:"queryString" v:"req,max=10000"`
@@ -1219,27 +1456,27 @@ type SubstituteStringEntry struct {
 }
 
 type SyslogConfiguration struct {
-	LogGroupArn   aws.Opt[string]           `n:"logGroupArn" v:"min=1,max=2048,pat=6"`
+	LogGroupArn   aws.Opt[string]           `n:"logGroupArn" v:"min=1,max=2048,pat=8"`
 	SourceType    aws.Opt[SyslogSourceType] `n:"sourceType"`
-	VpcEndpointId aws.Opt[string]           `n:"vpcEndpointId" v:"pat=16"`
+	VpcEndpointId aws.Opt[string]           `n:"vpcEndpointId" v:"pat=21"`
 	CreatedAt     aws.Opt[int64]            `n:"createdAt" v:"min=0"`
 }
 
 type TagFilter struct {
-	Key    string   `n:"key" v:"req,min=1,max=128,pat=2"`
-	Values []string `n:"values" v:"max=5" v1:"max=259,pat=15"`
+	Key    string   `n:"key" v:"req,min=1,max=128,pat=3"`
+	Values []string `n:"values" v:"max=5" v1:"max=259,pat=20"`
 }
 
 type TagLogGroupInput struct {
 	LogGroupName string            `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	Tags         map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+	Tags         map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
 }
 
 type TagLogGroupOutput struct{}
 
 type TagResourceInput struct {
-	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=17"`
-	Tags        map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=3" vk:"min=1,max=128,pat=2"`
+	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=22"`
+	Tags        map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
 }
 
 type TagResourceOutput struct{}
@@ -1263,7 +1500,7 @@ type TestTransformerOutput struct {
 }
 
 type TooManyTagsExceptionMembers struct {
-	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=17"`
+	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=22"`
 }
 
 type TransformedLogRecord struct {
@@ -1295,17 +1532,26 @@ type TypeConverterEntry struct {
 
 type UntagLogGroupInput struct {
 	LogGroupName string   `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
-	Tags         []string `n:"tags" v:"req,min=1" v1:"min=1,max=128,pat=2"`
+	Tags         []string `n:"tags" v:"req,min=1" v1:"min=1,max=128,pat=3"`
 }
 
 type UntagLogGroupOutput struct{}
 
 type UntagResourceInput struct {
-	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=17"`
-	TagKeys     []string `n:"tagKeys" v:"req,max=50" v1:"min=1,max=128,pat=2"`
+	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=22"`
+	TagKeys     []string `n:"tagKeys" v:"req,max=50" v1:"min=1,max=128,pat=3"`
 }
 
 type UntagResourceOutput struct{}
+
+type UpdateDeliveryConfigurationInput struct {
+	Id                      string                   `n:"id" v:"req,min=1,max=64,pat=5"`
+	RecordFields            []string                 `n:"recordFields" v:"max=128" v1:"min=1,max=64"`
+	FieldDelimiter          aws.Opt[string]          `n:"fieldDelimiter" v:"max=5"`
+	S3DeliveryConfiguration *S3DeliveryConfiguration `n:"s3DeliveryConfiguration"`
+}
+
+type UpdateDeliveryConfigurationOutput struct{}
 
 type UpdateLookupTableInput struct {
 	LookupTableArn string          `n:"lookupTableArn" v:"req"`
@@ -1325,7 +1571,7 @@ type UpdateScheduledQueryInput struct {
 	Description              aws.Opt[string]              `n:"description" v:"max=1024"`
 	QueryLanguage            QueryLanguage                `n:"queryLanguage" v:"req"`
 	QueryString              string                       `n:"queryString" v:"req,max=10000"`
-	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=8"`
 	ScheduleExpression       string                       `n:"scheduleExpression" v:"req,max=256"`
 	Timezone                 aws.Opt[string]              `n:"timezone" v:"min=1"`
 	StartTimeOffset          aws.Opt[int64]               `n:"startTimeOffset"`
@@ -1343,7 +1589,7 @@ type UpdateScheduledQueryOutput struct {
 	Description              aws.Opt[string]              `n:"description" v:"max=1024"`
 	QueryLanguage            aws.Opt[QueryLanguage]       `n:"queryLanguage"`
 	QueryString              aws.Opt[string]              `n:"queryString" v:"max=10000"`
-	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=6"`
+	LogGroupIdentifiers      []string                     `n:"logGroupIdentifiers" v:"min=1,max=50" v1:"min=1,max=2048,pat=8"`
 	ScheduleExpression       aws.Opt[string]              `n:"scheduleExpression" v:"max=256"`
 	Timezone                 aws.Opt[string]              `n:"timezone" v:"min=1"`
 	StartTimeOffset          aws.Opt[int64]               `n:"startTimeOffset"`

@@ -130,8 +130,9 @@ func (s *Service) GetLogGroupFields(ctx context.Context, in *logsapi.GetLogGroup
 			at, around := milliseconds(in.Time.V), (8 * time.Minute).Milliseconds()
 			from, to = at-around, at+around
 		}
-		n, counts, skipped := 0, map[string]int{}, int64(0)
-		if _, err := s.eventsOf(tx, group, from, to, nil, &skipped, func(e insights.Event) bool {
+		n, counts := 0, map[string]int{}
+		r := reading{s: s, tx: tx}
+		if _, err := r.events(group, from, to, func(e insights.Event) bool {
 			n++
 			e.Message = veil.Mask(e.Ingested, e.Message)
 			seen := map[string]bool{"@message": true, "@timestamp": true, "@ingestionTime": true, "@logStream": true, "@log": true, "@ptr": true}

@@ -2,14 +2,15 @@ package logs
 
 import (
 	"context"
+	"github.com/obidos-cloud/obidos/internal/service/logs/form"
+	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/auth"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/model"
-	"github.com/obidos-cloud/obidos/internal/service/logs/form"
-	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
+	"github.com/obidos-cloud/obidos/internal/service/logs/vended"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -99,6 +100,8 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 		return either(in.LogGroupName, in.ResourceIdentifier)
 	case *logsapi.DisassociateKmsKeyInput:
 		return either(in.LogGroupName, in.ResourceIdentifier)
+	case *logsapi.CreateDeliveryInput:
+		return vended.DeliveryResources(scope, in)
 	case *logsapi.DescribeLogGroupsInput, *logsapi.ListLogGroupsInput:
 		return stream("", "")
 	}
@@ -127,6 +130,15 @@ func nameOf(identifier string) string {
 
 // Hold implements auth.Holder: a group's tags, for itself and for what is in it. Resource policies are about services of AWS alone.
 func (s *Service) Hold(ctx context.Context, arn string) (auth.Held, error) {
+	if a, name, l := s.labelled(arn); l != nil {
+		return store.View(within(ctx, a.Scope()), s.space, func(tx *store.Tx) (held auth.Held, _ error) {
+			held.Tags, _ = l.Get(tx, name)
+			if l.Policy != nil {
+				held.Policy = l.Policy(tx, name)
+			}
+			return held, nil
+		})
+	}
 	a, name, ok := parseGroupARN(arn)
 	if !ok || strings.HasPrefix(name, "*") {
 		return auth.Held{}, nil

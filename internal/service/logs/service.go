@@ -31,6 +31,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
 	"github.com/obidos-cloud/obidos/internal/service/logs/tail"
+	"github.com/obidos-cloud/obidos/internal/service/logs/vended"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
 	"github.com/obidos-cloud/obidos/internal/timer"
@@ -52,8 +53,8 @@ type Service struct {
 	rest // what is left out, see docs/logs.md
 	absent.Absent
 	*rules.Rules
-
 	*shape.Shapes
+	*vended.Deliveries
 
 	space  store.Space
 	tables tables
@@ -89,6 +90,7 @@ func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options)
 	s.dues = timer.NewSet(timers, "logs.expiry", s.sweepDue)
 	s.runs = task.NewQueue(tasks, "logs.query", s.runQuery, task.Options{Concurrency: 4})
 	s.forgets = timer.NewSet(timers, "logs.query", s.forget)
+	s.Deliveries = vended.New(space, tasks, o.Changes, vendedHost{s})
 	return s
 }
 
