@@ -39,8 +39,9 @@ type run struct {
 }
 
 type place struct {
-	time int64
-	seq  uint64
+	time  int64
+	seq   uint64
+	terms bool // it has a filter of terms
 }
 
 // merge carries a task out, run by run.
@@ -94,7 +95,7 @@ func (s *Service) runOf(ctx context.Context, t mergeTask) (run, error) {
 				from, to = c.time, latest
 			}
 			from, to = min(from, c.time), max(to, latest)
-			out.old = append(out.old, place{c.time, seq})
+			out.old = append(out.old, place{c.time, seq, c.raw >= indexed})
 			out.last = seq
 			out.bytes += bytes
 		}
@@ -125,7 +126,7 @@ func (s *Service) replace(ctx context.Context, t mergeTask, r run) error {
 		}
 		if merged {
 			for _, p := range r.old {
-				s.tables.dropChunk(tx, t.Group, t.Stream, p.time, p.seq)
+				s.tables.dropChunk(tx, t.Group, t.Stream, p.time, p.seq, p.terms)
 			}
 			s.tables.putChunk(tx, t.Group, t.Stream, r.old[0].seq, c, h, terms)
 			is.span = max(is.span, h.latest-c.time)

@@ -75,12 +75,14 @@ func (t *tables) putChunk(w store.Writer, group, stream, seq uint64, c chunkReco
 	}
 }
 
-// dropChunk removes a chunk and what leads to it.
-func (t *tables) dropChunk(w store.Writer, group, stream uint64, time int64, seq uint64) {
+// dropChunk removes a chunk and what leads to it. Most have no filter of terms: then none need be deleted.
+func (t *tables) dropChunk(w store.Writer, group, stream uint64, time int64, seq uint64, terms bool) {
 	t.chunks.Delete(w, group, stream, seq)
 	t.heads.Delete(w, group, time, stream, seq)
 	t.lanes.Delete(w, group, stream, time, seq)
-	t.terms.Delete(w, group, stream, seq)
+	if terms {
+		t.terms.Delete(w, group, stream, seq)
+	}
 }
 
 // shards is into how many rows the size of a group is split.
