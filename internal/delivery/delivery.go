@@ -52,6 +52,9 @@ type Event struct {
 	Age   time.Duration `cbor:"9,keyasint,omitempty"`
 
 	DeadLetter *DeadLetter `cbor:"10,keyasint,omitempty"` // nil: an event that is given up is logged and gone
+
+	// Test says that it is only to be seen whether the target takes events: one that can be asked without being told is asked.
+	Test bool `cbor:"-"`
 }
 
 // Attribute is a message attribute.
@@ -125,6 +128,25 @@ func (d *Deliveries) Send(w store.Writer, e Event) (id string) {
 	return d.queue.Add(w, keep(e), task.Add{Target: e.Target, Key: e.Order})
 }
 
+// Probe makes the call of an event at once, and answers what came of it: so that a target that takes none is found out before
+// it is sent any. ctx's request is the one that names the target.
+func (d *Deliveries) Probe(ctx context.Context, e Event) error {
+	a, ok := aws.ParseARN(e.Target)
+	if !ok || targets[a.Service] == nil {
+		return fmt.Errorf("events cannot be delivered to %s", e.Target)
+	}
+	return d.call(ctx, "", a, e)
+}
+
+// call makes the call of an event.
+func (d *Deliveries) call(ctx context.Context, id string, a aws.ARN, e Event) error {
+	scope := a.Scope()
+	scope.Account, scope.Region = cmp.Or(scope.Account, aws.RequestOf(ctx).Account), cmp.Or(scope.Region, aws.RequestOf(ctx).Region)
+	return targets[a.Service](aws.WithRequest(ctx, &aws.Request{
+		Scope: scope, ID: telemetry.NewRequestID(), Principal: e.As, SourceIP: e.As.Service, UserAgent: e.As.Service, SourceARN: e.Source, Delivery: id,
+	}), d.door, a, e)
+}
+
 // orderOf is the ordering key of an event that names none: targets that keep the order of a group must be told in order.
 func orderOf(e Event) string {
 	if strings.HasSuffix(e.Target, ".fifo") {
@@ -151,15 +173,10 @@ var targets = map[string]target{
 func (d *Deliveries) deliver(ctx context.Context, id string, k kept) error {
 	e, try := k.event(), task.TryOf(ctx)
 	a, ok := aws.ParseARN(e.Target)
-	call := targets[a.Service]
-	if !ok || call == nil {
+	if !ok || targets[a.Service] == nil {
 		return task.Permanent(fmt.Errorf("events cannot be delivered to %s", e.Target))
 	}
-	scope := a.Scope()
-	scope.Account, scope.Region = cmp.Or(scope.Account, aws.RequestOf(ctx).Account), cmp.Or(scope.Region, aws.RequestOf(ctx).Region)
-	err := call(aws.WithRequest(ctx, &aws.Request{
-		Scope: scope, ID: telemetry.NewRequestID(), Principal: e.As, SourceIP: e.As.Service, UserAgent: e.As.Service, SourceARN: e.Source, Delivery: id,
-	}), d.door, a, e)
+	err := d.call(ctx, id, a, e)
 	switch {
 	case err == nil:
 		return nil

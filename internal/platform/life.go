@@ -21,6 +21,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/call"
 	"github.com/obidos-cloud/obidos/internal/clock"
+	"github.com/obidos-cloud/obidos/internal/delivery"
 	"github.com/obidos-cloud/obidos/internal/gateway"
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/owner"
@@ -129,7 +130,8 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	// The services.
 	changes := resource.NewFeed(l.tasks)
 	queues := sqs.New(st.Space("sqs"), l.node, l.tasks, l.timers, ledger, sqs.Options{EnforceLimits: p.o.EnforceLimits, URLs: sqs.URLShape(p.o.QueueURLs), Self: l.door, Changes: changes})
-	streams := logs.New(st.Space("logs"), l.tasks, l.timers, logs.Options{Changes: changes, Clock: l.clock, Node: p.o.Node, Others: p.tails(l)})
+	deliveries := delivery.New(l.tasks, l.clock, l.door, delivery.Options{Log: p.log})
+	streams := logs.New(st.Space("logs"), l.tasks, l.timers, logs.Options{Changes: changes, Telemetry: l.recorder, Deliveries: deliveries, Clock: l.clock, Node: p.o.Node, Others: p.tails(l)})
 	l.door.Register(sqsapi.API(), queues)
 	l.door.Register(logsapi.API(), streams)
 	l.tails = streams.Tails()

@@ -5,6 +5,7 @@ package logsapi
 const authorization = `resource delivery arn:${Partition}:logs:${Region}:${Account}:delivery:${DeliveryName} aws:ResourceTag/${TagKey}
 resource delivery-destination arn:${Partition}:logs:${Region}:${Account}:delivery-destination:${DeliveryDestinationName} aws:ResourceTag/${TagKey}
 resource delivery-source arn:${Partition}:logs:${Region}:${Account}:delivery-source:${DeliverySourceName} aws:ResourceTag/${TagKey}
+resource destination arn:${Partition}:logs:${Region}:${Account}:destination:${DestinationName} aws:ResourceTag/${TagKey}
 resource log-group arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName} aws:ResourceTag/${TagKey}
 resource log-stream arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGroupName}:log-stream:${LogStreamName} aws:ResourceTag/${TagKey}
 resource lookup-table arn:${Partition}:logs:${Region}:${Account}:lookup-table:${LookupTableName} aws:ResourceTag/${TagKey}
@@ -28,27 +29,33 @@ DeleteDelivery logs:DeleteDelivery delivery(DeliveryName=id)
 DeleteDeliveryDestination logs:DeleteDeliveryDestination delivery-destination(DeliveryDestinationName=name)
 DeleteDeliveryDestinationPolicy logs:DeleteDeliveryDestinationPolicy delivery-destination(DeliveryDestinationName=deliveryDestinationName)
 DeleteDeliverySource logs:DeleteDeliverySource delivery-source(DeliverySourceName=name)
+DeleteDestination logs:DeleteDestination destination(DestinationName=destinationName)
 DeleteLogGroup logs:DeleteLogGroup log-group(LogGroupName=logGroupName)
 DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 DeleteLookupTable logs:DeleteLookupTable lookup-table(=lookupTableArn)
+DeleteMetricFilter logs:DeleteMetricFilter log-group(LogGroupName=logGroupName)
 DeleteQueryDefinition logs:DeleteQueryDefinition
 DeleteResourcePolicy logs:DeleteResourcePolicy
 DeleteRetentionPolicy logs:DeleteRetentionPolicy log-group(LogGroupName=logGroupName)
 DeleteScheduledQuery logs:DeleteScheduledQuery scheduled-query(ScheduledQueryId=identifier)
+DeleteSubscriptionFilter logs:DeleteSubscriptionFilter log-group(LogGroupName=logGroupName)
 DeleteTransformer logs:DeleteTransformer log-group(LogGroupName=logGroupIdentifier)
 DescribeAccountPolicies logs:DescribeAccountPolicies
 DescribeConfigurationTemplates logs:DescribeConfigurationTemplates
 DescribeDeliveries logs:DescribeDeliveries
 DescribeDeliveryDestinations logs:DescribeDeliveryDestinations
 DescribeDeliverySources logs:DescribeDeliverySources
+DescribeDestinations logs:DescribeDestinations
 DescribeImportTaskBatches logs:DescribeImportTaskBatches
 DescribeImportTasks logs:DescribeImportTasks
 DescribeLogGroups logs:DescribeLogGroups
 DescribeLogStreams logs:DescribeLogStreams log-group(LogGroupName=logGroupName)
 DescribeLookupTables logs:DescribeLookupTables
+DescribeMetricFilters logs:DescribeMetricFilters log-group(LogGroupName=logGroupName)
 DescribeQueries logs:DescribeQueries
 DescribeQueryDefinitions logs:DescribeQueryDefinitions
 DescribeResourcePolicies logs:DescribeResourcePolicies
+DescribeSubscriptionFilters logs:DescribeSubscriptionFilters log-group(LogGroupName=logGroupName)
 DisassociateKmsKey logs:DisassociateKmsKey log-group(LogGroupName=logGroupName)
 FilterLogEvents logs:FilterLogEvents log-group(LogGroupName=logGroupName)
 GetDataProtectionPolicy logs:GetDataProtectionPolicy log-group(LogGroupName=logGroupIdentifier)
@@ -83,11 +90,20 @@ PutDeliveryDestination logs:PutDeliveryDestination delivery-destination(Delivery
 PutDeliveryDestinationPolicy logs:PutDeliveryDestinationPolicy delivery-destination(DeliveryDestinationName=deliveryDestinationName)
 PutDeliverySource logs:PutDeliverySource delivery-source(DeliverySourceName=name) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags logs:LogGeneratingResourceArns
 	?logs:TagResource when(tags) delivery-source(DeliverySourceName=name) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+PutDestination logs:PutDestination destination(DestinationName=destinationName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+	?logs:TagResource when(tags) destination(DestinationName=destinationName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+	+iam:PassRole (=roleArn) iam:PassedToService='logs.amazonaws.com'
+	+iam:PassRole (=roleArn) iam:PassedToService='logs.amazonaws.com'
+PutDestinationPolicy logs:PutDestinationPolicy destination(DestinationName=destinationName)
 PutLogEvents logs:PutLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 PutLogGroupDeletionProtection logs:PutLogGroupDeletionProtection log-group(LogGroupName=logGroupIdentifier)
+PutMetricFilter logs:PutMetricFilter log-group(LogGroupName=logGroupName)
 PutQueryDefinition logs:PutQueryDefinition
 PutResourcePolicy logs:PutResourcePolicy
 PutRetentionPolicy logs:PutRetentionPolicy log-group(LogGroupName=logGroupName)
+PutSubscriptionFilter logs:PutSubscriptionFilter ?destination(=destinationArn) log-group(LogGroupName=logGroupName)
+	+iam:PassRole (=roleArn) iam:PassedToService='logs.amazonaws.com'
+	+iam:PassRole when(roleArn) (=roleArn) iam:PassedToService='logs.amazonaws.com'
 PutTransformer logs:PutTransformer log-group(LogGroupName=logGroupIdentifier)
 StartLiveTail logs:StartLiveTail log-group(LogGroupName=logGroupIdentifiers[])
 StartQuery logs:StartQuery log-group(LogGroupName=logGroupName)

@@ -80,6 +80,16 @@ const (
 // Values are the values of the model.
 func (DeliverySourceStatusReason) Values() []string { return strings.Split("RESOURCE_DELETED", "|") }
 
+type Distribution string
+
+const (
+	DistributionRandom      Distribution = "Random"
+	DistributionByLogStream Distribution = "ByLogStream"
+)
+
+// Values are the values of the model.
+func (Distribution) Values() []string { return strings.Split("Random|ByLogStream", "|") }
+
 type EntityRejectionErrorType string
 
 const (
@@ -358,6 +368,43 @@ const (
 
 // Values are the values of the model.
 func (Scope) Values() []string { return strings.Split("ALL", "|") }
+
+type StandardUnit string
+
+const (
+	StandardUnitSeconds         StandardUnit = "Seconds"
+	StandardUnitMicroseconds    StandardUnit = "Microseconds"
+	StandardUnitMilliseconds    StandardUnit = "Milliseconds"
+	StandardUnitBytes           StandardUnit = "Bytes"
+	StandardUnitKilobytes       StandardUnit = "Kilobytes"
+	StandardUnitMegabytes       StandardUnit = "Megabytes"
+	StandardUnitGigabytes       StandardUnit = "Gigabytes"
+	StandardUnitTerabytes       StandardUnit = "Terabytes"
+	StandardUnitBits            StandardUnit = "Bits"
+	StandardUnitKilobits        StandardUnit = "Kilobits"
+	StandardUnitMegabits        StandardUnit = "Megabits"
+	StandardUnitGigabits        StandardUnit = "Gigabits"
+	StandardUnitTerabits        StandardUnit = "Terabits"
+	StandardUnitPercent         StandardUnit = "Percent"
+	StandardUnitCount           StandardUnit = "Count"
+	StandardUnitBytesSecond     StandardUnit = "Bytes/Second"
+	StandardUnitKilobytesSecond StandardUnit = "Kilobytes/Second"
+	StandardUnitMegabytesSecond StandardUnit = "Megabytes/Second"
+	StandardUnitGigabytesSecond StandardUnit = "Gigabytes/Second"
+	StandardUnitTerabytesSecond StandardUnit = "Terabytes/Second"
+	StandardUnitBitsSecond      StandardUnit = "Bits/Second"
+	StandardUnitKilobitsSecond  StandardUnit = "Kilobits/Second"
+	StandardUnitMegabitsSecond  StandardUnit = "Megabits/Second"
+	StandardUnitGigabitsSecond  StandardUnit = "Gigabits/Second"
+	StandardUnitTerabitsSecond  StandardUnit = "Terabits/Second"
+	StandardUnitCountSecond     StandardUnit = "Count/Second"
+	StandardUnitNone            StandardUnit = "None"
+)
+
+// Values are the values of the model.
+func (StandardUnit) Values() []string {
+	return strings.Split("Seconds|Microseconds|Milliseconds|Bytes|Kilobytes|Megabytes|Gigabytes|Terabytes|Bits|Kilobits|Megabits|Gigabits|Terabits|Percent|Count|Bytes/Second|Kilobytes/Second|Megabytes/Second|Gigabytes/Second|Terabytes/Second|Bits/Second|Kilobits/Second|Megabits/Second|Gigabits/Second|Terabits/Second|Count/Second|None", "|")
+}
 
 type StorageTier string
 

@@ -25,27 +25,33 @@ type Service interface {
 	DeleteDeliveryDestination(context.Context, *DeleteDeliveryDestinationInput) (*DeleteDeliveryDestinationOutput, error)
 	DeleteDeliveryDestinationPolicy(context.Context, *DeleteDeliveryDestinationPolicyInput) (*DeleteDeliveryDestinationPolicyOutput, error)
 	DeleteDeliverySource(context.Context, *DeleteDeliverySourceInput) (*DeleteDeliverySourceOutput, error)
+	DeleteDestination(context.Context, *DeleteDestinationInput) (*DeleteDestinationOutput, error)
 	DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
 	DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
 	DeleteLookupTable(context.Context, *DeleteLookupTableInput) (*DeleteLookupTableOutput, error)
+	DeleteMetricFilter(context.Context, *DeleteMetricFilterInput) (*DeleteMetricFilterOutput, error)
 	DeleteQueryDefinition(context.Context, *DeleteQueryDefinitionInput) (*DeleteQueryDefinitionOutput, error)
 	DeleteResourcePolicy(context.Context, *DeleteResourcePolicyInput) (*DeleteResourcePolicyOutput, error)
 	DeleteRetentionPolicy(context.Context, *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error)
 	DeleteScheduledQuery(context.Context, *DeleteScheduledQueryInput) (*DeleteScheduledQueryOutput, error)
+	DeleteSubscriptionFilter(context.Context, *DeleteSubscriptionFilterInput) (*DeleteSubscriptionFilterOutput, error)
 	DeleteTransformer(context.Context, *DeleteTransformerInput) (*DeleteTransformerOutput, error)
 	DescribeAccountPolicies(context.Context, *DescribeAccountPoliciesInput) (*DescribeAccountPoliciesOutput, error)
 	DescribeConfigurationTemplates(context.Context, *DescribeConfigurationTemplatesInput) (*DescribeConfigurationTemplatesOutput, error)
 	DescribeDeliveries(context.Context, *DescribeDeliveriesInput) (*DescribeDeliveriesOutput, error)
 	DescribeDeliveryDestinations(context.Context, *DescribeDeliveryDestinationsInput) (*DescribeDeliveryDestinationsOutput, error)
 	DescribeDeliverySources(context.Context, *DescribeDeliverySourcesInput) (*DescribeDeliverySourcesOutput, error)
+	DescribeDestinations(context.Context, *DescribeDestinationsInput) (*DescribeDestinationsOutput, error)
 	DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error)
 	DescribeImportTasks(context.Context, *DescribeImportTasksInput) (*DescribeImportTasksOutput, error)
 	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
 	DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error)
 	DescribeLookupTables(context.Context, *DescribeLookupTablesInput) (*DescribeLookupTablesOutput, error)
+	DescribeMetricFilters(context.Context, *DescribeMetricFiltersInput) (*DescribeMetricFiltersOutput, error)
 	DescribeQueries(context.Context, *DescribeQueriesInput) (*DescribeQueriesOutput, error)
 	DescribeQueryDefinitions(context.Context, *DescribeQueryDefinitionsInput) (*DescribeQueryDefinitionsOutput, error)
 	DescribeResourcePolicies(context.Context, *DescribeResourcePoliciesInput) (*DescribeResourcePoliciesOutput, error)
+	DescribeSubscriptionFilters(context.Context, *DescribeSubscriptionFiltersInput) (*DescribeSubscriptionFiltersOutput, error)
 	DisassociateKmsKey(context.Context, *DisassociateKmsKeyInput) (*DisassociateKmsKeyOutput, error)
 	FilterLogEvents(context.Context, *FilterLogEventsInput) (*FilterLogEventsOutput, error)
 	GetDataProtectionPolicy(context.Context, *GetDataProtectionPolicyInput) (*GetDataProtectionPolicyOutput, error)
@@ -77,11 +83,15 @@ type Service interface {
 	PutDeliveryDestination(context.Context, *PutDeliveryDestinationInput) (*PutDeliveryDestinationOutput, error)
 	PutDeliveryDestinationPolicy(context.Context, *PutDeliveryDestinationPolicyInput) (*PutDeliveryDestinationPolicyOutput, error)
 	PutDeliverySource(context.Context, *PutDeliverySourceInput) (*PutDeliverySourceOutput, error)
+	PutDestination(context.Context, *PutDestinationInput) (*PutDestinationOutput, error)
+	PutDestinationPolicy(context.Context, *PutDestinationPolicyInput) (*PutDestinationPolicyOutput, error)
 	PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error)
 	PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error)
+	PutMetricFilter(context.Context, *PutMetricFilterInput) (*PutMetricFilterOutput, error)
 	PutQueryDefinition(context.Context, *PutQueryDefinitionInput) (*PutQueryDefinitionOutput, error)
 	PutResourcePolicy(context.Context, *PutResourcePolicyInput) (*PutResourcePolicyOutput, error)
 	PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error)
+	PutSubscriptionFilter(context.Context, *PutSubscriptionFilterInput) (*PutSubscriptionFilterOutput, error)
 	PutTransformer(context.Context, *PutTransformerInput) (*PutTransformerOutput, error)
 	StartLiveTail(context.Context, *StartLiveTailInput) (*StartLiveTailOutput, error)
 	StartQuery(context.Context, *StartQueryInput) (*StartQueryOutput, error)
@@ -160,6 +170,11 @@ func (Unimplemented) DeleteDeliverySource(context.Context, *DeleteDeliverySource
 	return nil, model.Unserved("logs", "DeleteDeliverySource")
 }
 
+// DeleteDestination is logs:DeleteDestination.
+func (Unimplemented) DeleteDestination(context.Context, *DeleteDestinationInput) (*DeleteDestinationOutput, error) {
+	return nil, model.Unserved("logs", "DeleteDestination")
+}
+
 // DeleteLogGroup is logs:DeleteLogGroup.
 func (Unimplemented) DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error) {
 	return nil, model.Unserved("logs", "DeleteLogGroup")
@@ -173,6 +188,11 @@ func (Unimplemented) DeleteLogStream(context.Context, *DeleteLogStreamInput) (*D
 // DeleteLookupTable is logs:DeleteLookupTable.
 func (Unimplemented) DeleteLookupTable(context.Context, *DeleteLookupTableInput) (*DeleteLookupTableOutput, error) {
 	return nil, model.Unserved("logs", "DeleteLookupTable")
+}
+
+// DeleteMetricFilter is logs:DeleteMetricFilter.
+func (Unimplemented) DeleteMetricFilter(context.Context, *DeleteMetricFilterInput) (*DeleteMetricFilterOutput, error) {
+	return nil, model.Unserved("logs", "DeleteMetricFilter")
 }
 
 // DeleteQueryDefinition is logs:DeleteQueryDefinition.
@@ -193,6 +213,11 @@ func (Unimplemented) DeleteRetentionPolicy(context.Context, *DeleteRetentionPoli
 // DeleteScheduledQuery is logs:DeleteScheduledQuery.
 func (Unimplemented) DeleteScheduledQuery(context.Context, *DeleteScheduledQueryInput) (*DeleteScheduledQueryOutput, error) {
 	return nil, model.Unserved("logs", "DeleteScheduledQuery")
+}
+
+// DeleteSubscriptionFilter is logs:DeleteSubscriptionFilter.
+func (Unimplemented) DeleteSubscriptionFilter(context.Context, *DeleteSubscriptionFilterInput) (*DeleteSubscriptionFilterOutput, error) {
+	return nil, model.Unserved("logs", "DeleteSubscriptionFilter")
 }
 
 // DeleteTransformer is logs:DeleteTransformer.
@@ -225,6 +250,11 @@ func (Unimplemented) DescribeDeliverySources(context.Context, *DescribeDeliveryS
 	return nil, model.Unserved("logs", "DescribeDeliverySources")
 }
 
+// DescribeDestinations is logs:DescribeDestinations.
+func (Unimplemented) DescribeDestinations(context.Context, *DescribeDestinationsInput) (*DescribeDestinationsOutput, error) {
+	return nil, model.Unserved("logs", "DescribeDestinations")
+}
+
 // DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
 func (Unimplemented) DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error) {
 	return nil, model.Unserved("logs", "DescribeImportTaskBatches")
@@ -250,6 +280,11 @@ func (Unimplemented) DescribeLookupTables(context.Context, *DescribeLookupTables
 	return nil, model.Unserved("logs", "DescribeLookupTables")
 }
 
+// DescribeMetricFilters is logs:DescribeMetricFilters.
+func (Unimplemented) DescribeMetricFilters(context.Context, *DescribeMetricFiltersInput) (*DescribeMetricFiltersOutput, error) {
+	return nil, model.Unserved("logs", "DescribeMetricFilters")
+}
+
 // DescribeQueries is logs:DescribeQueries.
 func (Unimplemented) DescribeQueries(context.Context, *DescribeQueriesInput) (*DescribeQueriesOutput, error) {
 	return nil, model.Unserved("logs", "DescribeQueries")
@@ -263,6 +298,11 @@ func (Unimplemented) DescribeQueryDefinitions(context.Context, *DescribeQueryDef
 // DescribeResourcePolicies is logs:DescribeResourcePolicies.
 func (Unimplemented) DescribeResourcePolicies(context.Context, *DescribeResourcePoliciesInput) (*DescribeResourcePoliciesOutput, error) {
 	return nil, model.Unserved("logs", "DescribeResourcePolicies")
+}
+
+// DescribeSubscriptionFilters is logs:DescribeSubscriptionFilters.
+func (Unimplemented) DescribeSubscriptionFilters(context.Context, *DescribeSubscriptionFiltersInput) (*DescribeSubscriptionFiltersOutput, error) {
+	return nil, model.Unserved("logs", "DescribeSubscriptionFilters")
 }
 
 // DisassociateKmsKey is logs:DisassociateKmsKey.
@@ -420,6 +460,16 @@ func (Unimplemented) PutDeliverySource(context.Context, *PutDeliverySourceInput)
 	return nil, model.Unserved("logs", "PutDeliverySource")
 }
 
+// PutDestination is logs:PutDestination.
+func (Unimplemented) PutDestination(context.Context, *PutDestinationInput) (*PutDestinationOutput, error) {
+	return nil, model.Unserved("logs", "PutDestination")
+}
+
+// PutDestinationPolicy is logs:PutDestinationPolicy.
+func (Unimplemented) PutDestinationPolicy(context.Context, *PutDestinationPolicyInput) (*PutDestinationPolicyOutput, error) {
+	return nil, model.Unserved("logs", "PutDestinationPolicy")
+}
+
 // PutLogEvents is logs:PutLogEvents.
 func (Unimplemented) PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error) {
 	return nil, model.Unserved("logs", "PutLogEvents")
@@ -428,6 +478,11 @@ func (Unimplemented) PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogE
 // PutLogGroupDeletionProtection is logs:PutLogGroupDeletionProtection.
 func (Unimplemented) PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error) {
 	return nil, model.Unserved("logs", "PutLogGroupDeletionProtection")
+}
+
+// PutMetricFilter is logs:PutMetricFilter.
+func (Unimplemented) PutMetricFilter(context.Context, *PutMetricFilterInput) (*PutMetricFilterOutput, error) {
+	return nil, model.Unserved("logs", "PutMetricFilter")
 }
 
 // PutQueryDefinition is logs:PutQueryDefinition.
@@ -443,6 +498,11 @@ func (Unimplemented) PutResourcePolicy(context.Context, *PutResourcePolicyInput)
 // PutRetentionPolicy is logs:PutRetentionPolicy.
 func (Unimplemented) PutRetentionPolicy(context.Context, *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
 	return nil, model.Unserved("logs", "PutRetentionPolicy")
+}
+
+// PutSubscriptionFilter is logs:PutSubscriptionFilter.
+func (Unimplemented) PutSubscriptionFilter(context.Context, *PutSubscriptionFilterInput) (*PutSubscriptionFilterOutput, error) {
+	return nil, model.Unserved("logs", "PutSubscriptionFilter")
 }
 
 // PutTransformer is logs:PutTransformer.
@@ -573,6 +633,11 @@ func (c Client) DeleteDeliverySource(ctx context.Context, in *DeleteDeliverySour
 	return model.Do[DeleteDeliverySourceOutput](ctx, c.Invoker, &API().Operations[17], in)
 }
 
+// DeleteDestination is logs:DeleteDestination.
+func (c Client) DeleteDestination(ctx context.Context, in *DeleteDestinationInput) (*DeleteDestinationOutput, error) {
+	return model.Do[DeleteDestinationOutput](ctx, c.Invoker, &API().Operations[18], in)
+}
+
 // DeleteLogGroup is logs:DeleteLogGroup.
 func (c Client) DeleteLogGroup(ctx context.Context, in *DeleteLogGroupInput) (*DeleteLogGroupOutput, error) {
 	return model.Do[DeleteLogGroupOutput](ctx, c.Invoker, &API().Operations[22], in)
@@ -586,6 +651,11 @@ func (c Client) DeleteLogStream(ctx context.Context, in *DeleteLogStreamInput) (
 // DeleteLookupTable is logs:DeleteLookupTable.
 func (c Client) DeleteLookupTable(ctx context.Context, in *DeleteLookupTableInput) (*DeleteLookupTableOutput, error) {
 	return model.Do[DeleteLookupTableOutput](ctx, c.Invoker, &API().Operations[24], in)
+}
+
+// DeleteMetricFilter is logs:DeleteMetricFilter.
+func (c Client) DeleteMetricFilter(ctx context.Context, in *DeleteMetricFilterInput) (*DeleteMetricFilterOutput, error) {
+	return model.Do[DeleteMetricFilterOutput](ctx, c.Invoker, &API().Operations[25], in)
 }
 
 // DeleteQueryDefinition is logs:DeleteQueryDefinition.
@@ -606,6 +676,11 @@ func (c Client) DeleteRetentionPolicy(ctx context.Context, in *DeleteRetentionPo
 // DeleteScheduledQuery is logs:DeleteScheduledQuery.
 func (c Client) DeleteScheduledQuery(ctx context.Context, in *DeleteScheduledQueryInput) (*DeleteScheduledQueryOutput, error) {
 	return model.Do[DeleteScheduledQueryOutput](ctx, c.Invoker, &API().Operations[29], in)
+}
+
+// DeleteSubscriptionFilter is logs:DeleteSubscriptionFilter.
+func (c Client) DeleteSubscriptionFilter(ctx context.Context, in *DeleteSubscriptionFilterInput) (*DeleteSubscriptionFilterOutput, error) {
+	return model.Do[DeleteSubscriptionFilterOutput](ctx, c.Invoker, &API().Operations[30], in)
 }
 
 // DeleteTransformer is logs:DeleteTransformer.
@@ -638,6 +713,11 @@ func (c Client) DescribeDeliverySources(ctx context.Context, in *DescribeDeliver
 	return model.Do[DescribeDeliverySourcesOutput](ctx, c.Invoker, &API().Operations[37], in)
 }
 
+// DescribeDestinations is logs:DescribeDestinations.
+func (c Client) DescribeDestinations(ctx context.Context, in *DescribeDestinationsInput) (*DescribeDestinationsOutput, error) {
+	return model.Do[DescribeDestinationsOutput](ctx, c.Invoker, &API().Operations[38], in)
+}
+
 // DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
 func (c Client) DescribeImportTaskBatches(ctx context.Context, in *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error) {
 	return model.Do[DescribeImportTaskBatchesOutput](ctx, c.Invoker, &API().Operations[41], in)
@@ -663,6 +743,11 @@ func (c Client) DescribeLookupTables(ctx context.Context, in *DescribeLookupTabl
 	return model.Do[DescribeLookupTablesOutput](ctx, c.Invoker, &API().Operations[46], in)
 }
 
+// DescribeMetricFilters is logs:DescribeMetricFilters.
+func (c Client) DescribeMetricFilters(ctx context.Context, in *DescribeMetricFiltersInput) (*DescribeMetricFiltersOutput, error) {
+	return model.Do[DescribeMetricFiltersOutput](ctx, c.Invoker, &API().Operations[47], in)
+}
+
 // DescribeQueries is logs:DescribeQueries.
 func (c Client) DescribeQueries(ctx context.Context, in *DescribeQueriesInput) (*DescribeQueriesOutput, error) {
 	return model.Do[DescribeQueriesOutput](ctx, c.Invoker, &API().Operations[48], in)
@@ -676,6 +761,11 @@ func (c Client) DescribeQueryDefinitions(ctx context.Context, in *DescribeQueryD
 // DescribeResourcePolicies is logs:DescribeResourcePolicies.
 func (c Client) DescribeResourcePolicies(ctx context.Context, in *DescribeResourcePoliciesInput) (*DescribeResourcePoliciesOutput, error) {
 	return model.Do[DescribeResourcePoliciesOutput](ctx, c.Invoker, &API().Operations[50], in)
+}
+
+// DescribeSubscriptionFilters is logs:DescribeSubscriptionFilters.
+func (c Client) DescribeSubscriptionFilters(ctx context.Context, in *DescribeSubscriptionFiltersInput) (*DescribeSubscriptionFiltersOutput, error) {
+	return model.Do[DescribeSubscriptionFiltersOutput](ctx, c.Invoker, &API().Operations[51], in)
 }
 
 // DisassociateKmsKey is logs:DisassociateKmsKey.
@@ -833,6 +923,16 @@ func (c Client) PutDeliverySource(ctx context.Context, in *PutDeliverySourceInpu
 	return model.Do[PutDeliverySourceOutput](ctx, c.Invoker, &API().Operations[89], in)
 }
 
+// PutDestination is logs:PutDestination.
+func (c Client) PutDestination(ctx context.Context, in *PutDestinationInput) (*PutDestinationOutput, error) {
+	return model.Do[PutDestinationOutput](ctx, c.Invoker, &API().Operations[90], in)
+}
+
+// PutDestinationPolicy is logs:PutDestinationPolicy.
+func (c Client) PutDestinationPolicy(ctx context.Context, in *PutDestinationPolicyInput) (*PutDestinationPolicyOutput, error) {
+	return model.Do[PutDestinationPolicyOutput](ctx, c.Invoker, &API().Operations[91], in)
+}
+
 // PutLogEvents is logs:PutLogEvents.
 func (c Client) PutLogEvents(ctx context.Context, in *PutLogEventsInput) (*PutLogEventsOutput, error) {
 	return model.Do[PutLogEventsOutput](ctx, c.Invoker, &API().Operations[94], in)
@@ -841,6 +941,11 @@ func (c Client) PutLogEvents(ctx context.Context, in *PutLogEventsInput) (*PutLo
 // PutLogGroupDeletionProtection is logs:PutLogGroupDeletionProtection.
 func (c Client) PutLogGroupDeletionProtection(ctx context.Context, in *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error) {
 	return model.Do[PutLogGroupDeletionProtectionOutput](ctx, c.Invoker, &API().Operations[95], in)
+}
+
+// PutMetricFilter is logs:PutMetricFilter.
+func (c Client) PutMetricFilter(ctx context.Context, in *PutMetricFilterInput) (*PutMetricFilterOutput, error) {
+	return model.Do[PutMetricFilterOutput](ctx, c.Invoker, &API().Operations[96], in)
 }
 
 // PutQueryDefinition is logs:PutQueryDefinition.
@@ -856,6 +961,11 @@ func (c Client) PutResourcePolicy(ctx context.Context, in *PutResourcePolicyInpu
 // PutRetentionPolicy is logs:PutRetentionPolicy.
 func (c Client) PutRetentionPolicy(ctx context.Context, in *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
 	return model.Do[PutRetentionPolicyOutput](ctx, c.Invoker, &API().Operations[99], in)
+}
+
+// PutSubscriptionFilter is logs:PutSubscriptionFilter.
+func (c Client) PutSubscriptionFilter(ctx context.Context, in *PutSubscriptionFilterInput) (*PutSubscriptionFilterOutput, error) {
+	return model.Do[PutSubscriptionFilterOutput](ctx, c.Invoker, &API().Operations[101], in)
 }
 
 // PutTransformer is logs:PutTransformer.
@@ -954,6 +1064,7 @@ var api = sync.OnceValue(func() *model.Service {
 			{Text: `[\w-_]*`},
 			{Text: `[\-a-zA-Z0-9]+`},
 			{Text: `[\.\-_/#A-Za-z0-9]*`},
+			{Text: `[^:*$]*`},
 			{Text: `^[a-zA-Z_][a-zA-Z0-9_]*`},
 			{Text: `^https://[\.\-_/#:A-Za-z0-9]+\.com$`},
 			{Text: `^\d+\.\d+(\.\d+)?$`},
@@ -970,19 +1081,13 @@ CancelImportTask
 CreateExportTask
 CreateImportTask
 CreateLogAnomalyDetector
-DeleteDestination
 DeleteIndexPolicy
 DeleteIntegration
 DeleteLogAnomalyDetector
-DeleteMetricFilter
-DeleteSubscriptionFilter
 DeleteSyslogConfiguration
-DescribeDestinations
 DescribeExportTasks
 DescribeFieldIndexes
 DescribeIndexPolicies
-DescribeMetricFilters
-DescribeSubscriptionFilters
 DisassociateSourceFromS3TableIntegration
 GetLogAnomalyDetector
 GetLogFields
@@ -990,13 +1095,9 @@ GetLogObject
 ListAnomalies
 ListLogAnomalyDetectors
 PutBearerTokenAuthentication
-PutDestination
-PutDestinationPolicy
 PutIndexPolicy
 PutIntegration
-PutMetricFilter
 PutStorageTierPolicy
-PutSubscriptionFilter
 PutSyslogConfiguration
 UpdateAnomaly
 UpdateLogAnomalyDetector
@@ -1016,27 +1117,33 @@ var served = []model.Served{
 	{In: (*DeleteDeliveryDestinationInput)(nil), Out: (*DeleteDeliveryDestinationOutput)(nil), Operation: model.Operation{Name: "DeleteDeliveryDestination", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DeleteDeliveryDestinationPolicyInput)(nil), Out: (*DeleteDeliveryDestinationPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteDeliveryDestinationPolicy", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteDeliverySourceInput)(nil), Out: (*DeleteDeliverySourceOutput)(nil), Operation: model.Operation{Name: "DeleteDeliverySource", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*DeleteDestinationInput)(nil), Out: (*DeleteDestinationOutput)(nil), Operation: model.Operation{Name: "DeleteDestination", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteLogGroupInput)(nil), Out: (*DeleteLogGroupOutput)(nil), Operation: model.Operation{Name: "DeleteLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLogStreamInput)(nil), Out: (*DeleteLogStreamOutput)(nil), Operation: model.Operation{Name: "DeleteLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLookupTableInput)(nil), Out: (*DeleteLookupTableOutput)(nil), Operation: model.Operation{Name: "DeleteLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DeleteMetricFilterInput)(nil), Out: (*DeleteMetricFilterOutput)(nil), Operation: model.Operation{Name: "DeleteMetricFilter", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteQueryDefinitionInput)(nil), Out: (*DeleteQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "DeleteQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteResourcePolicyInput)(nil), Out: (*DeleteResourcePolicyOutput)(nil), Operation: model.Operation{Name: "DeleteResourcePolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteRetentionPolicyInput)(nil), Out: (*DeleteRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteScheduledQueryInput)(nil), Out: (*DeleteScheduledQueryOutput)(nil), Operation: model.Operation{Name: "DeleteScheduledQuery", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInternalServerException, ErrResourceNotFoundException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*DeleteSubscriptionFilterInput)(nil), Out: (*DeleteSubscriptionFilterOutput)(nil), Operation: model.Operation{Name: "DeleteSubscriptionFilter", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteTransformerInput)(nil), Out: (*DeleteTransformerOutput)(nil), Operation: model.Operation{Name: "DeleteTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeAccountPoliciesInput)(nil), Out: (*DescribeAccountPoliciesOutput)(nil), Operation: model.Operation{Name: "DescribeAccountPolicies", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeConfigurationTemplatesInput)(nil), Out: (*DescribeConfigurationTemplatesOutput)(nil), Operation: model.Operation{Name: "DescribeConfigurationTemplates", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrResourceNotFoundException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DescribeDeliveriesInput)(nil), Out: (*DescribeDeliveriesOutput)(nil), Operation: model.Operation{Name: "DescribeDeliveries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DescribeDeliveryDestinationsInput)(nil), Out: (*DescribeDeliveryDestinationsOutput)(nil), Operation: model.Operation{Name: "DescribeDeliveryDestinations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DescribeDeliverySourcesInput)(nil), Out: (*DescribeDeliverySourcesOutput)(nil), Operation: model.Operation{Name: "DescribeDeliverySources", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*DescribeDestinationsInput)(nil), Out: (*DescribeDestinationsOutput)(nil), Operation: model.Operation{Name: "DescribeDestinations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeImportTaskBatchesInput)(nil), Out: (*DescribeImportTaskBatchesOutput)(nil), Operation: model.Operation{Name: "DescribeImportTaskBatches", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeImportTasksInput)(nil), Out: (*DescribeImportTasksOutput)(nil), Operation: model.Operation{Name: "DescribeImportTasks", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogStreamsInput)(nil), Out: (*DescribeLogStreamsOutput)(nil), Operation: model.Operation{Name: "DescribeLogStreams", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLookupTablesInput)(nil), Out: (*DescribeLookupTablesOutput)(nil), Operation: model.Operation{Name: "DescribeLookupTables", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DescribeMetricFiltersInput)(nil), Out: (*DescribeMetricFiltersOutput)(nil), Operation: model.Operation{Name: "DescribeMetricFilters", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeQueriesInput)(nil), Out: (*DescribeQueriesOutput)(nil), Operation: model.Operation{Name: "DescribeQueries", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeQueryDefinitionsInput)(nil), Out: (*DescribeQueryDefinitionsOutput)(nil), Operation: model.Operation{Name: "DescribeQueryDefinitions", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeResourcePoliciesInput)(nil), Out: (*DescribeResourcePoliciesOutput)(nil), Operation: model.Operation{Name: "DescribeResourcePolicies", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
+	{In: (*DescribeSubscriptionFiltersInput)(nil), Out: (*DescribeSubscriptionFiltersOutput)(nil), Operation: model.Operation{Name: "DescribeSubscriptionFilters", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DisassociateKmsKeyInput)(nil), Out: (*DisassociateKmsKeyOutput)(nil), Operation: model.Operation{Name: "DisassociateKmsKey", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*FilterLogEventsInput)(nil), Out: (*FilterLogEventsOutput)(nil), Operation: model.Operation{Name: "FilterLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetDataProtectionPolicyInput)(nil), Out: (*GetDataProtectionPolicyOutput)(nil), Operation: model.Operation{Name: "GetDataProtectionPolicy", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -1068,11 +1175,15 @@ var served = []model.Served{
 	{In: (*PutDeliveryDestinationInput)(nil), Out: (*PutDeliveryDestinationOutput)(nil), Operation: model.Operation{Name: "PutDeliveryDestination", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*PutDeliveryDestinationPolicyInput)(nil), Out: (*PutDeliveryDestinationPolicyOutput)(nil), Operation: model.Operation{Name: "PutDeliveryDestinationPolicy", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*PutDeliverySourceInput)(nil), Out: (*PutDeliverySourceOutput)(nil), Operation: model.Operation{Name: "PutDeliverySource", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*PutDestinationInput)(nil), Out: (*PutDestinationOutput)(nil), Operation: model.Operation{Name: "PutDestination", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrServiceUnavailableException}}},
+	{In: (*PutDestinationPolicyInput)(nil), Out: (*PutDestinationPolicyOutput)(nil), Operation: model.Operation{Name: "PutDestinationPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrServiceUnavailableException}}},
 	{In: (*PutLogEventsInput)(nil), Out: (*PutLogEventsOutput)(nil), Operation: model.Operation{Name: "PutLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrDataAlreadyAcceptedException, ErrInvalidParameterException, ErrInvalidSequenceTokenException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrUnrecognizedClientException}}},
 	{In: (*PutLogGroupDeletionProtectionInput)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Operation: model.Operation{Name: "PutLogGroupDeletionProtection", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutMetricFilterInput)(nil), Out: (*PutMetricFilterOutput)(nil), Operation: model.Operation{Name: "PutMetricFilter", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutQueryDefinitionInput)(nil), Out: (*PutQueryDefinitionOutput)(nil), Operation: model.Operation{Name: "PutQueryDefinition", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutResourcePolicyInput)(nil), Out: (*PutResourcePolicyOutput)(nil), Operation: model.Operation{Name: "PutResourcePolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutRetentionPolicyInput)(nil), Out: (*PutRetentionPolicyOutput)(nil), Operation: model.Operation{Name: "PutRetentionPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*PutSubscriptionFilterInput)(nil), Out: (*PutSubscriptionFilterOutput)(nil), Operation: model.Operation{Name: "PutSubscriptionFilter", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutTransformerInput)(nil), Out: (*PutTransformerOutput)(nil), Operation: model.Operation{Name: "PutTransformer", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*StartLiveTailInput)(nil), Out: (*StartLiveTailOutput)(nil), Operation: model.Operation{Name: "StartLiveTail", HostPrefix: "stream-", Flags: model.DataPlane | model.EventStreamOut, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException}}},
 	{In: (*StartQueryInput)(nil), Out: (*StartQueryOutput)(nil), Operation: model.Operation{Name: "StartQuery", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrMalformedQueryException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -1116,144 +1227,164 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 11:
 		return s.DeleteDeliverySource(ctx, in.(*DeleteDeliverySourceInput))
 	case 12:
-		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
+		return s.DeleteDestination(ctx, in.(*DeleteDestinationInput))
 	case 13:
-		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
+		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
 	case 14:
-		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
+		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
 	case 15:
-		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
+		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
 	case 16:
-		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
+		return s.DeleteMetricFilter(ctx, in.(*DeleteMetricFilterInput))
 	case 17:
-		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
 	case 18:
-		return s.DeleteScheduledQuery(ctx, in.(*DeleteScheduledQueryInput))
+		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
 	case 19:
-		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
 	case 20:
-		return s.DescribeAccountPolicies(ctx, in.(*DescribeAccountPoliciesInput))
+		return s.DeleteScheduledQuery(ctx, in.(*DeleteScheduledQueryInput))
 	case 21:
-		return s.DescribeConfigurationTemplates(ctx, in.(*DescribeConfigurationTemplatesInput))
+		return s.DeleteSubscriptionFilter(ctx, in.(*DeleteSubscriptionFilterInput))
 	case 22:
-		return s.DescribeDeliveries(ctx, in.(*DescribeDeliveriesInput))
+		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
 	case 23:
-		return s.DescribeDeliveryDestinations(ctx, in.(*DescribeDeliveryDestinationsInput))
+		return s.DescribeAccountPolicies(ctx, in.(*DescribeAccountPoliciesInput))
 	case 24:
-		return s.DescribeDeliverySources(ctx, in.(*DescribeDeliverySourcesInput))
+		return s.DescribeConfigurationTemplates(ctx, in.(*DescribeConfigurationTemplatesInput))
 	case 25:
-		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
+		return s.DescribeDeliveries(ctx, in.(*DescribeDeliveriesInput))
 	case 26:
-		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
+		return s.DescribeDeliveryDestinations(ctx, in.(*DescribeDeliveryDestinationsInput))
 	case 27:
-		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+		return s.DescribeDeliverySources(ctx, in.(*DescribeDeliverySourcesInput))
 	case 28:
-		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+		return s.DescribeDestinations(ctx, in.(*DescribeDestinationsInput))
 	case 29:
-		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
+		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
 	case 30:
-		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
+		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
 	case 31:
-		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
 	case 32:
-		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 33:
-		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
+		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
 	case 34:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DescribeMetricFilters(ctx, in.(*DescribeMetricFiltersInput))
 	case 35:
-		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 36:
-		return s.GetDelivery(ctx, in.(*GetDeliveryInput))
+		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
 	case 37:
-		return s.GetDeliveryDestination(ctx, in.(*GetDeliveryDestinationInput))
+		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
 	case 38:
-		return s.GetDeliveryDestinationPolicy(ctx, in.(*GetDeliveryDestinationPolicyInput))
+		return s.DescribeSubscriptionFilters(ctx, in.(*DescribeSubscriptionFiltersInput))
 	case 39:
-		return s.GetDeliverySource(ctx, in.(*GetDeliverySourceInput))
+		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
 	case 40:
-		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 41:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
 	case 42:
-		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
+		return s.GetDelivery(ctx, in.(*GetDeliveryInput))
 	case 43:
-		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
+		return s.GetDeliveryDestination(ctx, in.(*GetDeliveryDestinationInput))
 	case 44:
-		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
+		return s.GetDeliveryDestinationPolicy(ctx, in.(*GetDeliveryDestinationPolicyInput))
 	case 45:
-		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
+		return s.GetDeliverySource(ctx, in.(*GetDeliverySourceInput))
 	case 46:
-		return s.GetScheduledQuery(ctx, in.(*GetScheduledQueryInput))
+		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
 	case 47:
-		return s.GetScheduledQueryHistory(ctx, in.(*GetScheduledQueryHistoryInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 48:
-		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 49:
-		return s.GetTransformer(ctx, in.(*GetTransformerInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 50:
-		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
+		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
 	case 51:
-		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 52:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.GetScheduledQuery(ctx, in.(*GetScheduledQueryInput))
 	case 53:
-		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
+		return s.GetScheduledQueryHistory(ctx, in.(*GetScheduledQueryHistoryInput))
 	case 54:
-		return s.ListScheduledQueries(ctx, in.(*ListScheduledQueriesInput))
+		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
 	case 55:
-		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
+		return s.GetTransformer(ctx, in.(*GetTransformerInput))
 	case 56:
-		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
+		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
 	case 57:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
 	case 58:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 59:
-		return s.PutAccountPolicy(ctx, in.(*PutAccountPolicyInput))
+		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
 	case 60:
-		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
+		return s.ListScheduledQueries(ctx, in.(*ListScheduledQueriesInput))
 	case 61:
-		return s.PutDeliveryDestination(ctx, in.(*PutDeliveryDestinationInput))
+		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
 	case 62:
-		return s.PutDeliveryDestinationPolicy(ctx, in.(*PutDeliveryDestinationPolicyInput))
+		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
 	case 63:
-		return s.PutDeliverySource(ctx, in.(*PutDeliverySourceInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 64:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 65:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.PutAccountPolicy(ctx, in.(*PutAccountPolicyInput))
 	case 66:
-		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
 	case 67:
-		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
+		return s.PutDeliveryDestination(ctx, in.(*PutDeliveryDestinationInput))
 	case 68:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.PutDeliveryDestinationPolicy(ctx, in.(*PutDeliveryDestinationPolicyInput))
 	case 69:
-		return s.PutTransformer(ctx, in.(*PutTransformerInput))
+		return s.PutDeliverySource(ctx, in.(*PutDeliverySourceInput))
 	case 70:
-		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
+		return s.PutDestination(ctx, in.(*PutDestinationInput))
 	case 71:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.PutDestinationPolicy(ctx, in.(*PutDestinationPolicyInput))
 	case 72:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
 	case 73:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
 	case 74:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.PutMetricFilter(ctx, in.(*PutMetricFilterInput))
 	case 75:
-		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
 	case 76:
-		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
 	case 77:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
 	case 78:
-		return s.UntagResource(ctx, in.(*UntagResourceInput))
+		return s.PutSubscriptionFilter(ctx, in.(*PutSubscriptionFilterInput))
 	case 79:
-		return s.UpdateDeliveryConfiguration(ctx, in.(*UpdateDeliveryConfigurationInput))
+		return s.PutTransformer(ctx, in.(*PutTransformerInput))
 	case 80:
-		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
+		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
 	case 81:
+		return s.StartQuery(ctx, in.(*StartQueryInput))
+	case 82:
+		return s.StopQuery(ctx, in.(*StopQueryInput))
+	case 83:
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+	case 84:
+		return s.TagResource(ctx, in.(*TagResourceInput))
+	case 85:
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+	case 86:
+		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+	case 87:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 88:
+		return s.UntagResource(ctx, in.(*UntagResourceInput))
+	case 89:
+		return s.UpdateDeliveryConfiguration(ctx, in.(*UpdateDeliveryConfigurationInput))
+	case 90:
+		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
+	case 91:
 		return s.UpdateScheduledQuery(ctx, in.(*UpdateScheduledQueryInput))
 	}
 	panic("no such row")

@@ -209,6 +209,12 @@ type DeleteDeliverySourceInput struct {
 
 type DeleteDeliverySourceOutput struct{}
 
+type DeleteDestinationInput struct {
+	DestinationName string `n:"destinationName" v:"req,min=1,max=512,pat=6"`
+}
+
+type DeleteDestinationOutput struct{}
+
 type DeleteKeys struct {
 	WithKeys []string `n:"withKeys" v:"req,min=1,max=5" v1:"min=1"`
 }
@@ -231,6 +237,13 @@ type DeleteLookupTableInput struct {
 }
 
 type DeleteLookupTableOutput struct{}
+
+type DeleteMetricFilterInput struct {
+	LogGroupName string `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
+	FilterName   string `n:"filterName" v:"req,min=1,max=512,pat=6"`
+}
+
+type DeleteMetricFilterOutput struct{}
 
 type DeleteQueryDefinitionInput struct {
 	QueryDefinitionId string `n:"queryDefinitionId" v:"req,min=1,max=256"`
@@ -259,6 +272,13 @@ type DeleteScheduledQueryInput struct {
 }
 
 type DeleteScheduledQueryOutput struct{}
+
+type DeleteSubscriptionFilterInput struct {
+	LogGroupName string `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
+	FilterName   string `n:"filterName" v:"req,min=1,max=512,pat=6"`
+}
+
+type DeleteSubscriptionFilterOutput struct{}
 
 type DeleteTransformerInput struct {
 	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
@@ -372,6 +392,17 @@ type DescribeDeliverySourcesOutput struct {
 	NextToken       aws.Opt[string]  `n:"nextToken" v:"min=1"`
 }
 
+type DescribeDestinationsInput struct {
+	DestinationNamePrefix aws.Opt[string] `v:"min=1,max=512,pat=6"`
+	NextToken             aws.Opt[string] `n:"nextToken" v:"min=1"`
+	Limit                 aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
+}
+
+type DescribeDestinationsOutput struct {
+	Destinations []Destination   `n:"destinations"`
+	NextToken    aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
 type DescribeImportTaskBatchesInput struct {
 	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=14"`
 	BatchImportStatus []ImportStatus  `n:"batchImportStatus"`
@@ -441,6 +472,20 @@ type DescribeLookupTablesOutput struct {
 	NextToken    aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
+type DescribeMetricFiltersInput struct {
+	LogGroupName     aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	FilterNamePrefix aws.Opt[string] `n:"filterNamePrefix" v:"min=1,max=512,pat=6"`
+	NextToken        aws.Opt[string] `n:"nextToken" v:"min=1"`
+	Limit            aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
+	MetricName       aws.Opt[string] `n:"metricName" v:"max=255,pat=16"`
+	MetricNamespace  aws.Opt[string] `n:"metricNamespace" v:"max=255,pat=16"`
+}
+
+type DescribeMetricFiltersOutput struct {
+	MetricFilters []MetricFilter  `n:"metricFilters"`
+	NextToken     aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
 type DescribeQueriesInput struct {
 	LogGroupName  aws.Opt[string]        `n:"logGroupName" v:"min=1,max=512,pat=0"`
 	Status        aws.Opt[QueryStatus]   `n:"status"`
@@ -476,6 +521,27 @@ type DescribeResourcePoliciesInput struct {
 type DescribeResourcePoliciesOutput struct {
 	ResourcePolicies []ResourcePolicy `n:"resourcePolicies"`
 	NextToken        aws.Opt[string]  `n:"nextToken" v:"min=1"`
+}
+
+type DescribeSubscriptionFiltersInput struct {
+	LogGroupName     string          `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
+	FilterNamePrefix aws.Opt[string] `n:"filterNamePrefix" v:"min=1,max=512,pat=6"`
+	NextToken        aws.Opt[string] `n:"nextToken" v:"min=1"`
+	Limit            aws.Opt[int32]  `n:"limit" v:"min=1,max=50"`
+}
+
+type DescribeSubscriptionFiltersOutput struct {
+	SubscriptionFilters []SubscriptionFilter `n:"subscriptionFilters"`
+	NextToken           aws.Opt[string]      `n:"nextToken" v:"min=1"`
+}
+
+type Destination struct {
+	DestinationName aws.Opt[string] `n:"destinationName" v:"min=1,max=512,pat=6"`
+	TargetArn       aws.Opt[string] `n:"targetArn" v:"min=1"`
+	RoleArn         aws.Opt[string] `n:"roleArn" v:"min=1"`
+	AccessPolicy    aws.Opt[string] `n:"accessPolicy" v:"min=1"`
+	Arn             aws.Opt[string] `n:"arn"`
+	CreationTime    aws.Opt[int64]  `n:"creationTime" v:"min=0"`
 }
 
 type DestinationConfiguration struct {
@@ -774,7 +840,7 @@ type ListAggregateLogGroupSummariesInput struct {
 	AccountIdentifiers    []string                              `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=10"`
 	IncludeLinkedAccounts aws.Opt[bool]                         `n:"includeLinkedAccounts"`
 	LogGroupClass         aws.Opt[LogGroupClass]                `n:"logGroupClass"`
-	LogGroupNamePattern   aws.Opt[string]                       `n:"logGroupNamePattern" v:"min=3,max=129,pat=19"`
+	LogGroupNamePattern   aws.Opt[string]                       `n:"logGroupNamePattern" v:"min=3,max=129,pat=20"`
 	DataSources           []DataSourceFilter                    `n:"dataSources" v:"min=1,max=5"`
 	GroupBy               ListAggregateLogGroupSummariesGroupBy `n:"groupBy" v:"req"`
 	NextToken             aws.Opt[string]                       `n:"nextToken" v:"min=1"`
@@ -808,7 +874,7 @@ type ListLogGroupsForQueryOutput struct {
 }
 
 type ListLogGroupsInput struct {
-	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=19"`
+	LogGroupNamePattern   aws.Opt[string]        `n:"logGroupNamePattern" v:"min=3,max=129,pat=20"`
 	LogGroupClass         aws.Opt[LogGroupClass] `n:"logGroupClass"`
 	IncludeLinkedAccounts aws.Opt[bool]          `n:"includeLinkedAccounts"`
 	AccountIdentifiers    []string               `n:"accountIdentifiers" v:"max=20" v1:"min=12,max=12,pat=10"`
@@ -849,7 +915,7 @@ type ListSourcesForS3TableIntegrationOutput struct {
 
 type ListSyslogConfigurationsInput struct {
 	LogGroupIdentifier aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
-	VpcEndpointId      aws.Opt[string] `n:"vpcEndpointId" v:"pat=21"`
+	VpcEndpointId      aws.Opt[string] `n:"vpcEndpointId" v:"pat=22"`
 	NextToken          aws.Opt[string] `n:"nextToken" v:"min=1"`
 	MaxResults         aws.Opt[int32]  `n:"maxResults" v:"min=0,max=50"`
 }
@@ -860,7 +926,7 @@ type ListSyslogConfigurationsOutput struct {
 }
 
 type ListTagsForResourceInput struct {
-	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=22"`
+	ResourceArn string `n:"resourceArn" v:"req,min=1,max=1011,pat=23"`
 }
 
 type ListTagsForResourceOutput struct {
@@ -983,10 +1049,30 @@ type MalformedQueryExceptionMembers struct {
 	QueryCompileError *QueryCompileError `n:"queryCompileError"`
 }
 
+type MetricFilter struct {
+	FilterName                aws.Opt[string]        `n:"filterName" v:"min=1,max=512,pat=6"`
+	FilterPattern             aws.Opt[string]        `n:"filterPattern" v:"max=1024"`
+	MetricTransformations     []MetricTransformation `n:"metricTransformations" v:"min=1,max=1"`
+	CreationTime              aws.Opt[int64]         `n:"creationTime" v:"min=0"`
+	LogGroupName              aws.Opt[string]        `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	ApplyOnTransformedLogs    aws.Opt[bool]          `n:"applyOnTransformedLogs"`
+	FieldSelectionCriteria    aws.Opt[string]        `n:"fieldSelectionCriteria" v:"max=2000"`
+	EmitSystemFieldDimensions []string               `n:"emitSystemFieldDimensions"`
+}
+
 type MetricFilterMatchRecord struct {
 	EventNumber     aws.Opt[int64]    `n:"eventNumber"`
 	EventMessage    aws.Opt[string]   `n:"eventMessage" v:"min=1"`
 	ExtractedValues map[string]string `n:"extractedValues"`
+}
+
+type MetricTransformation struct {
+	MetricName      string                `n:"metricName" v:"req,max=255,pat=16"`
+	MetricNamespace string                `n:"metricNamespace" v:"req,max=255,pat=16"`
+	MetricValue     string                `n:"metricValue" v:"req,max=100"`
+	DefaultValue    aws.Opt[float64]      `n:"defaultValue"`
+	Dimensions      map[string]string     `n:"dimensions" v1:"max=255" vk:"max=255"`
+	Unit            aws.Opt[StandardUnit] `n:"unit"`
 }
 
 type MoveKeyEntry struct {
@@ -1000,14 +1086,14 @@ type MoveKeys struct {
 }
 
 type OpenSearchApplication struct {
-	ApplicationEndpoint aws.Opt[string]           `n:"applicationEndpoint" v:"min=1,max=1024,pat=17"`
+	ApplicationEndpoint aws.Opt[string]           `n:"applicationEndpoint" v:"min=1,max=1024,pat=18"`
 	ApplicationArn      aws.Opt[string]           `n:"applicationArn"`
 	ApplicationId       aws.Opt[string]           `n:"applicationId" v:"min=1,max=256,pat=0"`
 	Status              *OpenSearchResourceStatus `n:"status"`
 }
 
 type OpenSearchCollection struct {
-	CollectionEndpoint aws.Opt[string]           `n:"collectionEndpoint" v:"min=1,max=1024,pat=17"`
+	CollectionEndpoint aws.Opt[string]           `n:"collectionEndpoint" v:"min=1,max=1024,pat=18"`
 	CollectionArn      aws.Opt[string]           `n:"collectionArn"`
 	Status             *OpenSearchResourceStatus `n:"status"`
 }
@@ -1095,7 +1181,7 @@ type ParseToOCSF struct {
 	Source         aws.Opt[string] `n:"source" v:"min=1,max=128"`
 	EventSource    EventSource     `n:"eventSource" v:"req"`
 	OcsfVersion    OCSFVersion     `n:"ocsfVersion" v:"req"`
-	MappingVersion aws.Opt[string] `n:"mappingVersion" v:"min=1,max=10,pat=18"`
+	MappingVersion aws.Opt[string] `n:"mappingVersion" v:"min=1,max=10,pat=19"`
 }
 
 type ParseVPC struct {
@@ -1195,6 +1281,25 @@ type PutDeliverySourceOutput struct {
 	DeliverySource *DeliverySource `n:"deliverySource"`
 }
 
+type PutDestinationInput struct {
+	DestinationName string            `n:"destinationName" v:"req,min=1,max=512,pat=6"`
+	TargetArn       string            `n:"targetArn" v:"req,min=1"`
+	RoleArn         string            `n:"roleArn" v:"req,min=1"`
+	Tags            map[string]string `n:"tags" v:"min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
+}
+
+type PutDestinationOutput struct {
+	Destination *Destination `n:"destination"`
+}
+
+type PutDestinationPolicyInput struct {
+	DestinationName string        `n:"destinationName" v:"req,min=1,max=512,pat=6"`
+	AccessPolicy    string        `n:"accessPolicy" v:"req,min=1"`
+	ForceUpdate     aws.Opt[bool] `n:"forceUpdate"`
+}
+
+type PutDestinationPolicyOutput struct{}
+
 type PutLogEventsInput struct {
 	LogGroupName  string          `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
 	LogStreamName string          `n:"logStreamName" v:"req,min=1,max=512,pat=6"`
@@ -1216,13 +1321,25 @@ type PutLogGroupDeletionProtectionInput struct {
 
 type PutLogGroupDeletionProtectionOutput struct{}
 
+type PutMetricFilterInput struct {
+	LogGroupName              string                 `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
+	FilterName                string                 `n:"filterName" v:"req,min=1,max=512,pat=6"`
+	FilterPattern             string                 `n:"filterPattern" v:"req,max=1024"`
+	MetricTransformations     []MetricTransformation `n:"metricTransformations" v:"req,min=1,max=1"`
+	ApplyOnTransformedLogs    aws.Opt[bool]          `n:"applyOnTransformedLogs"`
+	FieldSelectionCriteria    aws.Opt[string]        `n:"fieldSelectionCriteria" v:"max=2000"`
+	EmitSystemFieldDimensions []string               `n:"emitSystemFieldDimensions"`
+}
+
+type PutMetricFilterOutput struct{}
+
 type PutQueryDefinitionInput struct {
 	QueryLanguage     aws.Opt[QueryLanguage] `n:"queryLanguage"`
 	Name              string                 `n:"name" v:"req,min=1,max=255"`
 	QueryDefinitionId aws.Opt[string]        `n:"queryDefinitionId" v:"min=1,max=256"`
 	LogGroupNames     []string               `n:"logGroupNames" v1:"min=1,max=512,pat=0"`
 	QueryString       string                 `n:"queryString" v:"req,min=1,max=10000"`
-	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=23" f:"idempotency"`
+	ClientToken       aws.Opt[string]        `n:"clientToken" v:"min=36,max=128,pat=24" f:"idempotency"`
 	Parameters        []QueryParameter       `n:"parameters" v:"max=20"`
 }
 
@@ -1248,6 +1365,20 @@ type PutRetentionPolicyInput struct {
 }
 
 type PutRetentionPolicyOutput struct{}
+
+type PutSubscriptionFilterInput struct {
+	LogGroupName           string                `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
+	FilterName             string                `n:"filterName" v:"req,min=1,max=512,pat=6"`
+	FilterPattern          string                `n:"filterPattern" v:"req,max=1024"`
+	DestinationArn         string                `n:"destinationArn" v:"req,min=1"`
+	RoleArn                aws.Opt[string]       `n:"roleArn" v:"min=1"`
+	Distribution           aws.Opt[Distribution] `n:"distribution"`
+	ApplyOnTransformedLogs aws.Opt[bool]         `n:"applyOnTransformedLogs"`
+	FieldSelectionCriteria aws.Opt[string]       `n:"fieldSelectionCriteria" v:"max=2000"`
+	EmitSystemFields       []string              `n:"emitSystemFields"`
+}
+
+type PutSubscriptionFilterOutput struct{}
 
 type PutTransformerInput struct {
 	LogGroupIdentifier string      `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
@@ -1289,7 +1420,7 @@ type QueryInfo struct {
 }
 
 type QueryParameter struct {
-	Name         string          `n:"name" v:"req,min=1,max=128,pat=16"`
+	Name         string          `n:"name" v:"req,min=1,max=128,pat=17"`
 	DefaultValue aws.Opt[string] `n:"defaultValue" v:"max=1024"`
 	Description  aws.Opt[string] `n:"description" v:"max=512"`
 }
@@ -1445,6 +1576,19 @@ type StopQueryOutput struct {
 	Success aws.Opt[bool] `n:"success"`
 }
 
+type SubscriptionFilter struct {
+	FilterName             aws.Opt[string]       `n:"filterName" v:"min=1,max=512,pat=6"`
+	LogGroupName           aws.Opt[string]       `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	FilterPattern          aws.Opt[string]       `n:"filterPattern" v:"max=1024"`
+	DestinationArn         aws.Opt[string]       `n:"destinationArn" v:"min=1"`
+	RoleArn                aws.Opt[string]       `n:"roleArn" v:"min=1"`
+	Distribution           aws.Opt[Distribution] `n:"distribution"`
+	ApplyOnTransformedLogs aws.Opt[bool]         `n:"applyOnTransformedLogs"`
+	CreationTime           aws.Opt[int64]        `n:"creationTime" v:"min=0"`
+	FieldSelectionCriteria aws.Opt[string]       `n:"fieldSelectionCriteria" v:"max=2000"`
+	EmitSystemFields       []string              `n:"emitSystemFields"`
+}
+
 type SubstituteString struct {
 	Entries []SubstituteStringEntry `n:"entries" v:"req,min=1,max=10"`
 }
@@ -1458,13 +1602,13 @@ type SubstituteStringEntry struct {
 type SyslogConfiguration struct {
 	LogGroupArn   aws.Opt[string]           `n:"logGroupArn" v:"min=1,max=2048,pat=8"`
 	SourceType    aws.Opt[SyslogSourceType] `n:"sourceType"`
-	VpcEndpointId aws.Opt[string]           `n:"vpcEndpointId" v:"pat=21"`
+	VpcEndpointId aws.Opt[string]           `n:"vpcEndpointId" v:"pat=22"`
 	CreatedAt     aws.Opt[int64]            `n:"createdAt" v:"min=0"`
 }
 
 type TagFilter struct {
 	Key    string   `n:"key" v:"req,min=1,max=128,pat=3"`
-	Values []string `n:"values" v:"max=5" v1:"max=259,pat=20"`
+	Values []string `n:"values" v:"max=5" v1:"max=259,pat=21"`
 }
 
 type TagLogGroupInput struct {
@@ -1475,7 +1619,7 @@ type TagLogGroupInput struct {
 type TagLogGroupOutput struct{}
 
 type TagResourceInput struct {
-	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=22"`
+	ResourceArn string            `n:"resourceArn" v:"req,min=1,max=1011,pat=23"`
 	Tags        map[string]string `n:"tags" v:"req,min=1,max=50" v1:"max=256,pat=4" vk:"min=1,max=128,pat=3"`
 }
 
@@ -1500,7 +1644,7 @@ type TestTransformerOutput struct {
 }
 
 type TooManyTagsExceptionMembers struct {
-	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=22"`
+	ResourceName aws.Opt[string] `n:"resourceName" v:"min=1,max=1011,pat=23"`
 }
 
 type TransformedLogRecord struct {
@@ -1538,7 +1682,7 @@ type UntagLogGroupInput struct {
 type UntagLogGroupOutput struct{}
 
 type UntagResourceInput struct {
-	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=22"`
+	ResourceArn string   `n:"resourceArn" v:"req,min=1,max=1011,pat=23"`
 	TagKeys     []string `n:"tagKeys" v:"req,max=50" v1:"min=1,max=128,pat=3"`
 }
 

@@ -114,6 +114,7 @@ func (s *Service) DeleteLogGroup(ctx context.Context, in *logsapi.DeleteLogGroup
 		s.tables.groups.Delete(tx, in.LogGroupName)
 		s.tables.deleteGroup(tx, g.Number)
 		s.Rules.DeleteGroup(tx, in.LogGroupName, g.Number)
+		s.Filters.DeleteGroup(tx, in.LogGroupName, g.Number)
 		s.Shapes.DeleteGroup(tx, g.Number)
 		s.dues.Cancel(tx, dueKey(&g))
 		s.groupBecame(ctx, tx, in.LogGroupName, &g, nil)
@@ -162,7 +163,7 @@ func (s *Service) describe(tx *store.Tx, name string, g groupRecord) logsapi.Log
 	arn := groupARN(tx.Scope(), name)
 	shown := logsapi.LogGroup{
 		LogGroupName: aws.Some(name), Arn: aws.Some(arn + ":*"), LogGroupArn: aws.Some(arn),
-		CreationTime: aws.Some(g.Created), RetentionInDays: aws.NonZero(g.Retention), MetricFilterCount: aws.Some[int32](0),
+		CreationTime: aws.Some(g.Created), RetentionInDays: aws.NonZero(g.Retention), MetricFilterCount: aws.Some(s.Metrics(tx, g.Number)),
 		StoredBytes: aws.Some(s.tables.size(tx, g.Number)), KmsKeyId: aws.NonZero(g.Key),
 		LogGroupClass: aws.Some(logsapi.LogGroupClass(g.Class)), DeletionProtectionEnabled: aws.NonZero(g.Protected),
 	}

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"github.com/obidos-cloud/obidos/internal/service/logs/filter"
 	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"strings"
@@ -104,6 +105,9 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 		return vended.DeliveryResources(scope, in)
 	case *logsapi.DescribeLogGroupsInput, *logsapi.ListLogGroupsInput:
 		return stream("", "")
+	}
+	if arns := filter.About(ctx, in); arns != nil {
+		return arns
 	}
 	return s.Shapes.About(ctx, in)
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/logs/filter"
 	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
+	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
 )
@@ -88,10 +90,18 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 	}
 	now := s.space.Now()
 	var p rules.Protection
+	var w *filter.Watch
+	var sh shape.Forms
 	g, err := store.View(ctx, s.space, func(tx *store.Tx) (groupRecord, error) {
 		g, err := s.group(tx, in.LogGroupName)
 		if err == nil {
 			p, err = s.ProtectionOf(tx, g.ruled())
+		}
+		if err == nil {
+			w, err = s.WatchOf(tx, in.LogGroupName, g.filtered())
+		}
+		if err == nil && w.Shaped() {
+			sh, err = s.formsOf(tx, in.LogGroupName, &g)
 		}
 		return g, err
 	})
@@ -105,6 +115,8 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 	b := s.batchOf(events)
 	b.head.stream = in.LogStreamName
 	reports := s.packed(p.Reports(groupARN(aws.RequestOf(ctx).Scope, in.LogGroupName)+":*", events, now))
+	shown := p.Veil.Masked(events, now.UnixMilli())
+	seen := s.looked(ctx, in, w, &sh, p.Veil, events, shown, b.terms)
 	var told streamTail
 	out, err := store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.PutLogEventsOutput, error) {
 		g, r, err := s.stream(tx, in.LogGroupName, in.LogStreamName)
@@ -114,12 +126,14 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 		if b.chunk.count > 0 {
 			s.add(tx, in.LogGroupName, &g, &r, b)
 			s.writeReports(tx, reports, in.LogGroupName, in.LogStreamName)
+			s.Forward(tx, &seen, in.LogGroupName, g.filtered(), in.LogStreamName, r.number, r.last-b.chunk.count+1, r.last)
 			told = streamTail{g.Number, r.ingested}
 		}
 		return &logsapi.PutLogEventsOutput{NextSequenceToken: aws.Some(sequenceToken(r)), RejectedLogEventsInfo: rejected}, nil
 	})
 	if err == nil {
-		s.tell(told, in.LogStreamName, p.Veil.Masked(events, now.UnixMilli()))
+		s.Record(&seen)
+		s.tell(told, in.LogStreamName, shown)
 	}
 	return out, err
 }

@@ -28,12 +28,14 @@ import (
 	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/logs/absent"
+	"github.com/obidos-cloud/obidos/internal/service/logs/filter"
 	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
 	"github.com/obidos-cloud/obidos/internal/service/logs/tail"
 	"github.com/obidos-cloud/obidos/internal/service/logs/vended"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/task"
+	"github.com/obidos-cloud/obidos/internal/telemetry"
 	"github.com/obidos-cloud/obidos/internal/timer"
 )
 
@@ -46,6 +48,10 @@ type Options struct {
 	// Node is which node this is, and Others are the rest of them, nil where there are none: a session is told of what they commit.
 	Node   string
 	Others tail.Others
+	// Telemetry is told what metric filters count, and the metrics that events bring themselves. It may be nil.
+	Telemetry *telemetry.Recorder
+	// Deliveries take what subscription filters send. Where it is nil there is no destination.
+	Deliveries filter.Deliveries
 }
 
 // Service is the API.
@@ -53,6 +59,7 @@ type Service struct {
 	rest // what is left out, see docs/logs.md
 	absent.Absent
 	*rules.Rules
+	*filter.Filters
 	*shape.Shapes
 	*vended.Deliveries
 
@@ -84,6 +91,7 @@ func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options)
 	s.tails = tail.New(o.Clock, o.Node, o.Others)
 	s.Rules = rules.New(space, &s.tables, s)
 	s.Shapes = shape.New(space, shaped{space, &s.tables}, tasks, timers, o.Changes)
+	s.Filters = filter.New(space, filteredGroups{s}, tasks, filter.Options{Changes: o.Changes, Telemetry: o.Telemetry, Deliveries: o.Deliveries})
 	s.merges = task.NewQueue(tasks, "logs.merge", s.merge, task.Options{Concurrency: 1})
 	s.clears = task.NewQueue(tasks, "logs.clear", s.clear, task.Options{Attempts: 1 << 20})
 	s.sweeps = task.NewQueue(tasks, "logs.sweep", s.sweep, task.Options{Attempts: 1 << 20})

@@ -36,6 +36,9 @@ func (s *Service) labelled(arn string) (a aws.ARN, name string, l *form.Labels) 
 		return a, "", nil
 	}
 	kind, name, _ := strings.Cut(a.Resource, ":")
+	if kind == "destination" {
+		return a, name, s.destinationLabels()
+	}
 	return a, name, s.DeliveryLabels(kind)
 }
 
