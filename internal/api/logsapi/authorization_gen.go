@@ -11,8 +11,10 @@ resource log-stream arn:${Partition}:logs:${Region}:${Account}:log-group:${LogGr
 resource lookup-table arn:${Partition}:logs:${Region}:${Account}:lookup-table:${LookupTableName} aws:ResourceTag/${TagKey}
 resource scheduled-query arn:${Partition}:logs:${Region}:${Account}:scheduled-query:${ScheduledQueryId} aws:ResourceTag/${TagKey}
 AssociateKmsKey logs:AssociateKmsKey log-group(LogGroupName=logGroupName)
+CancelExportTask logs:CancelExportTask
 CreateDelivery logs:CreateDelivery delivery(?) delivery-destination(=deliveryDestinationArn) delivery-source(DeliverySourceName=deliverySourceName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 	?logs:TagResource when(tags) delivery(?) delivery-destination(=deliveryDestinationArn) delivery-source(DeliverySourceName=deliverySourceName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
+CreateExportTask logs:CreateExportTask log-group(LogGroupName=logGroupName)
 CreateLogGroup logs:CreateLogGroup log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 	?logs:TagLogGroup when(tags) log-group(LogGroupName=logGroupName) aws:RequestTag/${TagKey}=tags aws:TagKeys=tags
 CreateLogStream logs:CreateLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
@@ -46,6 +48,7 @@ DescribeDeliveries logs:DescribeDeliveries
 DescribeDeliveryDestinations logs:DescribeDeliveryDestinations
 DescribeDeliverySources logs:DescribeDeliverySources
 DescribeDestinations logs:DescribeDestinations
+DescribeExportTasks logs:DescribeExportTasks
 DescribeImportTaskBatches logs:DescribeImportTaskBatches
 DescribeImportTasks logs:DescribeImportTasks
 DescribeLogGroups logs:DescribeLogGroups
@@ -66,6 +69,7 @@ GetDeliverySource logs:GetDeliverySource delivery-source(DeliverySourceName=name
 GetIntegration logs:GetIntegration
 GetLogEvents logs:GetLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 GetLogGroupFields logs:GetLogGroupFields log-group(LogGroupName=logGroupName)
+GetLogObject logs:GetLogObject
 GetLogRecord logs:GetLogRecord log-group(?)
 GetLookupTable logs:GetLookupTable lookup-table(=lookupTableArn)
 GetQueryResults logs:GetQueryResults log-group(?)

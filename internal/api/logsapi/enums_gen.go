@@ -137,6 +137,22 @@ func (ExecutionStatus) Values() []string {
 	return strings.Split("Running|InvalidQuery|Complete|Failed|Timeout", "|")
 }
 
+type ExportTaskStatusCode string
+
+const (
+	ExportTaskStatusCodeCANCELLED     ExportTaskStatusCode = "CANCELLED"
+	ExportTaskStatusCodeCOMPLETED     ExportTaskStatusCode = "COMPLETED"
+	ExportTaskStatusCodeFAILED        ExportTaskStatusCode = "FAILED"
+	ExportTaskStatusCodePENDING       ExportTaskStatusCode = "PENDING"
+	ExportTaskStatusCodePENDINGCANCEL ExportTaskStatusCode = "PENDING_CANCEL"
+	ExportTaskStatusCodeRUNNING       ExportTaskStatusCode = "RUNNING"
+)
+
+// Values are the values of the model.
+func (ExportTaskStatusCode) Values() []string {
+	return strings.Split("CANCELLED|COMPLETED|FAILED|PENDING|PENDING_CANCEL|RUNNING", "|")
+}
+
 type FlattenedElement string
 
 const (

@@ -14,7 +14,9 @@ import (
 // Service is what an implementation of the API does.
 type Service interface {
 	AssociateKmsKey(context.Context, *AssociateKmsKeyInput) (*AssociateKmsKeyOutput, error)
+	CancelExportTask(context.Context, *CancelExportTaskInput) (*CancelExportTaskOutput, error)
 	CreateDelivery(context.Context, *CreateDeliveryInput) (*CreateDeliveryOutput, error)
+	CreateExportTask(context.Context, *CreateExportTaskInput) (*CreateExportTaskOutput, error)
 	CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error)
 	CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error)
 	CreateLookupTable(context.Context, *CreateLookupTableInput) (*CreateLookupTableOutput, error)
@@ -42,6 +44,7 @@ type Service interface {
 	DescribeDeliveryDestinations(context.Context, *DescribeDeliveryDestinationsInput) (*DescribeDeliveryDestinationsOutput, error)
 	DescribeDeliverySources(context.Context, *DescribeDeliverySourcesInput) (*DescribeDeliverySourcesOutput, error)
 	DescribeDestinations(context.Context, *DescribeDestinationsInput) (*DescribeDestinationsOutput, error)
+	DescribeExportTasks(context.Context, *DescribeExportTasksInput) (*DescribeExportTasksOutput, error)
 	DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error)
 	DescribeImportTasks(context.Context, *DescribeImportTasksInput) (*DescribeImportTasksOutput, error)
 	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
@@ -62,6 +65,7 @@ type Service interface {
 	GetIntegration(context.Context, *GetIntegrationInput) (*GetIntegrationOutput, error)
 	GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error)
 	GetLogGroupFields(context.Context, *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error)
+	GetLogObject(context.Context, *GetLogObjectInput) (*GetLogObjectOutput, error)
 	GetLogRecord(context.Context, *GetLogRecordInput) (*GetLogRecordOutput, error)
 	GetLookupTable(context.Context, *GetLookupTableInput) (*GetLookupTableOutput, error)
 	GetQueryResults(context.Context, *GetQueryResultsInput) (*GetQueryResultsOutput, error)
@@ -115,9 +119,19 @@ func (Unimplemented) AssociateKmsKey(context.Context, *AssociateKmsKeyInput) (*A
 	return nil, model.Unserved("logs", "AssociateKmsKey")
 }
 
+// CancelExportTask is logs:CancelExportTask.
+func (Unimplemented) CancelExportTask(context.Context, *CancelExportTaskInput) (*CancelExportTaskOutput, error) {
+	return nil, model.Unserved("logs", "CancelExportTask")
+}
+
 // CreateDelivery is logs:CreateDelivery.
 func (Unimplemented) CreateDelivery(context.Context, *CreateDeliveryInput) (*CreateDeliveryOutput, error) {
 	return nil, model.Unserved("logs", "CreateDelivery")
+}
+
+// CreateExportTask is logs:CreateExportTask.
+func (Unimplemented) CreateExportTask(context.Context, *CreateExportTaskInput) (*CreateExportTaskOutput, error) {
+	return nil, model.Unserved("logs", "CreateExportTask")
 }
 
 // CreateLogGroup is logs:CreateLogGroup.
@@ -255,6 +269,11 @@ func (Unimplemented) DescribeDestinations(context.Context, *DescribeDestinations
 	return nil, model.Unserved("logs", "DescribeDestinations")
 }
 
+// DescribeExportTasks is logs:DescribeExportTasks.
+func (Unimplemented) DescribeExportTasks(context.Context, *DescribeExportTasksInput) (*DescribeExportTasksOutput, error) {
+	return nil, model.Unserved("logs", "DescribeExportTasks")
+}
+
 // DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
 func (Unimplemented) DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error) {
 	return nil, model.Unserved("logs", "DescribeImportTaskBatches")
@@ -353,6 +372,11 @@ func (Unimplemented) GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogE
 // GetLogGroupFields is logs:GetLogGroupFields.
 func (Unimplemented) GetLogGroupFields(context.Context, *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error) {
 	return nil, model.Unserved("logs", "GetLogGroupFields")
+}
+
+// GetLogObject is logs:GetLogObject.
+func (Unimplemented) GetLogObject(context.Context, *GetLogObjectInput) (*GetLogObjectOutput, error) {
+	return nil, model.Unserved("logs", "GetLogObject")
 }
 
 // GetLogRecord is logs:GetLogRecord.
@@ -578,9 +602,19 @@ func (c Client) AssociateKmsKey(ctx context.Context, in *AssociateKmsKeyInput) (
 	return model.Do[AssociateKmsKeyOutput](ctx, c.Invoker, &API().Operations[0], in)
 }
 
+// CancelExportTask is logs:CancelExportTask.
+func (c Client) CancelExportTask(ctx context.Context, in *CancelExportTaskInput) (*CancelExportTaskOutput, error) {
+	return model.Do[CancelExportTaskOutput](ctx, c.Invoker, &API().Operations[2], in)
+}
+
 // CreateDelivery is logs:CreateDelivery.
 func (c Client) CreateDelivery(ctx context.Context, in *CreateDeliveryInput) (*CreateDeliveryOutput, error) {
 	return model.Do[CreateDeliveryOutput](ctx, c.Invoker, &API().Operations[4], in)
+}
+
+// CreateExportTask is logs:CreateExportTask.
+func (c Client) CreateExportTask(ctx context.Context, in *CreateExportTaskInput) (*CreateExportTaskOutput, error) {
+	return model.Do[CreateExportTaskOutput](ctx, c.Invoker, &API().Operations[5], in)
 }
 
 // CreateLogGroup is logs:CreateLogGroup.
@@ -718,6 +752,11 @@ func (c Client) DescribeDestinations(ctx context.Context, in *DescribeDestinatio
 	return model.Do[DescribeDestinationsOutput](ctx, c.Invoker, &API().Operations[38], in)
 }
 
+// DescribeExportTasks is logs:DescribeExportTasks.
+func (c Client) DescribeExportTasks(ctx context.Context, in *DescribeExportTasksInput) (*DescribeExportTasksOutput, error) {
+	return model.Do[DescribeExportTasksOutput](ctx, c.Invoker, &API().Operations[39], in)
+}
+
 // DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
 func (c Client) DescribeImportTaskBatches(ctx context.Context, in *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error) {
 	return model.Do[DescribeImportTaskBatchesOutput](ctx, c.Invoker, &API().Operations[41], in)
@@ -816,6 +855,11 @@ func (c Client) GetLogEvents(ctx context.Context, in *GetLogEventsInput) (*GetLo
 // GetLogGroupFields is logs:GetLogGroupFields.
 func (c Client) GetLogGroupFields(ctx context.Context, in *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error) {
 	return model.Do[GetLogGroupFieldsOutput](ctx, c.Invoker, &API().Operations[64], in)
+}
+
+// GetLogObject is logs:GetLogObject.
+func (c Client) GetLogObject(ctx context.Context, in *GetLogObjectInput) (*GetLogObjectOutput, error) {
+	return model.Do[GetLogObjectOutput](ctx, c.Invoker, &API().Operations[65], in)
 }
 
 // GetLogRecord is logs:GetLogRecord.
@@ -1076,22 +1120,18 @@ var api = sync.OnceValue(func() *model.Service {
 		},
 		Authorization: authorization,
 	}).Serve(served, `AssociateSourceToS3TableIntegration
-CancelExportTask
 CancelImportTask
-CreateExportTask
 CreateImportTask
 CreateLogAnomalyDetector
 DeleteIndexPolicy
 DeleteIntegration
 DeleteLogAnomalyDetector
 DeleteSyslogConfiguration
-DescribeExportTasks
 DescribeFieldIndexes
 DescribeIndexPolicies
 DisassociateSourceFromS3TableIntegration
 GetLogAnomalyDetector
 GetLogFields
-GetLogObject
 ListAnomalies
 ListLogAnomalyDetectors
 PutBearerTokenAuthentication
@@ -1106,7 +1146,9 @@ UpdateLogAnomalyDetector
 
 var served = []model.Served{
 	{In: (*AssociateKmsKeyInput)(nil), Out: (*AssociateKmsKeyOutput)(nil), Operation: model.Operation{Name: "AssociateKmsKey", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*CancelExportTaskInput)(nil), Out: (*CancelExportTaskOutput)(nil), Operation: model.Operation{Name: "CancelExportTask", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*CreateDeliveryInput)(nil), Out: (*CreateDeliveryOutput)(nil), Operation: model.Operation{Name: "CreateDelivery", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
+	{In: (*CreateExportTaskInput)(nil), Out: (*CreateExportTaskOutput)(nil), Operation: model.Operation{Name: "CreateExportTask", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceAlreadyExistsException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*CreateLogGroupInput)(nil), Out: (*CreateLogGroupOutput)(nil), Operation: model.Operation{Name: "CreateLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException}}},
 	{In: (*CreateLogStreamInput)(nil), Out: (*CreateLogStreamOutput)(nil), Operation: model.Operation{Name: "CreateLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceAlreadyExistsException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*CreateLookupTableInput)(nil), Out: (*CreateLookupTableOutput)(nil), Operation: model.Operation{Name: "CreateLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrLimitExceededException, ErrResourceAlreadyExistsException, ErrServiceUnavailableException, ErrValidationException}}},
@@ -1134,6 +1176,7 @@ var served = []model.Served{
 	{In: (*DescribeDeliveryDestinationsInput)(nil), Out: (*DescribeDeliveryDestinationsOutput)(nil), Operation: model.Operation{Name: "DescribeDeliveryDestinations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DescribeDeliverySourcesInput)(nil), Out: (*DescribeDeliverySourcesOutput)(nil), Operation: model.Operation{Name: "DescribeDeliverySources", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DescribeDestinationsInput)(nil), Out: (*DescribeDestinationsOutput)(nil), Operation: model.Operation{Name: "DescribeDestinations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
+	{In: (*DescribeExportTasksInput)(nil), Out: (*DescribeExportTasksOutput)(nil), Operation: model.Operation{Name: "DescribeExportTasks", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeImportTaskBatchesInput)(nil), Out: (*DescribeImportTaskBatchesOutput)(nil), Operation: model.Operation{Name: "DescribeImportTaskBatches", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeImportTasksInput)(nil), Out: (*DescribeImportTasksOutput)(nil), Operation: model.Operation{Name: "DescribeImportTasks", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
@@ -1154,6 +1197,7 @@ var served = []model.Served{
 	{In: (*GetIntegrationInput)(nil), Out: (*GetIntegrationOutput)(nil), Operation: model.Operation{Name: "GetIntegration", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogEventsInput)(nil), Out: (*GetLogEventsOutput)(nil), Operation: model.Operation{Name: "GetLogEvents", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLogGroupFieldsInput)(nil), Out: (*GetLogGroupFieldsOutput)(nil), Operation: model.Operation{Name: "GetLogGroupFields", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*GetLogObjectInput)(nil), Out: (*GetLogObjectOutput)(nil), Operation: model.Operation{Name: "GetLogObject", HostPrefix: "stream-", Flags: model.ReadOnly | model.DataPlane | model.EventStreamOut, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException}}},
 	{In: (*GetLogRecordInput)(nil), Out: (*GetLogRecordOutput)(nil), Operation: model.Operation{Name: "GetLogRecord", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetLookupTableInput)(nil), Out: (*GetLookupTableOutput)(nil), Operation: model.Operation{Name: "GetLookupTable", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*GetQueryResultsInput)(nil), Out: (*GetQueryResultsOutput)(nil), Operation: model.Operation{Name: "GetQueryResults", Flags: model.ReadOnly | model.DataPlane, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -1205,186 +1249,194 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 0:
 		return s.AssociateKmsKey(ctx, in.(*AssociateKmsKeyInput))
 	case 1:
-		return s.CreateDelivery(ctx, in.(*CreateDeliveryInput))
+		return s.CancelExportTask(ctx, in.(*CancelExportTaskInput))
 	case 2:
-		return s.CreateLogGroup(ctx, in.(*CreateLogGroupInput))
+		return s.CreateDelivery(ctx, in.(*CreateDeliveryInput))
 	case 3:
-		return s.CreateLogStream(ctx, in.(*CreateLogStreamInput))
+		return s.CreateExportTask(ctx, in.(*CreateExportTaskInput))
 	case 4:
-		return s.CreateLookupTable(ctx, in.(*CreateLookupTableInput))
+		return s.CreateLogGroup(ctx, in.(*CreateLogGroupInput))
 	case 5:
-		return s.CreateScheduledQuery(ctx, in.(*CreateScheduledQueryInput))
+		return s.CreateLogStream(ctx, in.(*CreateLogStreamInput))
 	case 6:
-		return s.DeleteAccountPolicy(ctx, in.(*DeleteAccountPolicyInput))
+		return s.CreateLookupTable(ctx, in.(*CreateLookupTableInput))
 	case 7:
-		return s.DeleteDataProtectionPolicy(ctx, in.(*DeleteDataProtectionPolicyInput))
+		return s.CreateScheduledQuery(ctx, in.(*CreateScheduledQueryInput))
 	case 8:
-		return s.DeleteDelivery(ctx, in.(*DeleteDeliveryInput))
+		return s.DeleteAccountPolicy(ctx, in.(*DeleteAccountPolicyInput))
 	case 9:
-		return s.DeleteDeliveryDestination(ctx, in.(*DeleteDeliveryDestinationInput))
+		return s.DeleteDataProtectionPolicy(ctx, in.(*DeleteDataProtectionPolicyInput))
 	case 10:
-		return s.DeleteDeliveryDestinationPolicy(ctx, in.(*DeleteDeliveryDestinationPolicyInput))
+		return s.DeleteDelivery(ctx, in.(*DeleteDeliveryInput))
 	case 11:
-		return s.DeleteDeliverySource(ctx, in.(*DeleteDeliverySourceInput))
+		return s.DeleteDeliveryDestination(ctx, in.(*DeleteDeliveryDestinationInput))
 	case 12:
-		return s.DeleteDestination(ctx, in.(*DeleteDestinationInput))
+		return s.DeleteDeliveryDestinationPolicy(ctx, in.(*DeleteDeliveryDestinationPolicyInput))
 	case 13:
-		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
+		return s.DeleteDeliverySource(ctx, in.(*DeleteDeliverySourceInput))
 	case 14:
-		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
+		return s.DeleteDestination(ctx, in.(*DeleteDestinationInput))
 	case 15:
-		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
+		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
 	case 16:
-		return s.DeleteMetricFilter(ctx, in.(*DeleteMetricFilterInput))
+		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
 	case 17:
-		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
+		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
 	case 18:
-		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
+		return s.DeleteMetricFilter(ctx, in.(*DeleteMetricFilterInput))
 	case 19:
-		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
 	case 20:
-		return s.DeleteScheduledQuery(ctx, in.(*DeleteScheduledQueryInput))
+		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
 	case 21:
-		return s.DeleteSubscriptionFilter(ctx, in.(*DeleteSubscriptionFilterInput))
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
 	case 22:
-		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
+		return s.DeleteScheduledQuery(ctx, in.(*DeleteScheduledQueryInput))
 	case 23:
-		return s.DescribeAccountPolicies(ctx, in.(*DescribeAccountPoliciesInput))
+		return s.DeleteSubscriptionFilter(ctx, in.(*DeleteSubscriptionFilterInput))
 	case 24:
-		return s.DescribeConfigurationTemplates(ctx, in.(*DescribeConfigurationTemplatesInput))
+		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
 	case 25:
-		return s.DescribeDeliveries(ctx, in.(*DescribeDeliveriesInput))
+		return s.DescribeAccountPolicies(ctx, in.(*DescribeAccountPoliciesInput))
 	case 26:
-		return s.DescribeDeliveryDestinations(ctx, in.(*DescribeDeliveryDestinationsInput))
+		return s.DescribeConfigurationTemplates(ctx, in.(*DescribeConfigurationTemplatesInput))
 	case 27:
-		return s.DescribeDeliverySources(ctx, in.(*DescribeDeliverySourcesInput))
+		return s.DescribeDeliveries(ctx, in.(*DescribeDeliveriesInput))
 	case 28:
-		return s.DescribeDestinations(ctx, in.(*DescribeDestinationsInput))
+		return s.DescribeDeliveryDestinations(ctx, in.(*DescribeDeliveryDestinationsInput))
 	case 29:
-		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
+		return s.DescribeDeliverySources(ctx, in.(*DescribeDeliverySourcesInput))
 	case 30:
-		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
+		return s.DescribeDestinations(ctx, in.(*DescribeDestinationsInput))
 	case 31:
-		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+		return s.DescribeExportTasks(ctx, in.(*DescribeExportTasksInput))
 	case 32:
-		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
 	case 33:
-		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
+		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
 	case 34:
-		return s.DescribeMetricFilters(ctx, in.(*DescribeMetricFiltersInput))
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
 	case 35:
-		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 36:
-		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
+		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
 	case 37:
-		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
+		return s.DescribeMetricFilters(ctx, in.(*DescribeMetricFiltersInput))
 	case 38:
-		return s.DescribeSubscriptionFilters(ctx, in.(*DescribeSubscriptionFiltersInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 39:
-		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
+		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
 	case 40:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
 	case 41:
-		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
+		return s.DescribeSubscriptionFilters(ctx, in.(*DescribeSubscriptionFiltersInput))
 	case 42:
-		return s.GetDelivery(ctx, in.(*GetDeliveryInput))
+		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
 	case 43:
-		return s.GetDeliveryDestination(ctx, in.(*GetDeliveryDestinationInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 44:
-		return s.GetDeliveryDestinationPolicy(ctx, in.(*GetDeliveryDestinationPolicyInput))
+		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
 	case 45:
-		return s.GetDeliverySource(ctx, in.(*GetDeliverySourceInput))
+		return s.GetDelivery(ctx, in.(*GetDeliveryInput))
 	case 46:
-		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
+		return s.GetDeliveryDestination(ctx, in.(*GetDeliveryDestinationInput))
 	case 47:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.GetDeliveryDestinationPolicy(ctx, in.(*GetDeliveryDestinationPolicyInput))
 	case 48:
-		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
+		return s.GetDeliverySource(ctx, in.(*GetDeliverySourceInput))
 	case 49:
-		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
+		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
 	case 50:
-		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 51:
-		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 52:
-		return s.GetScheduledQuery(ctx, in.(*GetScheduledQueryInput))
+		return s.GetLogObject(ctx, in.(*GetLogObjectInput))
 	case 53:
-		return s.GetScheduledQueryHistory(ctx, in.(*GetScheduledQueryHistoryInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 54:
-		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
+		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
 	case 55:
-		return s.GetTransformer(ctx, in.(*GetTransformerInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 56:
-		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
+		return s.GetScheduledQuery(ctx, in.(*GetScheduledQueryInput))
 	case 57:
-		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
+		return s.GetScheduledQueryHistory(ctx, in.(*GetScheduledQueryHistoryInput))
 	case 58:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
 	case 59:
-		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
+		return s.GetTransformer(ctx, in.(*GetTransformerInput))
 	case 60:
-		return s.ListScheduledQueries(ctx, in.(*ListScheduledQueriesInput))
+		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
 	case 61:
-		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
+		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
 	case 62:
-		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 63:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
 	case 64:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.ListScheduledQueries(ctx, in.(*ListScheduledQueriesInput))
 	case 65:
-		return s.PutAccountPolicy(ctx, in.(*PutAccountPolicyInput))
+		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
 	case 66:
-		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
+		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
 	case 67:
-		return s.PutDeliveryDestination(ctx, in.(*PutDeliveryDestinationInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 68:
-		return s.PutDeliveryDestinationPolicy(ctx, in.(*PutDeliveryDestinationPolicyInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 69:
-		return s.PutDeliverySource(ctx, in.(*PutDeliverySourceInput))
+		return s.PutAccountPolicy(ctx, in.(*PutAccountPolicyInput))
 	case 70:
-		return s.PutDestination(ctx, in.(*PutDestinationInput))
+		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
 	case 71:
-		return s.PutDestinationPolicy(ctx, in.(*PutDestinationPolicyInput))
+		return s.PutDeliveryDestination(ctx, in.(*PutDeliveryDestinationInput))
 	case 72:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.PutDeliveryDestinationPolicy(ctx, in.(*PutDeliveryDestinationPolicyInput))
 	case 73:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.PutDeliverySource(ctx, in.(*PutDeliverySourceInput))
 	case 74:
-		return s.PutMetricFilter(ctx, in.(*PutMetricFilterInput))
+		return s.PutDestination(ctx, in.(*PutDestinationInput))
 	case 75:
-		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+		return s.PutDestinationPolicy(ctx, in.(*PutDestinationPolicyInput))
 	case 76:
-		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
 	case 77:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
 	case 78:
-		return s.PutSubscriptionFilter(ctx, in.(*PutSubscriptionFilterInput))
+		return s.PutMetricFilter(ctx, in.(*PutMetricFilterInput))
 	case 79:
-		return s.PutTransformer(ctx, in.(*PutTransformerInput))
+		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
 	case 80:
-		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
+		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
 	case 81:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
 	case 82:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.PutSubscriptionFilter(ctx, in.(*PutSubscriptionFilterInput))
 	case 83:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.PutTransformer(ctx, in.(*PutTransformerInput))
 	case 84:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
 	case 85:
-		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+		return s.StartQuery(ctx, in.(*StartQueryInput))
 	case 86:
-		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+		return s.StopQuery(ctx, in.(*StopQueryInput))
 	case 87:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
 	case 88:
-		return s.UntagResource(ctx, in.(*UntagResourceInput))
+		return s.TagResource(ctx, in.(*TagResourceInput))
 	case 89:
-		return s.UpdateDeliveryConfiguration(ctx, in.(*UpdateDeliveryConfigurationInput))
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
 	case 90:
-		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
+		return s.TestTransformer(ctx, in.(*TestTransformerInput))
 	case 91:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 92:
+		return s.UntagResource(ctx, in.(*UntagResourceInput))
+	case 93:
+		return s.UpdateDeliveryConfiguration(ctx, in.(*UpdateDeliveryConfigurationInput))
+	case 94:
+		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
+	case 95:
 		return s.UpdateScheduledQuery(ctx, in.(*UpdateScheduledQueryInput))
 	}
 	panic("no such row")

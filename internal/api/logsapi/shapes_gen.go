@@ -47,6 +47,12 @@ type CSV struct {
 	Destination    aws.Opt[string] `n:"destination" v:"min=1,max=128"`
 }
 
+type CancelExportTaskInput struct {
+	TaskId string `n:"taskId" v:"req,min=1,max=512"`
+}
+
+type CancelExportTaskOutput struct{}
+
 type ConfigurationTemplate struct {
 	Service                                            aws.Opt[string]                            `n:"service" v:"min=1,max=255,pat=11"`
 	LogType                                            aws.Opt[string]                            `n:"logType" v:"min=1,max=255,pat=12"`
@@ -89,6 +95,20 @@ type CreateDeliveryInput struct {
 
 type CreateDeliveryOutput struct {
 	Delivery *Delivery `n:"delivery"`
+}
+
+type CreateExportTaskInput struct {
+	TaskName            aws.Opt[string] `n:"taskName" v:"min=1,max=512"`
+	LogGroupName        string          `n:"logGroupName" v:"req,min=1,max=512,pat=0"`
+	LogStreamNamePrefix aws.Opt[string] `n:"logStreamNamePrefix" v:"min=1,max=512,pat=6"`
+	From                int64           `n:"from" v:"req,min=0"`
+	To                  int64           `n:"to" v:"req,min=0"`
+	Destination         string          `n:"destination" v:"req,min=1,max=512"`
+	DestinationPrefix   aws.Opt[string] `n:"destinationPrefix"`
+}
+
+type CreateExportTaskOutput struct {
+	TaskId aws.Opt[string] `n:"taskId" v:"min=1,max=512"`
 }
 
 type CreateLogGroupInput struct {
@@ -403,6 +423,18 @@ type DescribeDestinationsOutput struct {
 	NextToken    aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
+type DescribeExportTasksInput struct {
+	TaskId     aws.Opt[string]               `n:"taskId" v:"min=1,max=512"`
+	StatusCode aws.Opt[ExportTaskStatusCode] `n:"statusCode"`
+	NextToken  aws.Opt[string]               `n:"nextToken" v:"min=1"`
+	Limit      aws.Opt[int32]                `n:"limit" v:"min=1,max=50"`
+}
+
+type DescribeExportTasksOutput struct {
+	ExportTasks []ExportTask    `n:"exportTasks"`
+	NextToken   aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
 type DescribeImportTaskBatchesInput struct {
 	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=14"`
 	BatchImportStatus []ImportStatus  `n:"batchImportStatus"`
@@ -570,6 +602,32 @@ type Entity struct {
 	Attributes    map[string]string `n:"attributes" v:"max=10" v1:"min=1,max=512" vk:"min=1,max=256"`
 }
 
+type ExportTask struct {
+	TaskId            aws.Opt[string]          `n:"taskId" v:"min=1,max=512"`
+	TaskName          aws.Opt[string]          `n:"taskName" v:"min=1,max=512"`
+	LogGroupName      aws.Opt[string]          `n:"logGroupName" v:"min=1,max=512,pat=0"`
+	From              aws.Opt[int64]           `n:"from" v:"min=0"`
+	To                aws.Opt[int64]           `n:"to" v:"min=0"`
+	Destination       aws.Opt[string]          `n:"destination" v:"min=1,max=512"`
+	DestinationPrefix aws.Opt[string]          `n:"destinationPrefix"`
+	Status            *ExportTaskStatus        `n:"status"`
+	ExecutionInfo     *ExportTaskExecutionInfo `n:"executionInfo"`
+}
+
+type ExportTaskExecutionInfo struct {
+	CreationTime   aws.Opt[int64] `n:"creationTime" v:"min=0"`
+	CompletionTime aws.Opt[int64] `n:"completionTime" v:"min=0"`
+}
+
+type ExportTaskStatus struct {
+	Code    aws.Opt[ExportTaskStatusCode] `n:"code"`
+	Message aws.Opt[string]               `n:"message"`
+}
+
+type FieldsData struct {
+	Data []byte `n:"data"`
+}
+
 type FilterLogEventsInput struct {
 	LogGroupName        aws.Opt[string] `n:"logGroupName" v:"min=1,max=512,pat=0"`
 	LogGroupIdentifier  aws.Opt[string] `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
@@ -678,6 +736,20 @@ type GetLogGroupFieldsInput struct {
 
 type GetLogGroupFieldsOutput struct {
 	LogGroupFields []LogGroupField `n:"logGroupFields"`
+}
+
+type GetLogObjectInput struct {
+	Unmask           aws.Opt[bool] `n:"unmask"`
+	LogObjectPointer string        `n:"logObjectPointer" v:"req,min=1,max=512"`
+}
+
+type GetLogObjectOutput struct {
+	FieldStream aws.Events[GetLogObjectResponseStream] `n:"fieldStream"`
+}
+
+type GetLogObjectResponseStream struct {
+	_      struct{}    `u:"events"`
+	Fields *FieldsData `n:"fields"`
 }
 
 type GetLogRecordInput struct {

@@ -84,6 +84,8 @@ func (s *Service) Resources(ctx context.Context, _ *model.Operation, in any) []s
 			all = append(all, streamARN(scope, name, ""))
 		}
 		return all
+	case *logsapi.CreateExportTaskInput:
+		return stream(in.LogGroupName, "")
 	case *logsapi.StartLiveTailInput:
 		var all []string
 		for _, id := range in.LogGroupIdentifiers {

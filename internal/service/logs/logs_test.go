@@ -14,6 +14,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/model"
 	"github.com/obidos-cloud/obidos/internal/resource/resourcetest"
 	"github.com/obidos-cloud/obidos/internal/service/logs"
+	"github.com/obidos-cloud/obidos/internal/service/logs/export"
 	"github.com/obidos-cloud/obidos/internal/store"
 	"github.com/obidos-cloud/obidos/internal/store/memory"
 	"github.com/obidos-cloud/obidos/internal/task"
@@ -38,12 +39,16 @@ type platform struct {
 }
 
 // start runs the service on an engine until the test ends.
-func start(t testing.TB, e store.Engine) *platform {
+func start(t testing.TB, e store.Engine, buckets ...export.Buckets) *platform {
 	p := &platform{clock: clock.New()}
 	s := &store.Store{Engine: e, Clock: p.clock}
 	tasks := task.NewRunner(s.Space("task"), p.clock, task.RunnerOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	timers := timer.New(s.Space("timer"), p.clock, timer.Options{})
-	p.service = logs.New(s.Space("logs"), tasks, timers, logs.Options{Clock: p.clock})
+	o := logs.Options{Clock: p.clock}
+	if len(buckets) > 0 {
+		o.Buckets = buckets[0]
+	}
+	p.service = logs.New(s.Space("logs"), tasks, timers, o)
 	p.service.Act(p.as)
 	p.Client = logsapi.Client{Invoker: p}
 	ctx, cancel := context.WithCancel(context.Background())

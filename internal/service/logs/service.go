@@ -28,6 +28,7 @@ import (
 	"github.com/obidos-cloud/obidos/internal/clock"
 	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/logs/absent"
+	"github.com/obidos-cloud/obidos/internal/service/logs/export"
 	"github.com/obidos-cloud/obidos/internal/service/logs/filter"
 	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
@@ -48,6 +49,8 @@ type Options struct {
 	// Node is which node this is, and Others are the rest of them, nil where there are none: a session is told of what they commit.
 	Node   string
 	Others tail.Others
+	// Buckets is where log groups are exported to. Where it is nil there are no buckets.
+	Buckets export.Buckets
 	// Telemetry is told what metric filters count, and the metrics that events bring themselves. It may be nil.
 	Telemetry *telemetry.Recorder
 	// Deliveries take what subscription filters send. Where it is nil there is no destination.
@@ -61,6 +64,7 @@ type Service struct {
 	*rules.Rules
 	*filter.Filters
 	*shape.Shapes
+	*export.Exports
 	*vended.Deliveries
 
 	space  store.Space
@@ -89,6 +93,7 @@ var _ logsapi.Service = (*Service)(nil)
 func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options) *Service {
 	s := &Service{space: space, tables: newTables(space), packer: newPacker(), o: o, running: map[string]context.CancelCauseFunc{}}
 	s.tails = tail.New(o.Clock, o.Node, o.Others)
+	s.Exports = export.New(space, tasks, exported{s}, o.Buckets)
 	s.Rules = rules.New(space, &s.tables, s)
 	s.Shapes = shape.New(space, shaped{space, &s.tables}, tasks, timers, o.Changes)
 	s.Filters = filter.New(space, filteredGroups{s}, tasks, filter.Options{Changes: o.Changes, Telemetry: o.Telemetry, Deliveries: o.Deliveries})
