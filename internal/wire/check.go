@@ -38,6 +38,11 @@ func (m *Match) check(p place, found *findings) *aws.Error {
 	}
 	var room [8]step
 	c := checker{findings: *found, loose: m.s.quirks.loose, hidden: m.s.quirks.hidden, steps: room[:0]}
+	for _, f := range st.fields {
+		if at, ok := f.find(p.at(f.Offset)); ok && m.s.quirks.names && (f.lower == "logGroupName" || f.lower == "logStreamName") && utf8.RuneCountInString(*at.str()) > 512 {
+			return badParameter.New("Invalid LogGroup or LogStream, both must have length less than or equal to 512.")
+		}
+	}
 	c.structure(st, p)
 	for _, path := range found.nulls {
 		if !c.enough() {
@@ -57,18 +62,13 @@ func (m *Match) check(p place, found *findings) *aws.Error {
 		noun += "s"
 	}
 	shape := validation
-	if m.s.quirks.parameter && !m.validates() {
+	has := func(s *aws.ErrorShape) bool {
+		return slices.ContainsFunc(m.op.Errors, func(e *aws.ErrorShape) bool { return e.Code == s.Code })
+	}
+	if m.s.quirks.parameter && (has(badParameter) || !has(validation)) {
 		shape = badParameter
 	}
 	return shape.New("%s", strconv.Itoa(len(c.problems))+noun+" detected: "+strings.Join(c.problems, "; "))
-}
-
-// validates reports whether the operation's model has an error for what the model does not allow, and none for wrong parameters.
-func (m *Match) validates() bool {
-	has := func(code string) bool {
-		return slices.ContainsFunc(m.op.Errors, func(e *aws.ErrorShape) bool { return e.Code == code })
-	}
-	return has(validation.Code) && !has(badParameter.Code)
 }
 
 // lacks reports whether the required member f of the structure at p is not there.
@@ -321,7 +321,11 @@ func show(b *strings.Builder, n *node, p place) {
 	case model.Structure:
 		b.WriteString(n.typ.Name())
 		b.WriteByte('(')
-		for i, f := range n.st.fields {
+		fields := n.st.fields
+		if n.typ.Name() == "MetricTransformation" { // its dimensions are last in AWS's code, and not in its model
+			fields = slices.Concat(fields[:4], fields[5:], fields[4:5])
+		}
+		for i, f := range fields {
 			if i > 0 {
 				b.WriteString(", ")
 			}

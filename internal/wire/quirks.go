@@ -6,6 +6,7 @@ type quirks struct {
 	loose      bool               // enums and patterns are not checked: what the model says is stricter than what AWS accepts
 	hidden     bool               // what is wrong with a value is said without the value
 	parameter  bool               // what the model does not allow is an InvalidParameterException
+	names      bool               // names of log groups and streams that are too long are refused before all else
 	missing    string             // the text for a member that is required and not there; Coral's where empty. With own only scalars are asked for
 	inputShape bool               // the paths of constraint errors begin with the input's shape
 	action     string             // the text for an action that does not exist
@@ -63,7 +64,7 @@ func quirksOf(service string) quirks {
 	case "iam":
 		q.loose, q.hidden = true, true
 	case "logs":
-		q.loose, q.parameter = true, true
+		q.loose, q.parameter, q.names = true, true, true
 	case "ecr", "ssm", "cloudwatch":
 		q.loose = true
 	}

@@ -165,7 +165,7 @@ func (s *Service) describe(tx *store.Tx, name string, g groupRecord) logsapi.Log
 		LogGroupName: aws.Some(name), Arn: aws.Some(arn + ":*"), LogGroupArn: aws.Some(arn),
 		CreationTime: aws.Some(g.Created), RetentionInDays: aws.NonZero(g.Retention), MetricFilterCount: aws.Some(s.Metrics(tx, g.Number)),
 		StoredBytes: aws.Some(s.tables.size(tx, g.Number)), KmsKeyId: aws.NonZero(g.Key),
-		LogGroupClass: aws.Some(logsapi.LogGroupClass(g.Class)), DeletionProtectionEnabled: aws.NonZero(g.Protected),
+		LogGroupClass: aws.Some(logsapi.LogGroupClass(g.Class)), DeletionProtectionEnabled: aws.Some(g.Protected),
 	}
 	s.Rules.Describe(tx, g.ruled(), &shown)
 	return shown
@@ -195,7 +195,11 @@ func (s *Service) DescribeLogGroups(ctx context.Context, in *logsapi.DescribeLog
 			!strings.Contains(name, in.LogGroupNamePattern.V) {
 			return false
 		}
-		o.LogGroups = append(o.LogGroups, s.describe(tx, name, g))
+		l := s.describe(tx, name, g)
+		if in.LogGroupNamePattern.Set { // AWS finds these elsewhere, where less is known of them
+			l.StoredBytes, l.DeletionProtectionEnabled = aws.Opt[int64]{}, aws.NonZero(g.Protected)
+		}
+		o.LogGroups = append(o.LogGroups, l)
 		return true
 	}, func() { o.LogGroups = o.LogGroups[:0] })
 	if err != nil {
