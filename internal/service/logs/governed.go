@@ -43,8 +43,19 @@ func (s *Service) Needs(_ *model.Operation, in any) []string {
 	return rules.Needs(in)
 }
 
+// Ask implements rules.Carrier: the destination of a subscription filter is told a test message.
+func (s *Service) Ask(ctx context.Context, p rules.AccountPolicy) error {
+	if p.Type != logsapi.PolicyTypeSUBSCRIPTIONFILTERPOLICY {
+		return nil
+	}
+	return s.Filters.AskAccount(ctx, p.Document)
+}
+
 // Carry implements rules.Carrier.
 func (s *Service) Carry(_ context.Context, tx *store.Tx, p rules.AccountPolicy) error {
+	if p.Type == logsapi.PolicyTypeSUBSCRIPTIONFILTERPOLICY {
+		return s.Filters.CarryAccount(tx, p.Name, p.Document, p.Criteria)
+	}
 	if p.Type != logsapi.PolicyTypeTRANSFORMERPOLICY {
 		return invalid("Account policies of the type %s are not served.", p.Type)
 	}

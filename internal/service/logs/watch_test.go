@@ -92,6 +92,9 @@ func startWatched(t *testing.T, e store.Engine) *watched {
 	w.receivers.queue = task.NewQueue(tasks, "receive", func(_ context.Context, _ string, e delivery.Event) error {
 		w.receivers.mu.Lock()
 		defer w.receivers.mu.Unlock()
+		if w.receivers.down[e.Target] {
+			return errors.New("it is down")
+		}
 		w.receivers.events = append(w.receivers.events, e)
 		return nil
 	}, task.Options{})
@@ -420,6 +423,95 @@ func TestDestinationsOfOtherAccounts(t *testing.T) {
 		list, err := w.DescribeDestinations(other(), &logsapi.DescribeDestinationsInput{})
 		if err != nil || len(list.Destinations) != 1 || list.Destinations[0].AccessPolicy.Set {
 			t.Errorf("%+v, %v", list, err)
+		}
+	})
+}
+
+// An account's filter gets the events of all its groups but those that it leaves out, beside the groups' own.
+func TestAnAccountSubscribes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := startWatched(t, memory.New(memory.Options{}))
+		w.make(t, "/app", "one")
+		w.make(t, "/loop", "one")
+		put := func(name, document, selection string) error {
+			_, err := w.PutAccountPolicy(t.Context(), &logsapi.PutAccountPolicyInput{
+				PolicyName: name, PolicyType: logsapi.PolicyTypeSUBSCRIPTIONFILTERPOLICY, PolicyDocument: document, SelectionCriteria: aws.NonZero(selection),
+			})
+			return err
+		}
+		good := `{"DestinationArn":"` + function + `","FilterPattern":"ERROR"}`
+		w.receivers.down[function] = true
+		for document, want := range map[string]string{
+			`{`: "policyDocument is not valid", `{}`: "DestinationArn and FilterPattern are required", `{"DestinationArn":"` + function + `","FilterPattern":"","Other":1}`: "policyDocument is not valid",
+			`{"DestinationArn":"` + stream + `","FilterPattern":""}`:                         "destinationArn for vendor kinesis cannot be used without roleArn",
+			`{"DestinationArn":"` + function + `","FilterPattern":"["}`:                      "If a filter pattern starts with '['",
+			`{"DestinationArn":"` + function + `","FilterPattern":"","Distribution":"Even"}`: "Value 'Even' at 'Distribution'",
+			good: "Could not execute the lambda function.",
+		} {
+			if err := put("all", document, ""); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", document, err, want)
+			}
+		}
+		w.receivers.down[function] = false
+		if err := put("all", good, `LogGroupName IN ["/app"]`); err == nil {
+			t.Error("criteria that say what is to be had are taken")
+		}
+		if err := put("all", good, `LogGroupName NOT IN ["/loop"]`); err != nil {
+			t.Fatal(err)
+		}
+		if err := put("more", good, ""); err == nil || !strings.Contains(err.Error(), "LimitExceededException") {
+			t.Errorf("a second policy: %v", err)
+		}
+		w.put(t, "/app", "one", "ERROR one", "fine")
+		w.put(t, "/loop", "one", "ERROR two")
+		w.make(t, "/later", "one")
+		if err := w.subscribe(t, &logsapi.PutSubscriptionFilterInput{LogGroupName: "/later", FilterName: "own", DestinationArn: function}); err != nil {
+			t.Fatal(err)
+		}
+		w.put(t, "/later", "one", "ERROR three")
+		var got []string
+		for _, m := range w.told(t, function) {
+			got = append(got, fmt.Sprint(m.Group, " ", m.Filters, " ", m.Level, " ", m.Events[0].Message, " ", len(m.Events)))
+		}
+		slices.Sort(got)
+		if want := []string{"/app [all] ACCOUNT_LEVEL_POLICY ERROR one 1", "/later [all] ACCOUNT_LEVEL_POLICY ERROR three 1", "/later [own]  ERROR three 1"}; !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+		if _, err := w.DeleteAccountPolicy(t.Context(), &logsapi.DeleteAccountPolicyInput{PolicyName: "all", PolicyType: logsapi.PolicyTypeSUBSCRIPTIONFILTERPOLICY}); err != nil {
+			t.Fatal(err)
+		}
+		w.put(t, "/app", "one", "ERROR four")
+		if n := len(w.told(t, function)); n != 3 {
+			t.Errorf("%d messages", n)
+		}
+	})
+}
+
+// What was acknowledged is sent, also where the process ended in between.
+func TestWhatIsToBeSentSurvives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := memory.New(memory.Options{})
+		w := startWatched(t, e)
+		w.make(t, "/app", "one")
+		if err := w.subscribe(t, &logsapi.PutSubscriptionFilterInput{LogGroupName: "/app", FilterName: "all", DestinationArn: function}); err != nil {
+			t.Fatal(err)
+		}
+		w.receivers.down[function] = true
+		w.put(t, "/app", "one", "first")
+		w.stop()
+		w.put(t, "/app", "one", "second") // nobody carries tasks out any more
+		w.put(t, "/app", "one", "third")
+		w = startWatched(t, e)
+		var got []string
+		for range 3 {
+			time.Sleep(time.Minute)
+			got = got[:0]
+			for _, m := range w.told(t, function) {
+				got = append(got, m.Events[0].Message)
+			}
+		}
+		if !slices.Equal(got, []string{"first", "second", "third"}) {
+			t.Errorf("%q", got)
 		}
 	})
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/delivery"
 	"github.com/obidos-cloud/obidos/internal/lang/logfilter"
-	"github.com/obidos-cloud/obidos/internal/service/logs/filter/metric"
 	"github.com/obidos-cloud/obidos/internal/service/logs/filter/subscription"
 	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/store"
@@ -201,31 +200,6 @@ func partitionKey(stream string) string {
 	h := fnv.New128a()
 	h.Write([]byte(stream))
 	return fmt.Sprintf("%x", h.Sum(nil))
-}
-
-// accountRecord is what an account has set for the events of all its groups.
-type accountRecord struct {
-	store.Unknown
-	Version      uint64              `cbor:"1,keyasint"` // grows with every change
-	Name         string              `cbor:"2,keyasint,omitempty"`
-	Subscription *subscriptionRecord `cbor:"3,keyasint,omitempty"`
-	Criteria     string              `cbor:"4,keyasint,omitempty"` // which groups it is for
-}
-
-// watch adds what an account has set to what is done with the events of a place.
-func (a *accountRecord) watch(at metric.Place, w *Watch) error {
-	if a.Subscription == nil {
-		return nil
-	}
-	chosen, err := appliesTo(a.Criteria, at.Group)
-	if err != nil || !chosen {
-		return err
-	}
-	f, err := a.Subscription.watched(accountFilter, at)
-	if f != nil {
-		w.subscriptions = append(w.subscriptions, *f)
-	}
-	return err
 }
 
 var _ Deliveries = (*delivery.Deliveries)(nil)

@@ -9,7 +9,6 @@ import (
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
 	"github.com/obidos-cloud/obidos/internal/delivery"
-	"github.com/obidos-cloud/obidos/internal/lang/criteria"
 	"github.com/obidos-cloud/obidos/internal/lang/logfilter"
 	"github.com/obidos-cloud/obidos/internal/service/logs/filter/metric"
 	"github.com/obidos-cloud/obidos/internal/service/logs/filter/subscription"
@@ -265,16 +264,4 @@ func (s *Filters) probe(ctx context.Context, to sink) error {
 		return form.Invalid("%s", to.refused).Because(err)
 	}
 	return nil
-}
-
-// appliesTo reports whether the criteria of an account's policy select a group.
-func appliesTo(text, group string) (bool, error) {
-	if text == "" {
-		return true, nil
-	}
-	c, err := criteria.Parse(text)
-	if err != nil {
-		return false, err
-	}
-	return c.Match(func(_, value string) bool { return value == group }), nil
 }

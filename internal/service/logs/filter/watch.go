@@ -213,8 +213,10 @@ func (s *Filters) WatchOf(tx *store.Tx, name string, g Group) (*Watch, error) {
 			w.subscriptions = append(w.subscriptions, *f)
 		}
 	}
-	if err := account.watch(placeOf(tx.Scope(), name), w); err != nil {
-		return nil, err
+	if watchable(g, "PutAccountPolicy") == nil {
+		if err := account.watch(at, w); err != nil {
+			return nil, err
+		}
 	}
 	s.watches.put(g.Number, w)
 	return w, nil

@@ -16,6 +16,8 @@ import (
 
 // Carrier carries out the policies of accounts that are about more than what is kept here.
 type Carrier interface {
+	// Ask finds out whether a policy can hold, where others have to be asked: before the transaction that has it hold.
+	Ask(ctx context.Context, p AccountPolicy) error
 	// Carry has a policy of that name hold from now on, for the groups that its criteria say, in place of the one of that name and
 	// type; with no document none holds any more. Its errors are the API's, and then nothing holds that did not before.
 	Carry(ctx context.Context, tx *store.Tx, p AccountPolicy) error
@@ -148,11 +150,14 @@ func (s *Rules) PutAccountPolicy(ctx context.Context, in *logsapi.PutAccountPoli
 	case in.DryRun.V:
 		return nil, form.Invalid("dryRun can be used only with the policy type RETENTION_POLICY.")
 	}
+	p := AccountPolicy{in.PolicyType, in.PolicyName, in.PolicyDocument, in.SelectionCriteria.V}
+	if err := s.carrier.Ask(ctx, p); err != nil {
+		return nil, err
+	}
 	return store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.PutAccountPolicyOutput, error) {
 		if err := s.checkOthers(tx, &k, in.PolicyName, prefixes); err != nil {
 			return nil, err
 		}
-		p := AccountPolicy{in.PolicyType, in.PolicyName, in.PolicyDocument, in.SelectionCriteria.V}
 		if err := s.carry(ctx, tx, p); err != nil {
 			return nil, err
 		}
