@@ -60,7 +60,7 @@ func (r *remote) Invoke(ctx context.Context, op *model.Operation, in any) (any, 
 	}
 	req.Header.Set("User-Agent", "obidos/"+version)
 	sigv4.Sign(req, r.key, op.Service.SigningName, r.region, time.Now(), sigv4.Hash(body))
-	resp, err := r.client.Do(req)
+	resp, err := r.client.Do(req) //nolint:bodyclose // DecodeResponse closes it, or whoever ranges over its events
 	if err != nil {
 		if _, ok := errors.AsType[*net.OpError](err); ok && ctx.Err() == nil {
 			return nil, fmt.Errorf("%w at %s", errNobody, r.url)

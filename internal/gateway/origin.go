@@ -22,9 +22,19 @@ var safeSuffixes = []string{
 	".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".localhost.localstack.cloud",
 }
 
+// operationPrefixes are what SDKs put in front of a host for some operations, whatever host it is. What stands behind decides:
+// a name that becomes one of ours by it is none that anybody could own, as an address and a single label are not.
+var operationPrefixes = []string{"streaming-", "stream-"}
+
 // hostAllowed reports whether a request may name host (as in a Host header, port included) as the one it means.
 func (a *Access) hostAllowed(host string) bool {
 	name := hostname(host)
+	for _, prefix := range operationPrefixes {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			name = rest
+			break
+		}
+	}
 	if name == "" || name == "localhost" || name == "localhost.localstack.cloud" {
 		return true
 	}

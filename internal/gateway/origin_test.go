@@ -45,6 +45,9 @@ func TestForeignPagesCannotDriveIt(t *testing.T) {
 		{"an IPv6 address", "[::1]:4566", nil, 200},
 		{"a name that the flag lets in", "obidos.example.com", nil, 200},
 		{"a name below one that the flag lets in", "a.b.example.net", nil, 200},
+		{"an address with an operation's prefix", "stream-127.0.0.1:4566", nil, 200},
+		{"a name of a test with an older prefix", "streaming-obidos.test", nil, 200},
+		{"a prefix in front of an attacker's name", "stream-localhost.evil.example", nil, 403},
 		{"no host at all", "", nil, 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {

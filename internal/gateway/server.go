@@ -226,10 +226,10 @@ type streamed struct {
 
 func (s *streamed) Read(p []byte) (int, error) {
 	n, err := s.Body.Read(p)
-	if err != nil && err != io.EOF {
-		err = auth.Answer(s.api, err)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
 	}
-	return n, err
+	return n, auth.Answer(s.api, err)
 }
 
 // body reads the whole request body, once.

@@ -101,15 +101,18 @@ func TestForgedEvents(t *testing.T) {
 		forge  func(m []eventstream.Message) []eventstream.Message
 		reason sigv4.Reason
 	}{
-		"another text":         {func(m []eventstream.Message) []eventstream.Message { m[1].Payload[0] ^= 1; return m }, sigv4.Mismatch},
-		"another time":         {func(m []eventstream.Message) []eventstream.Message { m[0].Headers[0].Value.Int += 1000; return m }, sigv4.Mismatch},
-		"another signature":    {func(m []eventstream.Message) []eventstream.Message { m[0].Headers[1].Value.Data[3] ^= 1; return m }, sigv4.Mismatch},
-		"changed places":       {func(m []eventstream.Message) []eventstream.Message { m[0], m[1] = m[1], m[0]; return m }, sigv4.Mismatch},
-		"said again":           {func(m []eventstream.Message) []eventstream.Message { return append(m[:1:1], m...) }, sigv4.Mismatch},
-		"one left out":         {func(m []eventstream.Message) []eventstream.Message { return m[1:] }, sigv4.Mismatch},
-		"an end that is not":   {func(m []eventstream.Message) []eventstream.Message { return m[:2] }, sigv4.Truncated},
-		"not signed":           {func(m []eventstream.Message) []eventstream.Message { m[0].Headers = nil; return m }, sigv4.BadChunk},
-		"signed with a number": {func(m []eventstream.Message) []eventstream.Message { m[0].Headers[1].Value.Type = eventstream.Int; return m }, sigv4.BadChunk},
+		"another text":       {func(m []eventstream.Message) []eventstream.Message { m[1].Payload[0] ^= 1; return m }, sigv4.Mismatch},
+		"another time":       {func(m []eventstream.Message) []eventstream.Message { m[0].Headers[0].Value.Int += 1000; return m }, sigv4.Mismatch},
+		"another signature":  {func(m []eventstream.Message) []eventstream.Message { m[0].Headers[1].Value.Data[3] ^= 1; return m }, sigv4.Mismatch},
+		"changed places":     {func(m []eventstream.Message) []eventstream.Message { m[0], m[1] = m[1], m[0]; return m }, sigv4.Mismatch},
+		"said again":         {func(m []eventstream.Message) []eventstream.Message { return append(m[:1:1], m...) }, sigv4.Mismatch},
+		"one left out":       {func(m []eventstream.Message) []eventstream.Message { return m[1:] }, sigv4.Mismatch},
+		"an end that is not": {func(m []eventstream.Message) []eventstream.Message { return m[:2] }, sigv4.Truncated},
+		"not signed":         {func(m []eventstream.Message) []eventstream.Message { m[0].Headers = nil; return m }, sigv4.BadChunk},
+		"signed with a number": {func(m []eventstream.Message) []eventstream.Message {
+			m[0].Headers[1].Value.Type = eventstream.Int
+			return m
+		}, sigv4.BadChunk},
 	} {
 		r, body := spoken(t, 0, "one", "two")
 		var forged []byte

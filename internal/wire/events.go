@@ -108,29 +108,24 @@ func (m *Match) event(b []byte, st *structure, p place) (msg eventstream.Message
 		}
 		msg.Headers = append(msg.Headers, eventstream.TextHeader(eventType, f.Wire))
 		payload, headers, rest := eventParts(f.st)
-		switch {
-		case payload == nil:
-			if len(rest) > 0 {
-				msg.Headers = append(msg.Headers, eventstream.TextHeader(contentType, m.documentType()))
-				msg.Payload = m.document(b, f.st, rest, at, f.Wire)
+		if payload != nil {
+			if in, ok := payload.find(at.at(payload.Offset)); ok {
+				kind := m.documentType()
+				switch payload.kind {
+				case model.Blob:
+					kind, msg.Payload = typeBytes[0], *in.blob()
+				case model.String:
+					kind, msg.Payload = typeText[0], append(b, *in.str()...)
+				case model.Structure:
+					msg.Payload = m.document(b, payload.st, payload.st.fields, in, payload.typ.Name())
+				default:
+					return msg, fmt.Errorf("wire: %s.%s cannot be an event's payload", f.Name, payload.Name)
+				}
+				msg.Headers = append(msg.Headers, eventstream.TextHeader(contentType, kind))
 			}
-		default:
-			in, ok := payload.find(at.at(payload.Offset))
-			if !ok {
-				break
-			}
-			kind := m.documentType()
-			switch payload.kind {
-			case model.Blob:
-				kind, msg.Payload = typeBytes[0], *in.blob()
-			case model.String:
-				kind, msg.Payload = typeText[0], append(b, *in.str()...)
-			case model.Structure:
-				msg.Payload = m.document(b, payload.st, payload.st.fields, in, payload.typ.Name())
-			default:
-				return msg, fmt.Errorf("wire: %s.%s cannot be an event's payload", f.Name, payload.Name)
-			}
-			msg.Headers = append(msg.Headers, eventstream.TextHeader(contentType, kind))
+		} else if len(rest) > 0 {
+			msg.Headers = append(msg.Headers, eventstream.TextHeader(contentType, m.documentType()))
+			msg.Payload = m.document(b, f.st, rest, at, f.Wire)
 		}
 		msg.Headers = append(msg.Headers, eventstream.TextHeader(messageType, "event"))
 		for _, h := range headers {
@@ -328,7 +323,7 @@ func (m *Match) writeEvents(w http.ResponseWriter, status int, reqID string, p p
 	control := http.NewResponseController(w)
 	h := w.Header()
 	if m.both {
-		if err := control.EnableFullDuplex(); err != nil {
+		if err := control.EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) { // not HTTP: it always is
 			return err
 		}
 		h["Connection"] = []string{"close"} // what the client still says belongs to no other request
@@ -412,7 +407,7 @@ func (m *Match) openEvents(body io.ReadCloser, first string, st *structure, p pl
 // events is the stream that r reads from body, of the union st.
 func (m *Match) events(body io.ReadCloser, r *eventstream.Reader, st *structure) iter.Seq2[any, error] {
 	return func(yield func(any, error) bool) {
-		defer body.Close() //nolint:errcheck // all is read, or nobody wants it
+		defer body.Close() // all is read, or nobody wants it
 		for {
 			msg, err := r.Next()
 			if errors.Is(err, io.EOF) || err == nil && len(msg.Headers) == 0 && len(msg.Payload) == 0 {

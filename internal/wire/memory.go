@@ -41,12 +41,12 @@ func (p place) time() *time.Time     { return (*time.Time)(p.p) }
 func (p place) blob() *[]byte        { return (*[]byte)(p.p) }
 func (p place) document() *any       { return (*any)(p.p) }
 func (p place) reader() *io.Reader   { return (*io.Reader)(p.p) }
-func (p place) events() *iter.Seq2[any, error] { // of an aws.Events, whatever it is of
-	return (*iter.Seq2[any, error])(p.p)
-}
 func (p place) texts() *map[string]string {
 	return (*map[string]string)(p.p)
 }
+
+// events are those of the aws.Events that lies there, whatever it is of.
+func (p place) events() *iter.Seq2[any, error] { return (*iter.Seq2[any, error])(p.p) }
 
 // isNil reports whether the pointer, slice or map that lies there is nil. Interfaces are document or reader.
 func (p place) isNil() bool { return *(*unsafe.Pointer)(p.p) == nil }

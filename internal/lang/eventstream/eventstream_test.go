@@ -71,11 +71,16 @@ func every() eventstream.Message {
 		return v
 	}
 	return eventstream.Message{Payload: []byte("payload"), Headers: []eventstream.Header{
-		{Name: "yes", Value: value(eventstream.True, 0, "")}, {Name: "no", Value: value(eventstream.False, 0, "")},
-		{Name: "byte", Value: value(eventstream.Byte, -1, "")}, {Name: "short", Value: value(eventstream.Short, -300, "")},
-		{Name: "int", Value: value(eventstream.Int, -70000, "")}, {Name: "long", Value: value(eventstream.Long, -1<<40, "")},
-		{Name: "bytes", Value: value(eventstream.Bytes, 0, "\x00\xff")}, {Name: "text", Value: value(eventstream.Text, 0, "héllo")},
-		eventstream.TimeHeader("time", time.UnixMilli(1795415280123)), {Name: "uuid", Value: value(eventstream.UUID, 0, "0123456789abcdef")},
+		{Name: "yes", Value: value(eventstream.True, 0, "")},
+		{Name: "no", Value: value(eventstream.False, 0, "")},
+		{Name: "byte", Value: value(eventstream.Byte, -1, "")},
+		{Name: "short", Value: value(eventstream.Short, -300, "")},
+		{Name: "int", Value: value(eventstream.Int, -70000, "")},
+		{Name: "long", Value: value(eventstream.Long, -1<<40, "")},
+		{Name: "bytes", Value: value(eventstream.Bytes, 0, "\x00\xff")},
+		{Name: "text", Value: value(eventstream.Text, 0, "héllo")},
+		eventstream.TimeHeader("time", time.UnixMilli(1795415280123)),
+		{Name: "uuid", Value: value(eventstream.UUID, 0, "0123456789abcdef")},
 	}}
 }
 
