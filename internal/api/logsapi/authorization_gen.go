@@ -32,6 +32,7 @@ DeleteDeliveryDestination logs:DeleteDeliveryDestination delivery-destination(De
 DeleteDeliveryDestinationPolicy logs:DeleteDeliveryDestinationPolicy delivery-destination(DeliveryDestinationName=deliveryDestinationName)
 DeleteDeliverySource logs:DeleteDeliverySource delivery-source(DeliverySourceName=name)
 DeleteDestination logs:DeleteDestination destination(DestinationName=destinationName)
+DeleteIndexPolicy logs:DeleteIndexPolicy
 DeleteLogGroup logs:DeleteLogGroup log-group(LogGroupName=logGroupName)
 DeleteLogStream logs:DeleteLogStream log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 DeleteLookupTable logs:DeleteLookupTable lookup-table(=lookupTableArn)
@@ -49,8 +50,10 @@ DescribeDeliveryDestinations logs:DescribeDeliveryDestinations
 DescribeDeliverySources logs:DescribeDeliverySources
 DescribeDestinations logs:DescribeDestinations
 DescribeExportTasks logs:DescribeExportTasks
+DescribeFieldIndexes logs:DescribeFieldIndexes
 DescribeImportTaskBatches logs:DescribeImportTaskBatches
 DescribeImportTasks logs:DescribeImportTasks
+DescribeIndexPolicies logs:DescribeIndexPolicies
 DescribeLogGroups logs:DescribeLogGroups
 DescribeLogStreams logs:DescribeLogStreams log-group(LogGroupName=logGroupName)
 DescribeLookupTables logs:DescribeLookupTables
@@ -99,6 +102,7 @@ PutDestination logs:PutDestination destination(DestinationName=destinationName) 
 	+iam:PassRole (=roleArn) iam:PassedToService='logs.amazonaws.com'
 	+iam:PassRole (=roleArn) iam:PassedToService='logs.amazonaws.com'
 PutDestinationPolicy logs:PutDestinationPolicy destination(DestinationName=destinationName)
+PutIndexPolicy logs:PutIndexPolicy
 PutLogEvents logs:PutLogEvents log-stream(LogGroupName=logGroupName,LogStreamName=logStreamName)
 PutLogGroupDeletionProtection logs:PutLogGroupDeletionProtection log-group(LogGroupName=logGroupIdentifier)
 PutMetricFilter logs:PutMetricFilter log-group(LogGroupName=logGroupName)

@@ -177,6 +177,38 @@ func (ImportStatus) Values() []string {
 	return strings.Split("IN_PROGRESS|CANCELLED|COMPLETED|FAILED", "|")
 }
 
+type IndexCategory string
+
+const (
+	IndexCategoryDEFAULT  IndexCategory = "DEFAULT"
+	IndexCategoryCUSTOM   IndexCategory = "CUSTOM"
+	IndexCategoryAUTO     IndexCategory = "AUTO"
+	IndexCategoryINACTIVE IndexCategory = "INACTIVE"
+)
+
+// Values are the values of the model.
+func (IndexCategory) Values() []string { return strings.Split("DEFAULT|CUSTOM|AUTO|INACTIVE", "|") }
+
+type IndexSource string
+
+const (
+	IndexSourceACCOUNT  IndexSource = "ACCOUNT"
+	IndexSourceLOGGROUP IndexSource = "LOG_GROUP"
+)
+
+// Values are the values of the model.
+func (IndexSource) Values() []string { return strings.Split("ACCOUNT|LOG_GROUP", "|") }
+
+type IndexType string
+
+const (
+	IndexTypeFACET      IndexType = "FACET"
+	IndexTypeFIELDINDEX IndexType = "FIELD_INDEX"
+)
+
+// Values are the values of the model.
+func (IndexType) Values() []string { return strings.Split("FACET|FIELD_INDEX", "|") }
+
 type InheritedProperty string
 
 const (

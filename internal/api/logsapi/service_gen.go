@@ -28,6 +28,7 @@ type Service interface {
 	DeleteDeliveryDestinationPolicy(context.Context, *DeleteDeliveryDestinationPolicyInput) (*DeleteDeliveryDestinationPolicyOutput, error)
 	DeleteDeliverySource(context.Context, *DeleteDeliverySourceInput) (*DeleteDeliverySourceOutput, error)
 	DeleteDestination(context.Context, *DeleteDestinationInput) (*DeleteDestinationOutput, error)
+	DeleteIndexPolicy(context.Context, *DeleteIndexPolicyInput) (*DeleteIndexPolicyOutput, error)
 	DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
 	DeleteLogStream(context.Context, *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
 	DeleteLookupTable(context.Context, *DeleteLookupTableInput) (*DeleteLookupTableOutput, error)
@@ -45,8 +46,10 @@ type Service interface {
 	DescribeDeliverySources(context.Context, *DescribeDeliverySourcesInput) (*DescribeDeliverySourcesOutput, error)
 	DescribeDestinations(context.Context, *DescribeDestinationsInput) (*DescribeDestinationsOutput, error)
 	DescribeExportTasks(context.Context, *DescribeExportTasksInput) (*DescribeExportTasksOutput, error)
+	DescribeFieldIndexes(context.Context, *DescribeFieldIndexesInput) (*DescribeFieldIndexesOutput, error)
 	DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error)
 	DescribeImportTasks(context.Context, *DescribeImportTasksInput) (*DescribeImportTasksOutput, error)
+	DescribeIndexPolicies(context.Context, *DescribeIndexPoliciesInput) (*DescribeIndexPoliciesOutput, error)
 	DescribeLogGroups(context.Context, *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
 	DescribeLogStreams(context.Context, *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error)
 	DescribeLookupTables(context.Context, *DescribeLookupTablesInput) (*DescribeLookupTablesOutput, error)
@@ -89,6 +92,7 @@ type Service interface {
 	PutDeliverySource(context.Context, *PutDeliverySourceInput) (*PutDeliverySourceOutput, error)
 	PutDestination(context.Context, *PutDestinationInput) (*PutDestinationOutput, error)
 	PutDestinationPolicy(context.Context, *PutDestinationPolicyInput) (*PutDestinationPolicyOutput, error)
+	PutIndexPolicy(context.Context, *PutIndexPolicyInput) (*PutIndexPolicyOutput, error)
 	PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error)
 	PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionInput) (*PutLogGroupDeletionProtectionOutput, error)
 	PutMetricFilter(context.Context, *PutMetricFilterInput) (*PutMetricFilterOutput, error)
@@ -189,6 +193,11 @@ func (Unimplemented) DeleteDestination(context.Context, *DeleteDestinationInput)
 	return nil, model.Unserved("logs", "DeleteDestination")
 }
 
+// DeleteIndexPolicy is logs:DeleteIndexPolicy.
+func (Unimplemented) DeleteIndexPolicy(context.Context, *DeleteIndexPolicyInput) (*DeleteIndexPolicyOutput, error) {
+	return nil, model.Unserved("logs", "DeleteIndexPolicy")
+}
+
 // DeleteLogGroup is logs:DeleteLogGroup.
 func (Unimplemented) DeleteLogGroup(context.Context, *DeleteLogGroupInput) (*DeleteLogGroupOutput, error) {
 	return nil, model.Unserved("logs", "DeleteLogGroup")
@@ -274,6 +283,11 @@ func (Unimplemented) DescribeExportTasks(context.Context, *DescribeExportTasksIn
 	return nil, model.Unserved("logs", "DescribeExportTasks")
 }
 
+// DescribeFieldIndexes is logs:DescribeFieldIndexes.
+func (Unimplemented) DescribeFieldIndexes(context.Context, *DescribeFieldIndexesInput) (*DescribeFieldIndexesOutput, error) {
+	return nil, model.Unserved("logs", "DescribeFieldIndexes")
+}
+
 // DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
 func (Unimplemented) DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error) {
 	return nil, model.Unserved("logs", "DescribeImportTaskBatches")
@@ -282,6 +296,11 @@ func (Unimplemented) DescribeImportTaskBatches(context.Context, *DescribeImportT
 // DescribeImportTasks is logs:DescribeImportTasks.
 func (Unimplemented) DescribeImportTasks(context.Context, *DescribeImportTasksInput) (*DescribeImportTasksOutput, error) {
 	return nil, model.Unserved("logs", "DescribeImportTasks")
+}
+
+// DescribeIndexPolicies is logs:DescribeIndexPolicies.
+func (Unimplemented) DescribeIndexPolicies(context.Context, *DescribeIndexPoliciesInput) (*DescribeIndexPoliciesOutput, error) {
+	return nil, model.Unserved("logs", "DescribeIndexPolicies")
 }
 
 // DescribeLogGroups is logs:DescribeLogGroups.
@@ -494,6 +513,11 @@ func (Unimplemented) PutDestinationPolicy(context.Context, *PutDestinationPolicy
 	return nil, model.Unserved("logs", "PutDestinationPolicy")
 }
 
+// PutIndexPolicy is logs:PutIndexPolicy.
+func (Unimplemented) PutIndexPolicy(context.Context, *PutIndexPolicyInput) (*PutIndexPolicyOutput, error) {
+	return nil, model.Unserved("logs", "PutIndexPolicy")
+}
+
 // PutLogEvents is logs:PutLogEvents.
 func (Unimplemented) PutLogEvents(context.Context, *PutLogEventsInput) (*PutLogEventsOutput, error) {
 	return nil, model.Unserved("logs", "PutLogEvents")
@@ -672,6 +696,11 @@ func (c Client) DeleteDestination(ctx context.Context, in *DeleteDestinationInpu
 	return model.Do[DeleteDestinationOutput](ctx, c.Invoker, &API().Operations[18], in)
 }
 
+// DeleteIndexPolicy is logs:DeleteIndexPolicy.
+func (c Client) DeleteIndexPolicy(ctx context.Context, in *DeleteIndexPolicyInput) (*DeleteIndexPolicyOutput, error) {
+	return model.Do[DeleteIndexPolicyOutput](ctx, c.Invoker, &API().Operations[19], in)
+}
+
 // DeleteLogGroup is logs:DeleteLogGroup.
 func (c Client) DeleteLogGroup(ctx context.Context, in *DeleteLogGroupInput) (*DeleteLogGroupOutput, error) {
 	return model.Do[DeleteLogGroupOutput](ctx, c.Invoker, &API().Operations[22], in)
@@ -757,6 +786,11 @@ func (c Client) DescribeExportTasks(ctx context.Context, in *DescribeExportTasks
 	return model.Do[DescribeExportTasksOutput](ctx, c.Invoker, &API().Operations[39], in)
 }
 
+// DescribeFieldIndexes is logs:DescribeFieldIndexes.
+func (c Client) DescribeFieldIndexes(ctx context.Context, in *DescribeFieldIndexesInput) (*DescribeFieldIndexesOutput, error) {
+	return model.Do[DescribeFieldIndexesOutput](ctx, c.Invoker, &API().Operations[40], in)
+}
+
 // DescribeImportTaskBatches is logs:DescribeImportTaskBatches.
 func (c Client) DescribeImportTaskBatches(ctx context.Context, in *DescribeImportTaskBatchesInput) (*DescribeImportTaskBatchesOutput, error) {
 	return model.Do[DescribeImportTaskBatchesOutput](ctx, c.Invoker, &API().Operations[41], in)
@@ -765,6 +799,11 @@ func (c Client) DescribeImportTaskBatches(ctx context.Context, in *DescribeImpor
 // DescribeImportTasks is logs:DescribeImportTasks.
 func (c Client) DescribeImportTasks(ctx context.Context, in *DescribeImportTasksInput) (*DescribeImportTasksOutput, error) {
 	return model.Do[DescribeImportTasksOutput](ctx, c.Invoker, &API().Operations[42], in)
+}
+
+// DescribeIndexPolicies is logs:DescribeIndexPolicies.
+func (c Client) DescribeIndexPolicies(ctx context.Context, in *DescribeIndexPoliciesInput) (*DescribeIndexPoliciesOutput, error) {
+	return model.Do[DescribeIndexPoliciesOutput](ctx, c.Invoker, &API().Operations[43], in)
 }
 
 // DescribeLogGroups is logs:DescribeLogGroups.
@@ -977,6 +1016,11 @@ func (c Client) PutDestinationPolicy(ctx context.Context, in *PutDestinationPoli
 	return model.Do[PutDestinationPolicyOutput](ctx, c.Invoker, &API().Operations[91], in)
 }
 
+// PutIndexPolicy is logs:PutIndexPolicy.
+func (c Client) PutIndexPolicy(ctx context.Context, in *PutIndexPolicyInput) (*PutIndexPolicyOutput, error) {
+	return model.Do[PutIndexPolicyOutput](ctx, c.Invoker, &API().Operations[92], in)
+}
+
 // PutLogEvents is logs:PutLogEvents.
 func (c Client) PutLogEvents(ctx context.Context, in *PutLogEventsInput) (*PutLogEventsOutput, error) {
 	return model.Do[PutLogEventsOutput](ctx, c.Invoker, &API().Operations[94], in)
@@ -1123,19 +1167,15 @@ var api = sync.OnceValue(func() *model.Service {
 CancelImportTask
 CreateImportTask
 CreateLogAnomalyDetector
-DeleteIndexPolicy
 DeleteIntegration
 DeleteLogAnomalyDetector
 DeleteSyslogConfiguration
-DescribeFieldIndexes
-DescribeIndexPolicies
 DisassociateSourceFromS3TableIntegration
 GetLogAnomalyDetector
 GetLogFields
 ListAnomalies
 ListLogAnomalyDetectors
 PutBearerTokenAuthentication
-PutIndexPolicy
 PutIntegration
 PutStorageTierPolicy
 PutSyslogConfiguration
@@ -1160,6 +1200,7 @@ var served = []model.Served{
 	{In: (*DeleteDeliveryDestinationPolicyInput)(nil), Out: (*DeleteDeliveryDestinationPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteDeliveryDestinationPolicy", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteDeliverySourceInput)(nil), Out: (*DeleteDeliverySourceOutput)(nil), Operation: model.Operation{Name: "DeleteDeliverySource", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DeleteDestinationInput)(nil), Out: (*DeleteDestinationOutput)(nil), Operation: model.Operation{Name: "DeleteDestination", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
+	{In: (*DeleteIndexPolicyInput)(nil), Out: (*DeleteIndexPolicyOutput)(nil), Operation: model.Operation{Name: "DeleteIndexPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DeleteLogGroupInput)(nil), Out: (*DeleteLogGroupOutput)(nil), Operation: model.Operation{Name: "DeleteLogGroup", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLogStreamInput)(nil), Out: (*DeleteLogStreamOutput)(nil), Operation: model.Operation{Name: "DeleteLogStream", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrValidationException}}},
 	{In: (*DeleteLookupTableInput)(nil), Out: (*DeleteLookupTableOutput)(nil), Operation: model.Operation{Name: "DeleteLookupTable", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -1177,8 +1218,10 @@ var served = []model.Served{
 	{In: (*DescribeDeliverySourcesInput)(nil), Out: (*DescribeDeliverySourcesOutput)(nil), Operation: model.Operation{Name: "DescribeDeliverySources", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*DescribeDestinationsInput)(nil), Out: (*DescribeDestinationsOutput)(nil), Operation: model.Operation{Name: "DescribeDestinations", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeExportTasksInput)(nil), Out: (*DescribeExportTasksOutput)(nil), Operation: model.Operation{Name: "DescribeExportTasks", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
+	{In: (*DescribeFieldIndexesInput)(nil), Out: (*DescribeFieldIndexesOutput)(nil), Operation: model.Operation{Name: "DescribeFieldIndexes", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeImportTaskBatchesInput)(nil), Out: (*DescribeImportTaskBatchesOutput)(nil), Operation: model.Operation{Name: "DescribeImportTaskBatches", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
 	{In: (*DescribeImportTasksInput)(nil), Out: (*DescribeImportTasksOutput)(nil), Operation: model.Operation{Name: "DescribeImportTasks", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrThrottlingException}}},
+	{In: (*DescribeIndexPoliciesInput)(nil), Out: (*DescribeIndexPoliciesOutput)(nil), Operation: model.Operation{Name: "DescribeIndexPolicies", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogGroupsInput)(nil), Out: (*DescribeLogGroupsOutput)(nil), Operation: model.Operation{Name: "DescribeLogGroups", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLogStreamsInput)(nil), Out: (*DescribeLogStreamsOutput)(nil), Operation: model.Operation{Name: "DescribeLogStreams", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*DescribeLookupTablesInput)(nil), Out: (*DescribeLookupTablesOutput)(nil), Operation: model.Operation{Name: "DescribeLookupTables", Flags: model.ReadOnly, Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidParameterException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -1221,6 +1264,7 @@ var served = []model.Served{
 	{In: (*PutDeliverySourceInput)(nil), Out: (*PutDeliverySourceOutput)(nil), Operation: model.Operation{Name: "PutDeliverySource", Errors: []*aws.ErrorShape{ErrConflictException, ErrResourceNotFoundException, ErrServiceQuotaExceededException, ErrServiceUnavailableException, ErrThrottlingException, ErrValidationException}}},
 	{In: (*PutDestinationInput)(nil), Out: (*PutDestinationOutput)(nil), Operation: model.Operation{Name: "PutDestination", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrServiceUnavailableException}}},
 	{In: (*PutDestinationPolicyInput)(nil), Out: (*PutDestinationPolicyOutput)(nil), Operation: model.Operation{Name: "PutDestinationPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrOperationAbortedException, ErrServiceUnavailableException}}},
+	{In: (*PutIndexPolicyInput)(nil), Out: (*PutIndexPolicyOutput)(nil), Operation: model.Operation{Name: "PutIndexPolicy", Errors: []*aws.ErrorShape{ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutLogEventsInput)(nil), Out: (*PutLogEventsOutput)(nil), Operation: model.Operation{Name: "PutLogEvents", Flags: model.DataPlane, Errors: []*aws.ErrorShape{ErrDataAlreadyAcceptedException, ErrInvalidParameterException, ErrInvalidSequenceTokenException, ErrResourceNotFoundException, ErrServiceUnavailableException, ErrUnrecognizedClientException}}},
 	{In: (*PutLogGroupDeletionProtectionInput)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Operation: model.Operation{Name: "PutLogGroupDeletionProtection", Errors: []*aws.ErrorShape{ErrAccessDeniedException, ErrInvalidOperationException, ErrInvalidParameterException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
 	{In: (*PutMetricFilterInput)(nil), Out: (*PutMetricFilterOutput)(nil), Operation: model.Operation{Name: "PutMetricFilter", Errors: []*aws.ErrorShape{ErrInvalidOperationException, ErrInvalidParameterException, ErrLimitExceededException, ErrOperationAbortedException, ErrResourceNotFoundException, ErrServiceUnavailableException}}},
@@ -1277,166 +1321,174 @@ func call(ctx context.Context, svc any, row int, in any) (any, error) {
 	case 14:
 		return s.DeleteDestination(ctx, in.(*DeleteDestinationInput))
 	case 15:
-		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
+		return s.DeleteIndexPolicy(ctx, in.(*DeleteIndexPolicyInput))
 	case 16:
-		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
+		return s.DeleteLogGroup(ctx, in.(*DeleteLogGroupInput))
 	case 17:
-		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
+		return s.DeleteLogStream(ctx, in.(*DeleteLogStreamInput))
 	case 18:
-		return s.DeleteMetricFilter(ctx, in.(*DeleteMetricFilterInput))
+		return s.DeleteLookupTable(ctx, in.(*DeleteLookupTableInput))
 	case 19:
-		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
+		return s.DeleteMetricFilter(ctx, in.(*DeleteMetricFilterInput))
 	case 20:
-		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
+		return s.DeleteQueryDefinition(ctx, in.(*DeleteQueryDefinitionInput))
 	case 21:
-		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
+		return s.DeleteResourcePolicy(ctx, in.(*DeleteResourcePolicyInput))
 	case 22:
-		return s.DeleteScheduledQuery(ctx, in.(*DeleteScheduledQueryInput))
+		return s.DeleteRetentionPolicy(ctx, in.(*DeleteRetentionPolicyInput))
 	case 23:
-		return s.DeleteSubscriptionFilter(ctx, in.(*DeleteSubscriptionFilterInput))
+		return s.DeleteScheduledQuery(ctx, in.(*DeleteScheduledQueryInput))
 	case 24:
-		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
+		return s.DeleteSubscriptionFilter(ctx, in.(*DeleteSubscriptionFilterInput))
 	case 25:
-		return s.DescribeAccountPolicies(ctx, in.(*DescribeAccountPoliciesInput))
+		return s.DeleteTransformer(ctx, in.(*DeleteTransformerInput))
 	case 26:
-		return s.DescribeConfigurationTemplates(ctx, in.(*DescribeConfigurationTemplatesInput))
+		return s.DescribeAccountPolicies(ctx, in.(*DescribeAccountPoliciesInput))
 	case 27:
-		return s.DescribeDeliveries(ctx, in.(*DescribeDeliveriesInput))
+		return s.DescribeConfigurationTemplates(ctx, in.(*DescribeConfigurationTemplatesInput))
 	case 28:
-		return s.DescribeDeliveryDestinations(ctx, in.(*DescribeDeliveryDestinationsInput))
+		return s.DescribeDeliveries(ctx, in.(*DescribeDeliveriesInput))
 	case 29:
-		return s.DescribeDeliverySources(ctx, in.(*DescribeDeliverySourcesInput))
+		return s.DescribeDeliveryDestinations(ctx, in.(*DescribeDeliveryDestinationsInput))
 	case 30:
-		return s.DescribeDestinations(ctx, in.(*DescribeDestinationsInput))
+		return s.DescribeDeliverySources(ctx, in.(*DescribeDeliverySourcesInput))
 	case 31:
-		return s.DescribeExportTasks(ctx, in.(*DescribeExportTasksInput))
+		return s.DescribeDestinations(ctx, in.(*DescribeDestinationsInput))
 	case 32:
-		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
+		return s.DescribeExportTasks(ctx, in.(*DescribeExportTasksInput))
 	case 33:
-		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
+		return s.DescribeFieldIndexes(ctx, in.(*DescribeFieldIndexesInput))
 	case 34:
-		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
+		return s.DescribeImportTaskBatches(ctx, in.(*DescribeImportTaskBatchesInput))
 	case 35:
-		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
+		return s.DescribeImportTasks(ctx, in.(*DescribeImportTasksInput))
 	case 36:
-		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
+		return s.DescribeIndexPolicies(ctx, in.(*DescribeIndexPoliciesInput))
 	case 37:
-		return s.DescribeMetricFilters(ctx, in.(*DescribeMetricFiltersInput))
+		return s.DescribeLogGroups(ctx, in.(*DescribeLogGroupsInput))
 	case 38:
-		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
+		return s.DescribeLogStreams(ctx, in.(*DescribeLogStreamsInput))
 	case 39:
-		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
+		return s.DescribeLookupTables(ctx, in.(*DescribeLookupTablesInput))
 	case 40:
-		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
+		return s.DescribeMetricFilters(ctx, in.(*DescribeMetricFiltersInput))
 	case 41:
-		return s.DescribeSubscriptionFilters(ctx, in.(*DescribeSubscriptionFiltersInput))
+		return s.DescribeQueries(ctx, in.(*DescribeQueriesInput))
 	case 42:
-		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
+		return s.DescribeQueryDefinitions(ctx, in.(*DescribeQueryDefinitionsInput))
 	case 43:
-		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
+		return s.DescribeResourcePolicies(ctx, in.(*DescribeResourcePoliciesInput))
 	case 44:
-		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
+		return s.DescribeSubscriptionFilters(ctx, in.(*DescribeSubscriptionFiltersInput))
 	case 45:
-		return s.GetDelivery(ctx, in.(*GetDeliveryInput))
+		return s.DisassociateKmsKey(ctx, in.(*DisassociateKmsKeyInput))
 	case 46:
-		return s.GetDeliveryDestination(ctx, in.(*GetDeliveryDestinationInput))
+		return s.FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 	case 47:
-		return s.GetDeliveryDestinationPolicy(ctx, in.(*GetDeliveryDestinationPolicyInput))
+		return s.GetDataProtectionPolicy(ctx, in.(*GetDataProtectionPolicyInput))
 	case 48:
-		return s.GetDeliverySource(ctx, in.(*GetDeliverySourceInput))
+		return s.GetDelivery(ctx, in.(*GetDeliveryInput))
 	case 49:
-		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
+		return s.GetDeliveryDestination(ctx, in.(*GetDeliveryDestinationInput))
 	case 50:
-		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
+		return s.GetDeliveryDestinationPolicy(ctx, in.(*GetDeliveryDestinationPolicyInput))
 	case 51:
-		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
+		return s.GetDeliverySource(ctx, in.(*GetDeliverySourceInput))
 	case 52:
-		return s.GetLogObject(ctx, in.(*GetLogObjectInput))
+		return s.GetIntegration(ctx, in.(*GetIntegrationInput))
 	case 53:
-		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
+		return s.GetLogEvents(ctx, in.(*GetLogEventsInput))
 	case 54:
-		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
+		return s.GetLogGroupFields(ctx, in.(*GetLogGroupFieldsInput))
 	case 55:
-		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
+		return s.GetLogObject(ctx, in.(*GetLogObjectInput))
 	case 56:
-		return s.GetScheduledQuery(ctx, in.(*GetScheduledQueryInput))
+		return s.GetLogRecord(ctx, in.(*GetLogRecordInput))
 	case 57:
-		return s.GetScheduledQueryHistory(ctx, in.(*GetScheduledQueryHistoryInput))
+		return s.GetLookupTable(ctx, in.(*GetLookupTableInput))
 	case 58:
-		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
+		return s.GetQueryResults(ctx, in.(*GetQueryResultsInput))
 	case 59:
-		return s.GetTransformer(ctx, in.(*GetTransformerInput))
+		return s.GetScheduledQuery(ctx, in.(*GetScheduledQueryInput))
 	case 60:
-		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
+		return s.GetScheduledQueryHistory(ctx, in.(*GetScheduledQueryHistoryInput))
 	case 61:
-		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
+		return s.GetStorageTierPolicy(ctx, in.(*GetStorageTierPolicyInput))
 	case 62:
-		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
+		return s.GetTransformer(ctx, in.(*GetTransformerInput))
 	case 63:
-		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
+		return s.ListAggregateLogGroupSummaries(ctx, in.(*ListAggregateLogGroupSummariesInput))
 	case 64:
-		return s.ListScheduledQueries(ctx, in.(*ListScheduledQueriesInput))
+		return s.ListIntegrations(ctx, in.(*ListIntegrationsInput))
 	case 65:
-		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
+		return s.ListLogGroups(ctx, in.(*ListLogGroupsInput))
 	case 66:
-		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
+		return s.ListLogGroupsForQuery(ctx, in.(*ListLogGroupsForQueryInput))
 	case 67:
-		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
+		return s.ListScheduledQueries(ctx, in.(*ListScheduledQueriesInput))
 	case 68:
-		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
+		return s.ListSourcesForS3TableIntegration(ctx, in.(*ListSourcesForS3TableIntegrationInput))
 	case 69:
-		return s.PutAccountPolicy(ctx, in.(*PutAccountPolicyInput))
+		return s.ListSyslogConfigurations(ctx, in.(*ListSyslogConfigurationsInput))
 	case 70:
-		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
+		return s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput))
 	case 71:
-		return s.PutDeliveryDestination(ctx, in.(*PutDeliveryDestinationInput))
+		return s.ListTagsLogGroup(ctx, in.(*ListTagsLogGroupInput))
 	case 72:
-		return s.PutDeliveryDestinationPolicy(ctx, in.(*PutDeliveryDestinationPolicyInput))
+		return s.PutAccountPolicy(ctx, in.(*PutAccountPolicyInput))
 	case 73:
-		return s.PutDeliverySource(ctx, in.(*PutDeliverySourceInput))
+		return s.PutDataProtectionPolicy(ctx, in.(*PutDataProtectionPolicyInput))
 	case 74:
-		return s.PutDestination(ctx, in.(*PutDestinationInput))
+		return s.PutDeliveryDestination(ctx, in.(*PutDeliveryDestinationInput))
 	case 75:
-		return s.PutDestinationPolicy(ctx, in.(*PutDestinationPolicyInput))
+		return s.PutDeliveryDestinationPolicy(ctx, in.(*PutDeliveryDestinationPolicyInput))
 	case 76:
-		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
+		return s.PutDeliverySource(ctx, in.(*PutDeliverySourceInput))
 	case 77:
-		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
+		return s.PutDestination(ctx, in.(*PutDestinationInput))
 	case 78:
-		return s.PutMetricFilter(ctx, in.(*PutMetricFilterInput))
+		return s.PutDestinationPolicy(ctx, in.(*PutDestinationPolicyInput))
 	case 79:
-		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
+		return s.PutIndexPolicy(ctx, in.(*PutIndexPolicyInput))
 	case 80:
-		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
+		return s.PutLogEvents(ctx, in.(*PutLogEventsInput))
 	case 81:
-		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
+		return s.PutLogGroupDeletionProtection(ctx, in.(*PutLogGroupDeletionProtectionInput))
 	case 82:
-		return s.PutSubscriptionFilter(ctx, in.(*PutSubscriptionFilterInput))
+		return s.PutMetricFilter(ctx, in.(*PutMetricFilterInput))
 	case 83:
-		return s.PutTransformer(ctx, in.(*PutTransformerInput))
+		return s.PutQueryDefinition(ctx, in.(*PutQueryDefinitionInput))
 	case 84:
-		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
+		return s.PutResourcePolicy(ctx, in.(*PutResourcePolicyInput))
 	case 85:
-		return s.StartQuery(ctx, in.(*StartQueryInput))
+		return s.PutRetentionPolicy(ctx, in.(*PutRetentionPolicyInput))
 	case 86:
-		return s.StopQuery(ctx, in.(*StopQueryInput))
+		return s.PutSubscriptionFilter(ctx, in.(*PutSubscriptionFilterInput))
 	case 87:
-		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
+		return s.PutTransformer(ctx, in.(*PutTransformerInput))
 	case 88:
-		return s.TagResource(ctx, in.(*TagResourceInput))
+		return s.StartLiveTail(ctx, in.(*StartLiveTailInput))
 	case 89:
-		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
+		return s.StartQuery(ctx, in.(*StartQueryInput))
 	case 90:
-		return s.TestTransformer(ctx, in.(*TestTransformerInput))
+		return s.StopQuery(ctx, in.(*StopQueryInput))
 	case 91:
-		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+		return s.TagLogGroup(ctx, in.(*TagLogGroupInput))
 	case 92:
-		return s.UntagResource(ctx, in.(*UntagResourceInput))
+		return s.TagResource(ctx, in.(*TagResourceInput))
 	case 93:
-		return s.UpdateDeliveryConfiguration(ctx, in.(*UpdateDeliveryConfigurationInput))
+		return s.TestMetricFilter(ctx, in.(*TestMetricFilterInput))
 	case 94:
-		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
+		return s.TestTransformer(ctx, in.(*TestTransformerInput))
 	case 95:
+		return s.UntagLogGroup(ctx, in.(*UntagLogGroupInput))
+	case 96:
+		return s.UntagResource(ctx, in.(*UntagResourceInput))
+	case 97:
+		return s.UpdateDeliveryConfiguration(ctx, in.(*UpdateDeliveryConfigurationInput))
+	case 98:
+		return s.UpdateLookupTable(ctx, in.(*UpdateLookupTableInput))
+	case 99:
 		return s.UpdateScheduledQuery(ctx, in.(*UpdateScheduledQueryInput))
 	}
 	panic("no such row")

@@ -235,6 +235,12 @@ type DeleteDestinationInput struct {
 
 type DeleteDestinationOutput struct{}
 
+type DeleteIndexPolicyInput struct {
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
+}
+
+type DeleteIndexPolicyOutput struct{}
+
 type DeleteKeys struct {
 	WithKeys []string `n:"withKeys" v:"req,min=1,max=5" v1:"min=1"`
 }
@@ -435,6 +441,17 @@ type DescribeExportTasksOutput struct {
 	NextToken   aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
+type DescribeFieldIndexesInput struct {
+	LogGroupIdentifiers []string        `n:"logGroupIdentifiers" v:"req,min=1,max=100" v1:"min=1,max=2048,pat=8"`
+	IndexCategories     []IndexCategory `n:"indexCategories" v:"max=4"`
+	NextToken           aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type DescribeFieldIndexesOutput struct {
+	FieldIndexes []FieldIndex    `n:"fieldIndexes"`
+	NextToken    aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
 type DescribeImportTaskBatchesInput struct {
 	ImportId          string          `n:"importId" v:"req,min=1,max=256,pat=14"`
 	BatchImportStatus []ImportStatus  `n:"batchImportStatus"`
@@ -460,6 +477,16 @@ type DescribeImportTasksInput struct {
 type DescribeImportTasksOutput struct {
 	Imports   []Import        `n:"imports"`
 	NextToken aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type DescribeIndexPoliciesInput struct {
+	LogGroupIdentifiers []string        `n:"logGroupIdentifiers" v:"req,min=1,max=1" v1:"min=1,max=2048,pat=8"`
+	NextToken           aws.Opt[string] `n:"nextToken" v:"min=1"`
+}
+
+type DescribeIndexPoliciesOutput struct {
+	IndexPolicies []IndexPolicy   `n:"indexPolicies"`
+	NextToken     aws.Opt[string] `n:"nextToken" v:"min=1"`
 }
 
 type DescribeLogGroupsInput struct {
@@ -622,6 +649,16 @@ type ExportTaskExecutionInfo struct {
 type ExportTaskStatus struct {
 	Code    aws.Opt[ExportTaskStatusCode] `n:"code"`
 	Message aws.Opt[string]               `n:"message"`
+}
+
+type FieldIndex struct {
+	LogGroupIdentifier aws.Opt[string]        `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
+	FieldIndexName     aws.Opt[string]        `n:"fieldIndexName" v:"min=1,max=512,pat=0"`
+	LastScanTime       aws.Opt[int64]         `n:"lastScanTime" v:"min=0"`
+	FirstEventTime     aws.Opt[int64]         `n:"firstEventTime" v:"min=0"`
+	LastEventTime      aws.Opt[int64]         `n:"lastEventTime" v:"min=0"`
+	Type               aws.Opt[IndexType]     `n:"type"`
+	IndexCategory      aws.Opt[IndexCategory] `n:"indexCategory"`
 }
 
 type FieldsData struct {
@@ -886,6 +923,14 @@ type ImportFilter struct {
 
 type ImportStatistics struct {
 	BytesImported aws.Opt[int64] `n:"bytesImported" v:"min=0"`
+}
+
+type IndexPolicy struct {
+	LogGroupIdentifier aws.Opt[string]      `n:"logGroupIdentifier" v:"min=1,max=2048,pat=8"`
+	LastUpdateTime     aws.Opt[int64]       `n:"lastUpdateTime" v:"min=0"`
+	PolicyDocument     aws.Opt[string]      `n:"policyDocument" v:"min=1,max=51200"`
+	PolicyName         aws.Opt[string]      `n:"policyName"`
+	Source             aws.Opt[IndexSource] `n:"source"`
 }
 
 type InputLogEvent struct {
@@ -1371,6 +1416,15 @@ type PutDestinationPolicyInput struct {
 }
 
 type PutDestinationPolicyOutput struct{}
+
+type PutIndexPolicyInput struct {
+	LogGroupIdentifier string `n:"logGroupIdentifier" v:"req,min=1,max=2048,pat=8"`
+	PolicyDocument     string `n:"policyDocument" v:"req,min=1,max=51200"`
+}
+
+type PutIndexPolicyOutput struct {
+	IndexPolicy *IndexPolicy `n:"indexPolicy"`
+}
 
 type PutLogEventsInput struct {
 	LogGroupName  string          `n:"logGroupName" v:"req,min=1,max=512,pat=0"`

@@ -24,6 +24,7 @@ type program struct {
 	fields  []string // by leaf
 	slots   int      // of values that a row carries along
 	terms   []string
+	indexed []Indexed
 	diff    string
 	unmask  bool
 	events  bool // the result's rows are events: they have a @ptr
@@ -106,8 +107,14 @@ func (c *compiler) carry(cmd command, rest []command) error {
 		if err != nil {
 			return err
 		}
+		if cmd.modifier != "" && len(c.phases) > 0 {
+			return c.notIndexed(cmd.expr)
+		}
 		if len(c.phases) == 0 {
 			c.terms = append(c.terms, c.termsOf(cmd.expr)...)
+			if err := c.indexedBy(cmd.expr, cmd.modifier != ""); err != nil {
+				return err
+			}
 		}
 		if len(c.phases) == 0 {
 			c.filters = len(c.steps) == 0 || c.filters && c.screen == len(c.steps)

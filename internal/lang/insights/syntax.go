@@ -81,8 +81,6 @@ func unserved(name string) string {
 	switch name {
 	case "anomaly":
 		return "it looks for anomalies with machine learning"
-	case "filterindex":
-		return "there are no field indexes to look into"
 	case "source":
 		return "name the log groups in the request instead"
 	case "search":
@@ -140,8 +138,11 @@ func (p *parser) command() (command, error) {
 		switch c.name {
 		case "fields", "display":
 			return c, p.columns(&c.columns, true, false)
-		case "filter", "where":
+		case "filter", "where", "filterindex":
 			var err error
+			if c.modifier = c.name; c.name != "filterindex" {
+				c.modifier = ""
+			}
 			c.name = "filter"
 			c.expr, err = p.expression()
 			return c, err

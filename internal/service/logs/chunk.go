@@ -301,6 +301,7 @@ type headRecord struct {
 	latest int64
 	bytes  int64 // of its events, as AWS counts them
 	terms  bool  // it has a filter
+	index  bool  // it has an index of fields
 }
 
 // AppendRecord implements store.Recorder.
@@ -308,6 +309,9 @@ func (h *headRecord) AppendRecord(dst []byte) []byte {
 	flag := byte(0)
 	if h.terms {
 		flag = 1
+	}
+	if h.index {
+		flag |= 2
 	}
 	dst = append(dst, 1, flag)
 	dst = binary.AppendUvarint(dst, uint64(h.latest))
@@ -320,7 +324,7 @@ func (h *headRecord) ParseRecord(src []byte) error {
 	if len(src) < 2 || src[0] != 1 {
 		return errChunk
 	}
-	h.terms = src[1]&1 != 0
+	h.terms, h.index = src[1]&1 != 0, src[1]&2 != 0
 	p := numbers{rest: src[2:]}
 	h.latest, h.bytes = int64(p.next()), int64(p.next())
 	h.stream = string(p.rest)

@@ -291,8 +291,14 @@ func (s *Service) ListLogGroups(ctx context.Context, in *logsapi.ListLogGroupsIn
 	o := &logsapi.ListLogGroupsOutput{LogGroups: []logsapi.LogGroupSummary{}}
 	next, err := s.groupsAfter(ctx, in.NextToken, "", int(in.Limit.Or(50)), func(tx *store.Tx, name string, g groupRecord) bool {
 		if in.LogGroupClass.Set && g.Class != string(in.LogGroupClass.V) || !matches(name) ||
-			len(in.DataSources) > 0 || len(in.FieldIndexNames) > 0 || !hasTags(g.Tags, in.LogGroupTags) {
-			return false // no group has data sources or indexes: what gives it them is not served
+			len(in.DataSources) > 0 || !hasTags(g.Tags, in.LogGroupTags) {
+			return false // no group has data sources: what gives it them is not served
+		}
+		if len(in.FieldIndexNames) > 0 {
+			fields := s.IndexedFields(tx, name, g.ruled())
+			if slices.ContainsFunc(in.FieldIndexNames, func(f string) bool { return !slices.Contains(fields, f) }) {
+				return false
+			}
 		}
 		name = strings.Clone(name)
 		o.LogGroups = append(o.LogGroups, logsapi.LogGroupSummary{

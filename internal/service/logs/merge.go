@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/obidos-cloud/obidos/internal/service/logs/fieldindex"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -32,8 +33,9 @@ type run struct {
 	behind uint64 // the stream's mark when it was read
 	passed uint64 // the mark before the run: what is up to it is large already
 	events []event
-	old    []place // of the chunks that become one; fewer than two where there is nothing to merge
-	last   uint64  // the last chunk of the run
+	old    []place  // of the chunks that become one; fewer than two where there is nothing to merge
+	last   uint64   // the last chunk of the run
+	fields []string // that one of them has an index of
 	bytes  int64
 	more   bool // it ends for another reason than that there are no more
 }
@@ -42,6 +44,7 @@ type place struct {
 	time  int64
 	seq   uint64
 	terms bool // it has a filter of terms
+	index bool // it has an index of fields
 }
 
 // merge carries a task out, run by run.
@@ -95,7 +98,11 @@ func (s *Service) runOf(ctx context.Context, t mergeTask) (run, error) {
 				from, to = c.time, latest
 			}
 			from, to = min(from, c.time), max(to, latest)
-			out.old = append(out.old, place{c.time, seq, c.raw >= indexed})
+			index, has := s.tables.indexes.Get(tx, t.Group, t.Stream, seq)
+			if has {
+				out.fields = append(out.fields, index.Fields()...)
+			}
+			out.old = append(out.old, place{c.time, seq, c.raw >= indexed, has})
 			out.last = seq
 			out.bytes += bytes
 		}
@@ -107,12 +114,16 @@ func (s *Service) runOf(ctx context.Context, t mergeTask) (run, error) {
 func (s *Service) replace(ctx context.Context, t mergeTask, r run) error {
 	var c chunkRecord
 	var terms termFilter
+	var index *fieldindex.Index
 	h := headRecord{stream: t.Name, bytes: r.bytes}
 	merged := len(r.old) > 1
 	if merged {
 		slices.SortFunc(r.events, event.compare)
 		c, terms = s.packer.pack(len(r.events), true, func(i int) event { return r.events[i] })
 		h.latest = r.events[len(r.events)-1].time
+		if slices.Sort(r.fields); len(r.fields) > 0 {
+			index = fieldindex.New(slices.Compact(r.fields), len(r.events), func(i int) string { return r.events[i].message })
+		}
 	}
 	_, err := store.Update(ctx, s.space, func(tx *store.Tx) (struct{}, error) {
 		is, ok := s.tables.streams.Get(tx, t.Group, t.Name)
@@ -126,9 +137,9 @@ func (s *Service) replace(ctx context.Context, t mergeTask, r run) error {
 		}
 		if merged {
 			for _, p := range r.old {
-				s.tables.dropChunk(tx, t.Group, t.Stream, p.time, p.seq, p.terms)
+				s.tables.dropChunk(tx, t.Group, t.Stream, p.time, p.seq, p.terms, p.index)
 			}
-			s.tables.putChunk(tx, t.Group, t.Stream, r.old[0].seq, c, h, terms)
+			s.tables.putChunk(tx, t.Group, t.Stream, r.old[0].seq, c, h, terms, index)
 			is.span = max(is.span, h.latest-c.time)
 		}
 		is.merged = r.passed

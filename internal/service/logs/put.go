@@ -7,6 +7,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/service/logs/fieldindex"
 	"github.com/obidos-cloud/obidos/internal/service/logs/filter"
 	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
 	"github.com/obidos-cloud/obidos/internal/service/logs/shape"
@@ -89,13 +90,13 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 		return nil, err
 	}
 	now := s.space.Now()
-	var p rules.Protection
+	var p rules.Intake
 	var w *filter.Watch
 	var sh shape.Forms
 	g, err := store.View(ctx, s.space, func(tx *store.Tx) (groupRecord, error) {
 		g, err := s.group(tx, in.LogGroupName)
 		if err == nil {
-			p, err = s.ProtectionOf(tx, g.ruled())
+			p, err = s.IntakeOf(tx, in.LogGroupName, g.ruled())
 		}
 		if err == nil {
 			w, err = s.WatchOf(tx, in.LogGroupName, g.filtered())
@@ -114,6 +115,9 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 	}
 	b := s.batchOf(events)
 	b.head.stream = in.LogStreamName
+	if fields := p.Fields; len(fields) > 0 && len(events) > 0 {
+		b.index = fieldindex.New(fields, len(events), func(i int) string { return events[i].Message })
+	}
 	reports := s.packed(p.Reports(groupARN(aws.RequestOf(ctx).Scope, in.LogGroupName)+":*", events, now))
 	shown := p.Veil.Masked(events, now.UnixMilli())
 	seen := s.looked(ctx, in, w, &sh, p.Veil, events, shown, b.terms)
@@ -143,6 +147,7 @@ type batch struct {
 	chunk chunkRecord
 	head  headRecord
 	terms termFilter
+	index *fieldindex.Index // nil: none
 }
 
 func (s *Service) batchOf(events []logsapi.InputLogEvent) (b batch) {
@@ -177,7 +182,10 @@ func (s *Service) add(tx *store.Tx, name string, g *groupRecord, r *streamRecord
 	} else if r.small == 0 {
 		r.merged = c.seq
 	}
-	s.tables.putChunk(tx, g.Number, r.number, c.seq, c, b.head, b.terms)
+	s.tables.putChunk(tx, g.Number, r.number, c.seq, c, b.head, b.terms, b.index)
+	if b.index != nil {
+		s.Met(tx, g.Number, r.number, b.index.Fields(), b.index.Seen(), c.time, b.head.latest)
+	}
 	s.tables.streams.Set(tx, *r, g.Number, b.head.stream)
 	s.tables.grow(tx, g.Number, r.number, b.head.bytes)
 	s.expireLater(tx, name, g, b.head.latest)

@@ -232,7 +232,7 @@ func (s *Service) answer(ctx context.Context, q *queryRecord) (result insights.R
 		if veils != nil && starred(terms) {
 			terms = nil
 		}
-		r := reading{s: s, tx: tx, terms: terms}
+		r := reading{s: s, tx: tx, terms: terms, indexed: compiled.Indexed(), masked: veils != nil}
 		var failed error
 		events := func(from, to int64) iter.Seq[insights.Event] {
 			return func(yield func(insights.Event) bool) {

@@ -144,7 +144,7 @@ type candidate struct {
 	name         string
 	from, latest int64
 	bytes        int64
-	terms        bool
+	terms, index bool // it may have them
 }
 
 // candidates are the chunks that reach into the time of a query, in the order of their first events, or against it.
@@ -162,7 +162,7 @@ func (s *Service) candidates(tx *store.Tx, q *query) iter.Seq[candidate] {
 	return func(yield func(candidate) bool) {
 		if q.stream != 0 {
 			for k, latest := range s.tables.lanes.Scan(tx, o, q.group, q.stream) {
-				if latest >= low && !yield(candidate{stream: q.stream, seq: k.Uint64(3), name: q.name, from: k.Int64(2), latest: latest, terms: true}) {
+				if latest >= low && !yield(candidate{stream: q.stream, seq: k.Uint64(3), name: q.name, from: k.Int64(2), latest: latest, terms: true, index: true}) {
 					return
 				}
 			}
@@ -172,7 +172,7 @@ func (s *Service) candidates(tx *store.Tx, q *query) iter.Seq[candidate] {
 			if h.latest < low || q.streams != nil && !q.streams(h.stream) {
 				continue
 			}
-			if !yield(candidate{k.Uint64(2), k.Uint64(3), h.stream, k.Int64(1), h.latest, h.bytes, h.terms}) {
+			if !yield(candidate{k.Uint64(2), k.Uint64(3), h.stream, k.Int64(1), h.latest, h.bytes, h.terms, h.index}) {
 				return
 			}
 		}

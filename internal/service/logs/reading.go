@@ -2,9 +2,11 @@ package logs
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/obidos-cloud/obidos/internal/lang/insights"
+	"github.com/obidos-cloud/obidos/internal/service/logs/fieldindex"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -15,6 +17,8 @@ type reading struct {
 	tx      *store.Tx
 	terms   []string                            // which every match has
 	screen  func() func(e *insights.Event) bool // the query's; nil: none
+	indexed []insights.Indexed                  // what every match has in fields
+	masked  bool                                // what a query sees may not be what was sent
 	skipped int64                               // bytes of chunks that cannot have a match
 	left    insights.Statistics                 // of events that no filter let pass
 }
@@ -30,7 +34,10 @@ func (r *reading) events(group string, from, to int64, yield func(insights.Event
 	if err != nil {
 		return false, err
 	}
-	terms := r.terms
+	terms, look := r.terms, r.indexed
+	if !r.wanted(group, &g) {
+		return true, nil
+	}
 	q := &query{group: g.Number, span: day, from: max(from, g.expiry(tx.Now())), to: to, limit: math.MaxInt}
 	ahead := unpacking{packer: s.packer}
 	defer ahead.close()
@@ -50,6 +57,7 @@ func (r *reading) events(group string, from, to int64, yield func(insights.Event
 	}
 	if !sh.None() { // what a transformed message has need not be in the one that was sent
 		terms, yield = nil, sh.Yield(yield)
+		look = nil
 	} else if r.screen != nil && r.screen() != nil {
 		ahead.look = func(n *unpacked) error {
 			pass := r.screen()
@@ -86,6 +94,10 @@ func (r *reading) events(group string, from, to int64, yield func(insights.Event
 				continue
 			}
 		}
+		if len(look) > 0 && !r.may(look, q.group, &c) {
+			r.skipped += c.bytes
+			continue
+		}
 		record, ok := s.tables.chunks.Get(tx, q.group, c.stream, c.seq)
 		if !ok {
 			continue
@@ -102,6 +114,44 @@ func (r *reading) events(group string, from, to int64, yield func(insights.Event
 		}
 	}
 	return true, nil
+}
+
+// wanted reports whether a query wants a group: filterIndex does not where there is no index.
+func (r *reading) wanted(name string, g *groupRecord) bool {
+	var fields []string
+	for i, x := range r.indexed {
+		if i == 0 {
+			fields = r.s.IndexedFields(r.tx, name, g.ruled())
+		}
+		if x.Only && x.Field[0] != '@' && !slices.Contains(fields, x.Field) {
+			return false
+		}
+	}
+	return true
+}
+
+// may reports whether a chunk may have what a query looks for, as far as indexes tell. What is masked they do not know.
+func (r *reading) may(look []insights.Indexed, group uint64, c *candidate) bool {
+	var index fieldindex.Index
+	has, got := false, false
+	for i := range look {
+		switch x := &look[i]; {
+		case x.Field == "@logStream":
+			if !slices.Contains(x.Keys, "t"+c.name) {
+				return false
+			}
+		case x.Field == "@log":
+		default:
+			if !got && c.index {
+				index, has = r.s.tables.indexes.Get(r.tx, group, c.stream, c.seq)
+			}
+			got = true
+			if x.Only && !(has && index.Has(x.Field)) || has && !r.masked && !index.May(x.Field, x.Keys) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // unpacking is chunks that are unpacked side by side, ahead of who reads them one after the other. Close waits for what is still

@@ -76,7 +76,7 @@ func (s *Service) sweep(ctx context.Context, _ string, t sweepTask) error {
 					return true, nil
 				}
 				n++
-				s.tables.dropChunk(tx, g.Number, stream, at, seq, h.terms)
+				s.tables.dropChunk(tx, g.Number, stream, at, seq, h.terms, h.index)
 				if r, ok := s.tables.streams.Get(tx, g.Number, h.stream); ok && r.number == stream {
 					r.bytes -= h.bytes
 					s.tables.streams.Set(tx, r, g.Number, h.stream)
@@ -109,7 +109,7 @@ func (s *Service) clear(ctx context.Context, _ string, t clearTask) error {
 		more, err := store.UpdateWith(ctx, s.space, store.UpdateOptions{Frees: true}, func(tx *store.Tx) (bool, error) {
 			n := 0
 			for k := range s.tables.lanes.Scan(tx, store.ScanOptions{Limit: clearMany}, t.Group, t.Stream) {
-				s.tables.dropChunk(tx, t.Group, t.Stream, k.Int64(2), k.Uint64(3), true)
+				s.tables.dropChunk(tx, t.Group, t.Stream, k.Int64(2), k.Uint64(3), true, true)
 				n++
 			}
 			return n == clearMany, nil

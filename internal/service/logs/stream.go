@@ -81,6 +81,7 @@ func (s *Service) DeleteLogStream(ctx context.Context, in *logsapi.DeleteLogStre
 		s.tables.grow(tx, g.Number, r.number, -r.bytes)
 		s.tables.chunks.DeleteAll(tx, g.Number, r.number)
 		s.tables.terms.DeleteAll(tx, g.Number, r.number)
+		s.tables.indexes.DeleteAll(tx, g.Number, r.number)
 		if r.last > 0 {
 			s.clears.Add(tx, clearTask{g.Number, r.number}, task.Add{Target: streamKey(g.Number, r.number)})
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/obidos-cloud/obidos/internal/service/logs/fieldindex"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
 
@@ -19,6 +20,8 @@ type tables struct {
 	heads  store.Table[headRecord]  // group, time of the first, stream, lowest number → what there is to know of a chunk
 	lanes  store.Table[int64]       // group, stream, time of the first, lowest number → time of the last
 	terms  store.Table[termFilter]  // group, stream, lowest number → what texts are in a chunk
+
+	indexes store.Table[fieldindex.Index] // group, stream, lowest number → what values of fields are in a chunk
 
 	queries store.Table[queryRecord]  // id → a query of Insights
 	results store.Table[resultRecord] // id of a query, number of the first row → rows
@@ -38,6 +41,8 @@ func newTables(s store.Space) tables {
 		heads:  store.NewTable[headRecord](s, 6, "head", store.Global),
 		lanes:  store.NewTable[int64](s, 7, "lane", store.Global),
 		terms:  store.NewTable[termFilter](s, 8, "term", store.Global),
+
+		indexes: store.NewTable[fieldindex.Index](s, 49, "field index", store.Global),
 
 		queries: store.NewTable[queryRecord](s, 9, "query"),
 		results: store.NewTable[resultRecord](s, 10, "result"),
@@ -62,26 +67,33 @@ func (t *tables) deleteGroup(tx *store.Tx, group uint64) {
 	t.heads.DeleteAll(tx, group)
 	t.lanes.DeleteAll(tx, group)
 	t.terms.DeleteAll(tx, group)
+	t.indexes.DeleteAll(tx, group)
 }
 
 // putChunk adds a chunk and what leads to it. seq is the lowest number of its events.
-func (t *tables) putChunk(w store.Writer, group, stream, seq uint64, c chunkRecord, h headRecord, terms termFilter) {
-	h.terms = len(terms) > 0
+func (t *tables) putChunk(w store.Writer, group, stream, seq uint64, c chunkRecord, h headRecord, terms termFilter, index *fieldindex.Index) {
+	h.terms, h.index = len(terms) > 0, index != nil
 	t.chunks.Set(w, c, group, stream, seq)
 	t.heads.Set(w, h, group, c.time, stream, seq)
 	t.lanes.Set(w, h.latest, group, stream, c.time, seq)
 	if h.terms {
 		t.terms.Set(w, terms, group, stream, seq)
 	}
+	if h.index {
+		t.indexes.Set(w, *index, group, stream, seq)
+	}
 }
 
-// dropChunk removes a chunk and what leads to it. Most have no filter of terms: then none need be deleted.
-func (t *tables) dropChunk(w store.Writer, group, stream uint64, time int64, seq uint64, terms bool) {
+// dropChunk removes a chunk and what leads to it. Most have no filter of terms, or no index: then none need be deleted.
+func (t *tables) dropChunk(w store.Writer, group, stream uint64, time int64, seq uint64, terms, index bool) {
 	t.chunks.Delete(w, group, stream, seq)
 	t.heads.Delete(w, group, time, stream, seq)
 	t.lanes.Delete(w, group, stream, time, seq)
 	if terms {
 		t.terms.Delete(w, group, stream, seq)
+	}
+	if index {
+		t.indexes.Delete(w, group, stream, seq)
 	}
 }
 

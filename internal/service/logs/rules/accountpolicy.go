@@ -170,7 +170,11 @@ func (s *Rules) PutAccountPolicy(ctx context.Context, in *logsapi.PutAccountPoli
 
 // carry has a policy hold, or, without a document, hold no more.
 func (s *Rules) carry(ctx context.Context, tx *store.Tx, p AccountPolicy) error {
-	if p.Type != logsapi.PolicyTypeDATAPROTECTIONPOLICY {
+	switch p.Type {
+	case logsapi.PolicyTypeDATAPROTECTIONPOLICY:
+	case logsapi.PolicyTypeFIELDINDEXPOLICY:
+		return s.carryIndex(tx, p)
+	default:
 		return s.carrier.Carry(ctx, tx, p)
 	}
 	if p.Document != "" {
@@ -188,6 +192,22 @@ func (s *Rules) carry(ctx context.Context, tx *store.Tx, p AccountPolicy) error 
 			a.Protected = true
 			s.accounts.Set(tx, a)
 		}
+	}
+	return nil
+}
+
+// carryIndex has the fields of a policy be indexed: those that come look for it themselves.
+func (s *Rules) carryIndex(tx *store.Tx, p AccountPolicy) error {
+	if p.Document == "" {
+		return nil
+	}
+	if _, err := readIndexPolicy(p.Document); err != nil {
+		return err
+	}
+	a, _ := s.accounts.Get(tx)
+	if !a.Indexed {
+		a.Indexed = true
+		s.accounts.Set(tx, a)
 	}
 	return nil
 }

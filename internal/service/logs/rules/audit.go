@@ -29,14 +29,23 @@ type detection struct {
 	End   int `json:"end"`
 }
 
-// Protection is what is done about sensitive data in the events that come to a group now. That of most groups does nothing.
-type Protection struct {
+// Intake is what is done with the events that come to a group now. With those of most groups nothing is.
+type Intake struct {
 	Veil   *Veil
+	Fields []string // are indexed
 	audits []sought // who wants to be told of what is found
 }
 
-// ProtectionOf is that of a group: by its policies, its own and its account's.
-func (s *Rules) ProtectionOf(tx *store.Tx, g Group) (p Protection, err error) {
+// IntakeOf is that of a group of that name: by its policies, its own and its account's.
+func (s *Rules) IntakeOf(tx *store.Tx, name string, g Group) (p Intake, err error) {
+	account, _ := s.accounts.Get(tx)
+	state, _ := s.states.Get(tx, g.Number)
+	if account.Indexed || state.Indexed {
+		p.Fields = s.IndexedFields(tx, name, g)
+	}
+	if !account.Protected && state.Protection == "" {
+		return p, nil
+	}
 	if p.Veil, err = s.VeilOf(tx, g); err != nil || p.Veil == nil {
 		return p, err
 	}
@@ -68,7 +77,7 @@ const (
 )
 
 // Reports looks for sensitive data in events of the group of an ARN.
-func (p *Protection) Reports(arn string, events []logsapi.InputLogEvent, now time.Time) (all []Report) {
+func (p *Intake) Reports(arn string, events []logsapi.InputLogEvent, now time.Time) (all []Report) {
 	for _, a := range p.audits {
 		r := Report{Group: a.group}
 		var batch []logsapi.InputLogEvent

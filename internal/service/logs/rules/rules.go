@@ -39,6 +39,8 @@ type Rules struct {
 	protections        store.Table[protectionRecord]     // group, time → what sensitive data is looked for in events from then on
 	accountProtections store.Table[protectionRecord]     // time → the same, of all groups
 	accountPolicies    store.Table[accountPolicyRecord]  // type, name → a policy of the account
+	indexPolicies      store.Table[indexPolicyRecord]    // group → which fields of its events are indexed
+	indexed            store.Table[indexedRecord]        // group, shard → when fields were met
 }
 
 // New are the rules of groups. Their tables are numbered from 40 to 49.
@@ -53,6 +55,8 @@ func New(s store.Space, groups Groups, carrier Carrier) *Rules {
 		accountProtections: store.NewTable[protectionRecord](s, 44, "data protection policy of an account"),
 		states:             store.NewTable[stateRecord](s, 45, "rules of a group", store.Global),
 		accountPolicies:    store.NewTable[accountPolicyRecord](s, 46, "policy of an account"),
+		indexPolicies:      store.NewTable[indexPolicyRecord](s, 47, "index policy", store.Global),
+		indexed:            store.NewTable[indexedRecord](s, 48, "indexed field", store.Global),
 	}
 }
 
@@ -61,12 +65,14 @@ type accountRecord struct {
 	store.Unknown
 	ResultKey string `cbor:"1,keyasint,omitempty"` // KMS, for the results of queries
 	Protected bool   `cbor:"2,keyasint,omitempty"` // it has a data protection policy, or had one
+	Indexed   bool   `cbor:"3,keyasint,omitempty"` // it has policies of indexes, or had some
 }
 
 // stateRecord is what there is to look for of a group. Most have none.
 type stateRecord struct {
 	store.Unknown
 	Protection string `cbor:"1,keyasint,omitempty"` // whether it has a data protection policy, or had one
+	Indexed    bool   `cbor:"2,keyasint,omitempty"` // it has an index policy
 }
 
 // group is the group of a name.
@@ -83,6 +89,8 @@ func (s *Rules) DeleteGroup(tx *store.Tx, name string, number uint64) {
 	s.groupPolicies.Delete(tx, name)
 	s.states.Delete(tx, number)
 	s.protections.DeleteAll(tx, number)
+	s.indexPolicies.Delete(tx, number)
+	s.indexed.DeleteAll(tx, number)
 }
 
 // Describe adds what is set for a group to what is shown of it.
@@ -106,6 +114,12 @@ func About(ctx context.Context, in any) []string {
 	of := func(identifier string) []string {
 		return []string{form.StreamARN(aws.RequestOf(ctx).Scope, form.NameOf(identifier), "")}
 	}
+	all := func(identifiers []string) (arns []string) {
+		for _, id := range identifiers {
+			arns = append(arns, of(id)...)
+		}
+		return arns
+	}
 	switch in := in.(type) {
 	case *logsapi.PutDataProtectionPolicyInput:
 		return of(in.LogGroupIdentifier)
@@ -113,6 +127,14 @@ func About(ctx context.Context, in any) []string {
 		return of(in.LogGroupIdentifier)
 	case *logsapi.DeleteDataProtectionPolicyInput:
 		return of(in.LogGroupIdentifier)
+	case *logsapi.PutIndexPolicyInput:
+		return of(in.LogGroupIdentifier)
+	case *logsapi.DeleteIndexPolicyInput:
+		return of(in.LogGroupIdentifier)
+	case *logsapi.DescribeIndexPoliciesInput:
+		return all(in.LogGroupIdentifiers)
+	case *logsapi.DescribeFieldIndexesInput:
+		return all(in.LogGroupIdentifiers)
 	}
 	return nil
 }
