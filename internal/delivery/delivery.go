@@ -36,6 +36,7 @@ import (
 type Event struct {
 	Target string        `cbor:"1,keyasint"`            // ARN
 	As     aws.Principal `cbor:"-"`                     // who tells it
+	Role   string        `cbor:"12,keyasint,omitempty"` // ARN of a role that As is to act as when it does; empty for as itself
 	Source string        `cbor:"11,keyasint,omitempty"` // ARN of the resource that tells it, which the target's policy may ask for
 	Body   []byte        `cbor:"2,keyasint"`
 
@@ -106,7 +107,15 @@ type Deliveries struct {
 	clock *clock.Clock
 	log   *slog.Logger
 	queue task.Queue[kept]
+	roles Roles
 }
+
+// Roles is who somebody is who acts as a role that trusts him, in a session of that name: the caller of ctx's request. Its error is
+// the refusal.
+type Roles func(ctx context.Context, by aws.Principal, role, session string) (aws.Principal, error)
+
+// Act says how roles are acted as. It must be called before the first event that names one is delivered.
+func (d *Deliveries) Act(r Roles) { d.roles = r }
 
 // New is a Deliveries that makes its calls through door, with the principal in the request of their context, by tasks of r.
 func New(r *task.Runner, c *clock.Clock, door model.Invoker, o Options) *Deliveries {
@@ -142,8 +151,16 @@ func (d *Deliveries) Probe(ctx context.Context, e Event) error {
 func (d *Deliveries) call(ctx context.Context, id string, a aws.ARN, e Event) error {
 	scope := a.Scope()
 	scope.Account, scope.Region = cmp.Or(scope.Account, aws.RequestOf(ctx).Account), cmp.Or(scope.Region, aws.RequestOf(ctx).Region)
+	as := e.As
+	if e.Role != "" {
+		var err error
+		name, _, _ := strings.Cut(e.As.Service, ".")
+		if as, err = d.roles(ctx, e.As, e.Role, cmp.Or(name, "delivery")); err != nil {
+			return err
+		}
+	}
 	return targets[a.Service](aws.WithRequest(ctx, &aws.Request{
-		Scope: scope, ID: telemetry.NewRequestID(), Principal: e.As, SourceIP: e.As.Service, UserAgent: e.As.Service, SourceARN: e.Source, Delivery: id,
+		Scope: scope, ID: telemetry.NewRequestID(), Principal: as, SourceIP: e.As.Service, UserAgent: e.As.Service, SourceARN: e.Source, Delivery: id,
 	}), d.door, a, e)
 }
 

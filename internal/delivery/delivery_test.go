@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -348,4 +349,53 @@ func TestServes(t *testing.T) {
 			t.Errorf("Serves(%q) = %v", arn, got)
 		}
 	}
+}
+
+// Who is to act as a role does so with each try: a role that trusts him no more is acted as no more.
+func TestAnEventIsToldAsARole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, memory.Hostile{})
+		d, stop := w.start()
+		defer stop()
+		const role = "arn:aws:iam::111122223333:role/teller"
+		var trusted atomic.Bool
+		var asked atomic.Int32
+		d.Act(func(_ context.Context, by aws.Principal, arn, session string) (aws.Principal, error) {
+			asked.Add(1)
+			if by.Service != "logs.amazonaws.com" || arn != role || session != "logs" {
+				t.Errorf("%+v asks to be %s in %s", by, arn, session)
+			}
+			if !trusted.Load() {
+				return aws.Principal{}, errors.New("not reached")
+			}
+			return aws.Principal{Account: "111122223333", ARN: "arn:aws:sts::111122223333:assumed-role/teller/logs"}, nil
+		})
+		e := delivery.Event{Target: queue + "orders", As: aws.Principal{Account: "111122223333", Service: "logs.amazonaws.com"}, Role: role, Body: []byte("one")}
+		if err := d.Probe(t.Context(), e); err == nil || len(w.calls) != 0 {
+			t.Errorf("%v, %d calls", err, len(w.calls))
+		}
+		trusted.Store(true)
+		if err := d.Probe(t.Context(), e); err != nil || len(w.calls) != 1 || w.request.Principal.ARN != "arn:aws:sts::111122223333:assumed-role/teller/logs" || w.request.Delivery != "" {
+			t.Errorf("%v, %+v", err, w.request)
+		}
+		if err := d.Probe(t.Context(), delivery.Event{Target: "arn:aws:none:::x"}); err == nil {
+			t.Error("a target that nobody knows takes events")
+		}
+		trusted.Store(false)
+		if _, err := store.Update(t.Context(), w.store.Space("emitter"), func(tx *store.Tx) (struct{}, error) {
+			d.Send(tx, e)
+			return struct{}{}, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		trusted.Store(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.calls) != 2 || w.request.Principal.ARN == "" || w.request.Delivery == "" || asked.Load() < 4 {
+			t.Errorf("%d calls, asked %d times, %+v", len(w.calls), asked.Load(), w.request)
+		}
+	})
 }

@@ -142,6 +142,7 @@ func (p *Platform) begin(ctx context.Context) (*life, error) {
 	guard := auth.NewGuard(auth.GuardOptions{Directory: l.users.Directory(), Clock: l.clock, Guardrails: p.o.Identity.guardrails(), Usage: l.usage, Seal: sessions.Seal})
 	l.door.Guard(guard)
 	l.door.Register(stsapi.API(), newTokens(p.o.Identity, guard, l.users, sessions, l.clock))
+	deliveries.Act(assume(l.door, sessions))
 	streams.Act(actingAs(l.door, sessions, "logs.amazonaws.com"))
 	if err := p.giveRoot(ctx, l.users); err != nil {
 		return nil, fmt.Errorf("give root its access key: %w", err)

@@ -407,7 +407,7 @@ func TestDestinationsOfOtherAccounts(t *testing.T) {
 		if got := w.told(t, target); len(got) != 1 || got[0].Owner != account || got[0].Events[0].Message != "hello" {
 			t.Errorf("%+v", got)
 		}
-		if e := w.receivers.events[0]; e.As.Service != "logs.amazonaws.com" && e.Source != arn {
+		if e := w.receivers.events[0]; e.As.Service != "logs.amazonaws.com" || e.As.Account != "222222222222" || e.Source != arn || e.Role != "arn:aws:iam::222222222222:role/r" {
 			t.Errorf("%+v", e)
 		}
 		if _, err := w.DeleteDestination(other(), &logsapi.DeleteDestinationInput{DestinationName: "d"}); err != nil {

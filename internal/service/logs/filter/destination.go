@@ -59,7 +59,7 @@ func (s *Filters) PutDestination(ctx context.Context, in *logsapi.PutDestination
 	if role, ok := aws.ParseARN(in.RoleArn); !ok || role.Service != "iam" || !strings.HasPrefix(role.Resource, "role/") {
 		return nil, form.Invalid("Invalid roleArn: %s", in.RoleArn)
 	}
-	to := sink{target: a, as: s.principal(scope.Account), source: destinationARN(scope, in.DestinationName), refused: undelivered(a.Service)}
+	to := sink{target: a, as: s.principal(scope.Account), role: in.RoleArn, source: destinationARN(scope, in.DestinationName), refused: undelivered(a.Service)}
 	if a.Account != scope.Account {
 		return nil, form.Invalid("%s", to.refused)
 	}

@@ -182,6 +182,7 @@ func (s *Filters) DescribeSubscriptionFilters(ctx context.Context, in *logsapi.D
 type sink struct {
 	target  aws.ARN
 	as      aws.Principal
+	role    string // that it acts as
 	source  string // ARN of the group, or of the destination
 	refused string // what a test that fails is answered
 }
@@ -192,7 +193,7 @@ func (s *Filters) sinkOf(tx *store.Tx, r *subscriptionRecord, source string) (to
 	if !ok {
 		return to, form.Invalid("Invalid destinationArn: %s", r.Destination)
 	}
-	to = sink{target: a, as: s.principal(tx.Scope().Account), source: source}
+	to = sink{target: a, as: s.principal(tx.Scope().Account), role: r.Role, source: source}
 	own := a.Scope() == tx.Scope()
 	switch a.Service {
 	case "lambda":
@@ -214,7 +215,7 @@ func (s *Filters) sinkOf(tx *store.Tx, r *subscriptionRecord, source string) (to
 		d, there := s.destinations.Get(tx.In(a.Scope()), name)
 		if own = there && a.Region == tx.Scope().Region; own {
 			to.source = r.Destination
-			to.as = s.principal(a.Account)
+			to.as, to.role = s.principal(a.Account), d.Role
 			to.target, _ = aws.ParseARN(d.Target)
 		}
 	default:
@@ -241,7 +242,7 @@ func (s *Filters) principal(account string) aws.Principal {
 
 // event is what a sink is to be told.
 func (to *sink) event(packed []byte) delivery.Event {
-	e := delivery.Event{Target: to.target.String(), As: to.as, Source: to.source, Body: packed}
+	e := delivery.Event{Target: to.target.String(), As: to.as, Role: to.role, Source: to.source, Body: packed}
 	if to.target.Service == "lambda" {
 		e.Body = subscription.Invocation(packed)
 	}
