@@ -107,6 +107,35 @@ var clients = []client{
 			return exec.Command("node", filepath.Join(w.cache, "iam.mjs"))
 		},
 	},
+	{
+		name:    "aws-cli-logs",
+		install: python("awscli"),
+		command: func(w workplace, url, tag string) *exec.Cmd {
+			return exec.Command("bash", filepath.Join(w.sources, "logs", "logs.sh"))
+		},
+	},
+	{
+		name:    "boto3-logs",
+		install: python("boto3"),
+		command: func(w workplace, url, tag string) *exec.Cmd {
+			return exec.Command(filepath.Join(w.cache, "venv", "bin", "python"), filepath.Join(w.sources, "logs", "logs.py"))
+		},
+	},
+	{name: "go-sdk-v2-logs", install: goProgram("logs/go"), command: built},
+	{
+		name: "javascript-sdk-v3-logs",
+		install: func(ctx context.Context, w workplace) error {
+			for _, name := range []string{"package.json", "logs.mjs"} {
+				if err := copyFile(filepath.Join(w.cache, name), filepath.Join(w.sources, "logs", name)); err != nil {
+					return err
+				}
+			}
+			return once(ctx, w, "package.json", w.cache, "npm", "install", "--no-audit", "--no-fund", "--silent")
+		},
+		command: func(w workplace, url, tag string) *exec.Cmd {
+			return exec.Command("node", filepath.Join(w.cache, "logs.mjs"))
+		},
+	},
 	{name: "terraform-iam", iam: true, install: terraformProvider("iam"), command: terraformScenario},
 }
 
