@@ -194,22 +194,15 @@ func (s *Filters) WatchOf(tx *store.Tx, name string, g Group) (*Watch, error) {
 	at := placeOf(tx.Scope(), name)
 	for _, r := range s.metrics.Scan(tx, store.ScanOptions{}, name) {
 		d := r.definition()
-		f, err := metric.Compile(&d, at)
-		if err != nil {
-			return nil, err // it was compiled before it was kept
-		}
-		if f != nil {
+		// One that another version kept, and this one cannot make sense of, does nothing: it does not stand in the way of events.
+		if f, err := metric.Compile(&d, at); err == nil && f != nil {
 			w.metrics = append(w.metrics, watchedMetric{f, telemetry.SeriesID{
-				Scope: tx.Scope(), Namespace: strings.Clone(r.Namespace), Name: strings.Clone(r.Name), Unit: cmp.Or(strings.Clone(r.Unit), "None"),
+				Scope: aws.Scope{Account: at.Account, Region: at.Region}, Namespace: strings.Clone(r.Namespace), Name: strings.Clone(r.Name), Unit: cmp.Or(strings.Clone(r.Unit), "None"),
 			}, r.Shaped})
 		}
 	}
 	for k, r := range s.subscriptions.Scan(tx, store.ScanOptions{}, name) {
-		f, err := r.watched(strings.Clone(k.String(1)), at)
-		if err != nil {
-			return nil, err
-		}
-		if f != nil {
+		if f, err := r.watched(strings.Clone(k.String(1)), at); err == nil && f != nil {
 			w.subscriptions = append(w.subscriptions, *f)
 		}
 	}
