@@ -35,7 +35,7 @@ func (s *Service) Types(api logsapi.Client) []resource.Type {
 			Name: streamType, Service: "CloudWatchLogs",
 			Create: streams.create, Read: streams.read, Delete: streams.delete, List: streams.list,
 		}.Type(),
-	}, s.Shapes.Kinds(api), s.Filters.Types(api), s.DeliveryTypes(api))
+	}, s.Shapes.Kinds(api), s.Filters.Types(api), s.DeliveryTypes(api), s.PolicyTypes(api))
 }
 
 // groupModel is a group by its properties.

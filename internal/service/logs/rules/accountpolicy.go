@@ -162,7 +162,13 @@ func (s *Rules) PutAccountPolicy(ctx context.Context, in *logsapi.PutAccountPoli
 			return nil, err
 		}
 		r := accountPolicyRecord{Document: in.PolicyDocument, Updated: tx.Now().UnixMilli(), Criteria: in.SelectionCriteria.V}
+		var was *accountPolicyModel
+		if old, ok := s.accountPolicies.Get(tx, string(in.PolicyType), in.PolicyName); ok {
+			was = accountModelOf(tx.Scope().Account, string(in.PolicyType), in.PolicyName, &old)
+		}
 		s.accountPolicies.Set(tx, r, string(in.PolicyType), in.PolicyName)
+		is := accountModelOf(tx.Scope().Account, string(in.PolicyType), in.PolicyName, &r)
+		became(ctx, s, tx, accountPolicyType, is.id(), was, is)
 		shown := r.show(tx.Scope(), in.PolicyType, in.PolicyName)
 		return &logsapi.PutAccountPolicyOutput{AccountPolicy: &shown}, nil
 	})
@@ -221,13 +227,16 @@ func (s *Rules) DeleteAccountPolicy(ctx context.Context, in *logsapi.DeleteAccou
 		return nil, form.Invalid("dryRun can be used only with the policy type RETENTION_POLICY.")
 	}
 	return store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.DeleteAccountPolicyOutput, error) {
-		if !s.accountPolicies.Has(tx, string(in.PolicyType), in.PolicyName) {
+		r, ok := s.accountPolicies.Get(tx, string(in.PolicyType), in.PolicyName)
+		if !ok {
 			return nil, noPolicy(in.PolicyName)
 		}
 		if err := s.carry(ctx, tx, AccountPolicy{Type: in.PolicyType, Name: in.PolicyName}); err != nil {
 			return nil, err
 		}
 		s.accountPolicies.Delete(tx, string(in.PolicyType), in.PolicyName)
+		was := accountModelOf(tx.Scope().Account, string(in.PolicyType), in.PolicyName, &r)
+		became(ctx, s, tx, accountPolicyType, was.id(), was, nil)
 		return nil, nil
 	})
 }

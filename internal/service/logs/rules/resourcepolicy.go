@@ -70,7 +70,12 @@ func (s *Rules) PutResourcePolicy(ctx context.Context, in *logsapi.PutResourcePo
 			}
 		}
 		r.Updated = tx.Now().UnixMilli()
+		var was *policyModel
+		if old, ok := s.policies.Get(tx, r.Name); ok {
+			was = modelOf(r.Name, &old)
+		}
 		s.policies.Set(tx, r, r.Name)
+		became(ctx, s, tx, resourcePolicyType, r.Name, was, modelOf(r.Name, &r))
 		shown := r.show("")
 		return &logsapi.PutResourcePolicyOutput{ResourcePolicy: &shown}, nil
 	})
@@ -131,10 +136,12 @@ func (s *Rules) DeleteResourcePolicy(ctx context.Context, in *logsapi.DeleteReso
 		return nil, form.Invalid("expectedRevisionId can be used only with resourceArn.")
 	}
 	return store.Update(ctx, s.space, func(tx *store.Tx) (*logsapi.DeleteResourcePolicyOutput, error) {
-		if !s.policies.Has(tx, in.PolicyName.V) {
+		r, ok := s.policies.Get(tx, in.PolicyName.V)
+		if !ok {
 			return nil, noPolicy(in.PolicyName.V)
 		}
 		s.policies.Delete(tx, in.PolicyName.V)
+		became(ctx, s, tx, resourcePolicyType, in.PolicyName.V, modelOf(in.PolicyName.V, &r), nil)
 		return nil, nil
 	})
 }
