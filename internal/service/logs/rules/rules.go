@@ -9,6 +9,7 @@ import (
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/aws"
+	"github.com/obidos-cloud/obidos/internal/resource"
 	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/store"
 )
@@ -30,6 +31,7 @@ type Rules struct {
 	space   store.Space
 	groups  Groups
 	carrier Carrier
+	changes *resource.Feed // may be nil
 	finders finders
 
 	accounts           store.Table[accountRecord]        // () → what there is for all groups
@@ -44,9 +46,9 @@ type Rules struct {
 }
 
 // New are the rules of groups. Their tables are numbered from 40 to 49.
-func New(s store.Space, groups Groups, carrier Carrier) *Rules {
+func New(s store.Space, groups Groups, carrier Carrier, changes *resource.Feed) *Rules {
 	return &Rules{
-		space: s, groups: groups, carrier: carrier,
+		space: s, groups: groups, carrier: carrier, changes: changes,
 
 		accounts:           store.NewTable[accountRecord](s, 40, "account"),
 		policies:           store.NewTable[resourcePolicyRecord](s, 41, "resource policy"),
