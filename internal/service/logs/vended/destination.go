@@ -70,7 +70,7 @@ func (s *Deliveries) described(ctx context.Context, in *logsapi.PutDeliveryDesti
 		return r, logsapi.ValidationException("%s", form.Violation(r.Format, "outputFormat", "satisfy enum value set: ["+strings.Join(formats[:], ", ")+"]").Message)
 	}
 	if err := form.CheckOne(in.DeliveryDestinationType, "deliveryDestinationType"); err != nil {
-		return r, logsapi.ValidationException("%s", err.(*aws.Error).Message)
+		return r, validation(err)
 	}
 	xray := r.Type == string(logsapi.DeliveryDestinationTypeXRAY)
 	if in.DeliveryDestinationConfiguration != nil {

@@ -2,6 +2,7 @@ package vended
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -63,10 +64,15 @@ func checkName(name string) error {
 
 // checkTags checks tags that are to be given.
 func (s *Deliveries) checkTags(tags map[string]string) error {
-	if e := s.host.CheckTags(tags); e != nil {
-		return logsapi.ValidationException("%s", e.(*aws.Error).Message)
+	return validation(s.host.CheckTags(tags))
+}
+
+// validation is err as operations on deliveries answer it.
+func validation(err error) error {
+	if e, ok := errors.AsType[*aws.Error](err); ok {
+		return logsapi.ValidationException("%s", e.Message)
 	}
-	return nil
+	return err
 }
 
 // checkRoom refuses a record more where there is no room for it.
