@@ -22,6 +22,9 @@ func (s filteredGroups) Filtered(tx *store.Tx, name string) (filter.Group, bool)
 	return g.filtered(), ok
 }
 
+// Observe implements filter.Groups.
+func (s filteredGroups) Observe(tx *store.Tx) { s.tables.Observe(tx) }
+
 // Batch reads the events of a batch, which may be in a chunk with others by now.
 func (s filteredGroups) Batch(tx *store.Tx, name string, of filter.Group, stream string, number, first, last uint64, shaped bool, fn func(e filter.Event) error) error {
 	g := groupRecord{Number: of.Number, Class: of.Class}

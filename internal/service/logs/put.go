@@ -95,10 +95,11 @@ func (s *Service) PutLogEvents(ctx context.Context, in *logsapi.PutLogEventsInpu
 	var sh shape.Forms
 	g, err := store.View(ctx, s.space, func(tx *store.Tx) (groupRecord, error) {
 		g, err := s.group(tx, in.LogGroupName)
-		if err == nil {
-			p, err = s.IntakeOf(tx, in.LogGroupName, g.ruled())
+		if err != nil || !s.tables.observed.Has(tx) {
+			w = filter.Unwatched(g.filtered())
+			return g, err
 		}
-		if err == nil {
+		if p, err = s.IntakeOf(tx, in.LogGroupName, g.ruled()); err == nil {
 			w, err = s.WatchOf(tx, in.LogGroupName, g.filtered())
 		}
 		if err == nil && w.Shaped() {

@@ -28,6 +28,8 @@ type tables struct {
 
 	definitions store.Table[definitionRecord] // id → a query that was saved
 
+	observed store.Table[struct{}] // () → there once events of an account and region have to be looked at as they come
+
 }
 
 func newTables(s store.Space) tables {
@@ -48,6 +50,16 @@ func newTables(s store.Space) tables {
 		results: store.NewTable[resultRecord](s, 10, "result"),
 
 		definitions: store.NewTable[definitionRecord](s, 11, "definition"),
+
+		observed: store.NewTable[struct{}](s, 12, "observed"),
+	}
+}
+
+// Observe says that events of the account and region have to be looked at as they come, from now on. Most never have: then it is
+// one read that tells so of a batch.
+func (t *tables) Observe(tx *store.Tx) {
+	if !t.observed.Has(tx) {
+		t.observed.Set(tx, struct{}{})
 	}
 }
 

@@ -78,6 +78,7 @@ func (s *Filters) CarryAccount(tx *store.Tx, name, document, selection string) e
 		is.Name, is.Subscription, is.Criteria = name, r, selection
 	}
 	s.accounts.Set(tx, is)
+	s.groups.Observe(tx)
 	return nil
 }
 

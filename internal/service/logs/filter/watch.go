@@ -69,6 +69,8 @@ type Event struct {
 type Groups interface {
 	// Filtered is the group of a name; false where there is none.
 	Filtered(tx *store.Tx, name string) (Group, bool)
+	// Observe is told of every change that may have events be looked at as they come: without one WatchOf need not be asked.
+	Observe(tx *store.Tx)
 	// Batch calls fn with the events of a stream of a group, which has a number too, that have the numbers from first to last, in their order, as filters are to
 	// see them: masked, and transformed where shaped says so.
 	Batch(tx *store.Tx, name string, g Group, stream string, number, first, last uint64, shaped bool, fn func(e Event) error) error
@@ -182,10 +184,7 @@ func (s *Filters) WatchOf(tx *store.Tx, name string, g Group) (*Watch, error) {
 	state, _ := s.states.Get(tx, g.Number)
 	account, _ := s.accounts.Get(tx)
 	if state.Version == 0 && account.Version == 0 {
-		if g.Class == string(logsapi.LogGroupClassDELIVERY) {
-			return &Watch{}, nil
-		}
-		return unwatched, nil
+		return Unwatched(g), nil
 	}
 	if w := s.watches.get(g.Number, state.Version, account.Version); w != nil {
 		return w, nil
@@ -221,8 +220,18 @@ const (
 	maxAhead = 2 * time.Hour
 )
 
-// unwatched is what is done with the events of a group that nobody has set anything for.
-var unwatched = &Watch{embedded: true}
+// Unwatched is what is done with the events of a group that nobody has set anything for.
+func Unwatched(g Group) *Watch {
+	if g.Class == string(logsapi.LogGroupClassDELIVERY) {
+		return nothing
+	}
+	return metricsAlone
+}
+
+var (
+	nothing      = &Watch{}
+	metricsAlone = &Watch{embedded: true} // those that events bring themselves
+)
 
 func placeOf(scope aws.Scope, group string) metric.Place {
 	return metric.Place{Account: strings.Clone(scope.Account), Region: strings.Clone(scope.Region), Group: strings.Clone(group)}
@@ -345,6 +354,7 @@ func (s *Filters) Record(n *Seen) {
 func (s *Filters) changed(tx *store.Tx, g Group, state stateRecord) {
 	state.Version++
 	s.states.Set(tx, state, g.Number)
+	s.groups.Observe(tx)
 }
 
 // maxRegexes is how many regular expressions the filters of a group may have together.

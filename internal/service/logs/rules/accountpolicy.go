@@ -196,7 +196,7 @@ func (s *Rules) carry(ctx context.Context, tx *store.Tx, p AccountPolicy) error 
 		a, _ := s.accounts.Get(tx)
 		if !a.Protected {
 			a.Protected = true
-			s.accounts.Set(tx, a)
+			s.setAccount(tx, a)
 		}
 	}
 	return nil
@@ -213,7 +213,7 @@ func (s *Rules) carryIndex(tx *store.Tx, p AccountPolicy) error {
 	a, _ := s.accounts.Get(tx)
 	if !a.Indexed {
 		a.Indexed = true
-		s.accounts.Set(tx, a)
+		s.setAccount(tx, a)
 	}
 	return nil
 }

@@ -190,7 +190,7 @@ func (s *Rules) PutIndexPolicy(ctx context.Context, in *logsapi.PutIndexPolicyIn
 func (s *Rules) setIndexed(tx *store.Tx, g Group, has bool) {
 	state, _ := s.states.Get(tx, g.Number)
 	state.Indexed = has
-	s.states.Set(tx, state, g.Number)
+	s.setState(tx, state, g.Number)
 }
 
 // DeleteIndexPolicy is logs:DeleteIndexPolicy.

@@ -77,7 +77,7 @@ func (s *Rules) protectGroup(tx *store.Tx, g Group, document string) {
 	if document == "" {
 		state.Protection = string(logsapi.DataProtectionStatusDELETED)
 	}
-	s.states.Set(tx, state, g.Number)
+	s.setState(tx, state, g.Number)
 }
 
 func (s *Rules) has(tx *store.Tx, group string) bool {

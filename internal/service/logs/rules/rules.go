@@ -24,6 +24,8 @@ type Group struct {
 type Groups interface {
 	// Find is the group of a name; false where there is none.
 	Find(tx *store.Tx, name string) (Group, bool)
+	// Observe is told of every change that may have events be looked at as they come: without one IntakeOf need not be asked.
+	Observe(tx *store.Tx)
 }
 
 // Rules are what is set. The methods that are called like operations of the API perform them.
@@ -108,7 +110,17 @@ func (s *Rules) Describe(tx *store.Tx, g Group, shown *logsapi.LogGroup) {
 func (s *Rules) SetResultKey(tx *store.Tx, key string) {
 	a, _ := s.accounts.Get(tx)
 	a.ResultKey = key
+	s.setAccount(tx, a)
+}
+
+func (s *Rules) setAccount(tx *store.Tx, a accountRecord) {
 	s.accounts.Set(tx, a)
+	s.groups.Observe(tx)
+}
+
+func (s *Rules) setState(tx *store.Tx, state stateRecord, group uint64) {
+	s.states.Set(tx, state, group)
+	s.groups.Observe(tx)
 }
 
 // About is what an operation of the rules is about, as IAM is asked; nil where that is told by the input or it is another's.
