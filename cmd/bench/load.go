@@ -51,7 +51,8 @@ var (
 		_, err = c.call("DeleteMessage", `{"QueueUrl":"`+queueURL+`","ReceiptHandle":"`+handle+`"}`)
 		return err
 	}}
-	puts = workload{"put 10 log events",
+	puts = workload{
+		"put 10 log events",
 		func(c *connection, name string) (string, error) {
 			_, err := c.do(cloudWatchLogs, "CreateLogGroup", `{"logGroupName":"`+name+`"}`)
 			return name, err

@@ -106,7 +106,9 @@ func TestIdentifiers(t *testing.T) {
 		"BankAccountNumber-DE":   {{"IBAN: DE89 3704 0044 0532 0130 00", "IBAN: " + strings.Repeat("*", 27)}, {"IBAN: DE88370400440532013000", "IBAN: DE88370400440532013000"}},
 		"BankAccountNumber-US":   {{"checking account 000123456789", "checking account ************"}},
 		"Ssn-US": {
-			{"ssn=123-45-6789", "ssn=***********"}, {"SSN 000-12-3456", "SSN 000-12-3456"}, {"part 123-45-6789", "part 123-45-6789"},
+			{"ssn=123-45-6789", "ssn=***********"},
+			{"SSN 000-12-3456", "SSN 000-12-3456"},
+			{"part 123-45-6789", "part 123-45-6789"},
 			{"Social Security " + strings.Repeat(".", 40) + " 123-45-6789", "Social Security " + strings.Repeat(".", 40) + " 123-45-6789"},
 		},
 		"PhoneNumber-US": {

@@ -51,14 +51,22 @@ func TestMetrics(t *testing.T) {
 		want       []string
 	}{
 		{directives: ``},
-		{`{"Namespace":"lambda-function-metrics","Dimensions":[["functionVersion"]],"Metrics":[{"Name":"time","Unit":"Milliseconds","StorageResolution":60}]}`, 0,
-			[]string{"lambda-function-metrics time Milliseconds [{functionVersion $LATEST}] [100]"}},
-		{`{"Namespace":"n","Dimensions":[[],["functionVersion"],["requestId","functionVersion","requestId"]],"Metrics":[{"Name":"times","StorageResolution":1}]}`, 0,
-			[]string{"n times None [] [1 2.5]", "n times None [{functionVersion $LATEST}] [1 2.5]", "n times None [{functionVersion $LATEST} {requestId 989ffbf8}] [1 2.5]"}},
-		{`{"Namespace":"n","Dimensions":[["text"],["nothing"],["time"],["empty"]],"Metrics":[{"Name":"time","Unit":"Kilobytes/Second"},{"Name":"time","Unit":"Bananas"},{"Name":"nothing"},{"Name":"text"},{"Name":"none"},{"Name":"mixed"},{"Name":"many"},{"Name":"time","StorageResolution":5},{"Unit":"Count"},3]}`, 12,
-			[]string{"n time Kilobytes/Second [{text x}] [100]"}},
-		{`{"Namespace":"","Dimensions":[[]],"Metrics":[]},{"Dimensions":[[]],"Metrics":[]},{"Namespace":"n","Metrics":[{"Name":"time"}]},{"Namespace":"n","Dimensions":[["text",1]]},7,{"Namespace":"n","Dimensions":[[]],"Metrics":[{"Name":"time"}]}`, 5,
-			[]string{"n time None [] [100]"}},
+		{
+			`{"Namespace":"lambda-function-metrics","Dimensions":[["functionVersion"]],"Metrics":[{"Name":"time","Unit":"Milliseconds","StorageResolution":60}]}`, 0,
+			[]string{"lambda-function-metrics time Milliseconds [{functionVersion $LATEST}] [100]"},
+		},
+		{
+			`{"Namespace":"n","Dimensions":[[],["functionVersion"],["requestId","functionVersion","requestId"]],"Metrics":[{"Name":"times","StorageResolution":1}]}`, 0,
+			[]string{"n times None [] [1 2.5]", "n times None [{functionVersion $LATEST}] [1 2.5]", "n times None [{functionVersion $LATEST} {requestId 989ffbf8}] [1 2.5]"},
+		},
+		{
+			`{"Namespace":"n","Dimensions":[["text"],["nothing"],["time"],["empty"]],"Metrics":[{"Name":"time","Unit":"Kilobytes/Second"},{"Name":"time","Unit":"Bananas"},{"Name":"nothing"},{"Name":"text"},{"Name":"none"},{"Name":"mixed"},{"Name":"many"},{"Name":"time","StorageResolution":5},{"Unit":"Count"},3]}`, 12,
+			[]string{"n time Kilobytes/Second [{text x}] [100]"},
+		},
+		{
+			`{"Namespace":"","Dimensions":[[]],"Metrics":[]},{"Dimensions":[[]],"Metrics":[]},{"Namespace":"n","Metrics":[{"Name":"time"}]},{"Namespace":"n","Dimensions":[["text",1]]},7,{"Namespace":"n","Dimensions":[[]],"Metrics":[{"Name":"time"}]}`, 5,
+			[]string{"n time None [] [100]"},
+		},
 	} {
 		for _, before := range []string{"", "2026-11-23T19:00:00Z\t4bd6\tINFO\t"} {
 			d, err := emf.Parse(before + head + c.directives + tail + many)

@@ -18,15 +18,15 @@ func (q *Query) Indexed() []Indexed { return q.program.indexed }
 
 // indexedBy adds what a condition asks of fields; only says that it has to ask nothing else.
 func (c *compiler) indexedBy(n *node, only bool) error {
-	switch {
-	case n.op == opAnd:
+	switch n.op {
+	case opAnd:
 		for _, arg := range n.args {
 			if err := c.indexedBy(arg, only); err != nil {
 				return err
 			}
 		}
 		return nil
-	case n.op == opEqual || n.op == opIn:
+	case opEqual, opIn:
 		field, rest := n.args[0], n.args[1:]
 		if n.op == opEqual && field.op == opLiteral {
 			field, rest = n.args[1], n.args[:1]

@@ -237,7 +237,7 @@ func replacement(s string, groups int, index func(name string) int) (parts []rep
 			s = s[2:]
 			continue
 		}
-		group := -1
+		var group int
 		if name, rest, ok := strings.Cut(strings.TrimPrefix(s, "${"), "}"); strings.HasPrefix(s, "${") {
 			if group = index(name); !ok || group < 0 {
 				return nil, fmt.Errorf("to names a group that from does not have: %s", s)

@@ -2,10 +2,11 @@ package logs
 
 import (
 	"context"
+	"strings"
+
 	"github.com/obidos-cloud/obidos/internal/service/logs/filter"
 	"github.com/obidos-cloud/obidos/internal/service/logs/form"
 	"github.com/obidos-cloud/obidos/internal/service/logs/rules"
-	"strings"
 
 	"github.com/obidos-cloud/obidos/internal/api/logsapi"
 	"github.com/obidos-cloud/obidos/internal/auth"

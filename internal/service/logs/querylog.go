@@ -46,13 +46,30 @@ func (s *Service) vendQuery(tx *store.Tx, id string, q *queryRecord, failure str
 		name string
 		v    any
 	}{
-		{"resource_arn", resource}, {"event_timestamp", now.UnixMilli()}, {"timestamp", now.UnixMilli()}, {"log_type", queryLog},
-		{"query_id", id}, {"account_id", tx.Scope().Account}, {"principal_arn", q.Principal}, {"status", q.Status},
-		{"bytes_scanned", q.Bytes}, {"records_scanned", q.Scanned}, {"records_matched", q.Matched},
-		{"estimated_bytes_skipped", counts.EstimatedBytesSkipped.V}, {"estimated_records_skipped", counts.EstimatedRecordsSkipped.V},
-		{"query_duration_ms", q.Duration}, {"create_time", q.Created}, {"start_time", q.Start}, {"end_time", q.End},
-		{"log_group_names", names}, {"log_group_count", len(names)}, {"query_text", q.Text}, {"query_language", string(logsapi.QueryLanguageCWLI)},
-		{"error_message", failure}, {"client_info", q.Client}, {"query_source", "API"},
+		{"resource_arn", resource},
+		{"event_timestamp", now.UnixMilli()},
+		{"timestamp", now.UnixMilli()},
+		{"log_type", queryLog},
+		{"query_id", id},
+		{"account_id", tx.Scope().Account},
+		{"principal_arn", q.Principal},
+		{"status", q.Status},
+		{"bytes_scanned", q.Bytes},
+		{"records_scanned", q.Scanned},
+		{"records_matched", q.Matched},
+		{"estimated_bytes_skipped", counts.EstimatedBytesSkipped.V},
+		{"estimated_records_skipped", counts.EstimatedRecordsSkipped.V},
+		{"query_duration_ms", q.Duration},
+		{"create_time", q.Created},
+		{"start_time", q.Start},
+		{"end_time", q.End},
+		{"log_group_names", names},
+		{"log_group_count", len(names)},
+		{"query_text", q.Text},
+		{"query_language", string(logsapi.QueryLanguageCWLI)},
+		{"error_message", failure},
+		{"client_info", q.Client},
+		{"query_source", "API"},
 	} {
 		r.Set(f.name, f.v)
 	}

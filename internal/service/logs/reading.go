@@ -135,12 +135,12 @@ func (r *reading) may(look []insights.Indexed, group uint64, c *candidate) bool 
 	var index fieldindex.Index
 	has, got := false, false
 	for i := range look {
-		switch x := &look[i]; {
-		case x.Field == "@logStream":
+		switch x := &look[i]; x.Field {
+		case "@logStream":
 			if !slices.Contains(x.Keys, "t"+c.name) {
 				return false
 			}
-		case x.Field == "@log":
+		case "@log":
 		default:
 			if !got && c.index {
 				index, has = r.s.tables.indexes.Get(r.tx, group, c.stream, c.seq)

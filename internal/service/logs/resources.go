@@ -182,9 +182,9 @@ func (t groupResources) update(ctx context.Context, r resource.Request, before, 
 	if desired.LogGroupClass != "" && desired.LogGroupClass != now.LogGroupClass {
 		return groupModel{}, invalid("The class of a log group cannot be changed.")
 	}
-	switch {
-	case desired.KmsKeyId == now.KmsKeyId:
-	case desired.KmsKeyId == "":
+	switch desired.KmsKeyId {
+	case now.KmsKeyId:
+	case "":
 		_, err = t.api.DisassociateKmsKey(ctx, &logsapi.DisassociateKmsKeyInput{LogGroupName: aws.Some(name)})
 	default:
 		_, err = t.api.AssociateKmsKey(ctx, &logsapi.AssociateKmsKeyInput{LogGroupName: aws.Some(name), KmsKeyId: desired.KmsKeyId})

@@ -29,7 +29,6 @@ type tables struct {
 	definitions store.Table[definitionRecord] // id → a query that was saved
 
 	observed store.Table[struct{}] // () → there once events of an account and region have to be looked at as they come
-
 }
 
 func newTables(s store.Space) tables {

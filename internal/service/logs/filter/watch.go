@@ -11,6 +11,7 @@ package filter
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -312,11 +313,11 @@ func (n *Seen) embedded(scope aws.Scope, group, message string, now time.Time) {
 		}, now.UnixMilli(), 1)
 	}
 	d, err := emf.Parse(message)
-	switch err {
-	case nil:
-	case emf.ErrNone:
+	switch {
+	case err == nil:
+	case errors.Is(err, emf.ErrNone):
 		return
-	case emf.ErrParse:
+	case errors.Is(err, emf.ErrParse):
 		failed("EMFParsingErrors")
 		return
 	default:
