@@ -13,14 +13,14 @@ func TestWhatAQueryAsksOfFields(t *testing.T) {
 	for query, want := range map[string][]insights.Indexed{
 		"filter a = 1": {{Field: "a", Keys: []string{"t1", "n1"}}},
 		"filter 'x' = a.b and c in ['y', 0.0] | limit 1": {{Field: "a.b", Keys: []string{"tx"}}, {Field: "c", Keys: []string{"ty", "t0.0", "n0"}}},
-		"filterIndex a = true":                            {{Field: "a", Keys: []string{"n1", "t1", "ttrue"}, Only: true}},
-		"filter a = 1 or b = 2":                           nil,
-		"filter a = b":                                    nil,
-		"filter not a = 1":                                nil,
-		"fields x as a | filter a = 1 and a.b = 2":        nil,
-		"filter @message = 'x'":                           nil,
-		"filter @logStream = 's'":                         {{Field: "@logStream", Keys: []string{"ts"}}},
-		"stats count(*) as a by b | filter a = 1":         nil,
+		"filterIndex a = true":                           {{Field: "a", Keys: []string{"n1", "t1", "ttrue"}, Only: true}},
+		"filter a = 1 or b = 2":                          nil,
+		"filter a = b":                                   nil,
+		"filter not a = 1":                               nil,
+		"fields x as a | filter a = 1 and a.b = 2":       nil,
+		"filter @message = 'x'":                          nil,
+		"filter @logStream = 's'":                        {{Field: "@logStream", Keys: []string{"ts"}}},
+		"stats count(*) as a by b | filter a = 1":        nil,
 	} {
 		q, err := insights.Parse(query)
 		if err != nil {

@@ -26,16 +26,24 @@ func TestLookup(t *testing.T) {
 		messages    []string
 		query, want string
 	}{
-		{events, `fields action, status, name, email, department | lookup user_data id OUTPUT name, email, department | sort @timestamp asc`,
-			"action=in, name=Ann, email=ann@x.org, department=Engineering; action=out, name=Ben, email=ben@x.org, department=; action=in; action=none"},
+		{
+			events, `fields action, status, name, email, department | lookup user_data id OUTPUT name, email, department | sort @timestamp asc`,
+			"action=in, name=Ann, email=ann@x.org, department=Engineering; action=out, name=Ben, email=ben@x.org, department=; action=in; action=none",
+		},
 		{events, `fields id, action | lookup user_data id OUTPUT email, department | filter department = "Engineering"`, "id=1, action=in, email=ann@x.org, department=Engineering"},
-		{events, `fields id, action, name, email, department | lookup user_data id OUTPUT name, email, department | stats count(*) by email | sort email`,
-			"count(*)=2; email=ann@x.org, count(*)=1; email=ben@x.org, count(*)=1"},
+		{
+			events, `fields id, action, name, email, department | lookup user_data id OUTPUT name, email, department | stats count(*) by email | sort email`,
+			"count(*)=2; email=ann@x.org, count(*)=1; email=ben@x.org, count(*)=1",
+		},
 		{events, `lookup user_data id OUTPUTNEW name | sort @timestamp asc | display name`, "name=old; name=Ben; name=kept; "},
-		{flows, `fields srcAddr, hostname | lookup known_hosts ip_address as srcAddr OUTPUTNEW hostname, region | sort srcAddr`,
-			"srcAddr=10.0.0.1, hostname=own, region=eu; srcAddr=10.0.0.2, hostname=two, region=us; srcAddr=10.0.0.9"},
-		{flows, `fields srcAddr, dstPort | lookup network_services ip_address as srcAddr, port as dstPort OUTPUT service_name, owner | filter ispresent(service_name)`,
-			"srcAddr=10.0.0.1, dstPort=22, service_name=ssh, owner=ops"},
+		{
+			flows, `fields srcAddr, hostname | lookup known_hosts ip_address as srcAddr OUTPUTNEW hostname, region | sort srcAddr`,
+			"srcAddr=10.0.0.1, hostname=own, region=eu; srcAddr=10.0.0.2, hostname=two, region=us; srcAddr=10.0.0.9",
+		},
+		{
+			flows, `fields srcAddr, dstPort | lookup network_services ip_address as srcAddr, port as dstPort OUTPUT service_name, owner | filter ispresent(service_name)`,
+			"srcAddr=10.0.0.1, dstPort=22, service_name=ssh, owner=ops",
+		},
 		{events, `stats count() as n by id | lookup user_data id OUTPUT name | sort name desc | limit 1`, "id=2, n=1, name=Ben"},
 		{events, `lookup user_data id OUTPUT name | lookup user_data name as name OUTPUT email | display email | sort email desc | limit 1`, "email=ben@x.org"},
 		{events, `lookup none id OUTPUT name | sort @timestamp asc | limit 1 | display name, action`, "action=in"},
