@@ -17,10 +17,26 @@ import (
 // ruled is a group as its rules know it.
 func (g *groupRecord) ruled() rules.Group { return rules.Group{Number: g.Number, Class: g.Class} }
 
-// Find implements rules.Groups.
-func (t *tables) Find(tx *store.Tx, name string) (rules.Group, bool) {
-	g, ok := t.groups.Get(tx, name)
+// ruledGroups implements rules.Groups.
+type ruledGroups struct{ *Service }
+
+func (s ruledGroups) Find(tx *store.Tx, name string) (rules.Group, bool) {
+	g, ok := s.tables.groups.Get(tx, name)
 	return g.ruled(), ok
+}
+
+func (s ruledGroups) Observe(tx *store.Tx) { s.tables.Observe(tx) }
+
+// Changing tells the feed what a group was and is.
+func (s ruledGroups) Changing(ctx context.Context, tx *store.Tx, name string) (done func()) {
+	g, ok := s.tables.groups.Get(tx, name)
+	if !ok || !s.o.Changes.Watched(groupType) {
+		return func() {}
+	}
+	was := s.groupText(tx, name, &g)
+	return func() {
+		s.o.Changes.Became(ctx, tx, groupType, groupARN(tx.Scope(), name)+":*", was, s.groupText(tx, name, &g))
+	}
 }
 
 // Needs implements auth.Needer: who wants to see what is masked needs another permission.

@@ -52,17 +52,21 @@ func (s *Service) groupBecame(ctx context.Context, tx *store.Tx, name string, wa
 	if !s.o.Changes.Watched(groupType) {
 		return
 	}
-	text := func(g *groupRecord) string {
-		if g == nil {
-			return ""
-		}
-		b, err := json.Marshal(modelOf(tx.Scope(), name, *g))
-		if err != nil {
-			panic(err) // it is made of strings and numbers
-		}
-		return string(b)
+	s.o.Changes.Became(ctx, tx, groupType, groupARN(tx.Scope(), name)+":*", s.groupText(tx, name, was), s.groupText(tx, name, is))
+}
+
+// groupText is a group's properties, with what is set for it alone now; empty where there is none.
+func (s *Service) groupText(tx *store.Tx, name string, g *groupRecord) string {
+	if g == nil {
+		return ""
 	}
-	s.o.Changes.Became(ctx, tx, groupType, groupARN(tx.Scope(), name)+":*", text(was), text(is))
+	m := modelOf(tx.Scope(), name, *g)
+	m.setOwn(s.OwnOf(tx, name, g.ruled()))
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // it is made of what was JSON, strings and numbers
+	}
+	return string(b)
 }
 
 // CreateLogGroup is logs:CreateLogGroup.
@@ -111,13 +115,13 @@ func (s *Service) DeleteLogGroup(ctx context.Context, in *logsapi.DeleteLogGroup
 		if g.Protected {
 			return nil, errProtected(in.LogGroupName)
 		}
+		s.groupBecame(ctx, tx, in.LogGroupName, &g, nil)
 		s.tables.groups.Delete(tx, in.LogGroupName)
 		s.tables.deleteGroup(tx, g.Number)
 		s.Rules.DeleteGroup(tx, in.LogGroupName, g.Number)
 		s.Filters.DeleteGroup(tx, in.LogGroupName, g.Number)
 		s.Shapes.DeleteGroup(tx, g.Number)
 		s.dues.Cancel(tx, dueKey(&g))
-		s.groupBecame(ctx, tx, in.LogGroupName, &g, nil)
 		return nil, nil
 	})
 }

@@ -98,8 +98,8 @@ func TestResources(t *testing.T) {
 	for i, c := range []resourcetest.Case{
 		{
 			Named: true, Missing: "/none",
-			Desired: `{"LogGroupName":"/app","RetentionInDays":7,"DeletionProtectionEnabled":false,"LogGroupClass":"STANDARD","Tags":[{"Key":"a","Value":"1"},{"Key":"b","Value":"2"}]}`,
-			Changed: `{"LogGroupName":"/app","DeletionProtectionEnabled":false,"LogGroupClass":"STANDARD","Tags":[{"Key":"a","Value":"3"},{"Key":"c","Value":"2"}]}`,
+			Desired: `{"LogGroupName":"/app","RetentionInDays":7,"DeletionProtectionEnabled":false,"LogGroupClass":"STANDARD","Tags":[{"Key":"a","Value":"1"},{"Key":"b","Value":"2"}],"FieldIndexPolicies":[{"Fields":["a"]}],"ResourcePolicyDocument":{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"delivery.logs.amazonaws.com"},"Action":"logs:PutLogEvents","Resource":"*"}]}}`,
+			Changed: `{"LogGroupName":"/app","DeletionProtectionEnabled":false,"LogGroupClass":"STANDARD","Tags":[{"Key":"a","Value":"3"},{"Key":"c","Value":"2"}],"FieldIndexPolicies":[{"Fields":["b"]}],"DataProtectionPolicy":{"Name":"p","Version":"2021-06-01","Statement":[{"DataIdentifier":["arn:aws:dataprotection::aws:data-identifier/EmailAddress"],"Operation":{"Audit":{"FindingsDestination":{}}}},{"DataIdentifier":["arn:aws:dataprotection::aws:data-identifier/EmailAddress"],"Operation":{"Deidentify":{"MaskConfig":{}}}}]}}`,
 		},
 		{
 			Named: true, Missing: "/there|none",

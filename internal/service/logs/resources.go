@@ -48,11 +48,12 @@ type groupModel struct {
 	DeletionProtectionEnabled *bool      `json:",omitempty"`
 	Tags                      []groupTag `json:",omitempty"`
 
-	// What needs operations that are not served: refused.
-	BearerTokenAuthenticationEnabled *bool `json:",omitempty"`
-	DataProtectionPolicy             any   `json:",omitempty"`
-	FieldIndexPolicies               []any `json:",omitempty"`
-	ResourcePolicyDocument           any   `json:",omitempty"`
+	// Documents: what they say, or a text of it.
+	DataProtectionPolicy   any   `json:",omitempty"`
+	FieldIndexPolicies     []any `json:",omitempty"` // one at most
+	ResourcePolicyDocument any   `json:",omitempty"`
+
+	BearerTokenAuthenticationEnabled *bool `json:",omitempty"` // refused
 }
 
 type groupTag = form.Tag
@@ -67,15 +68,11 @@ func (m *groupModel) tags() map[string]string {
 
 // unserved is what is asked for and cannot be had.
 func (m *groupModel) unserved() error {
-	for name, asked := range map[string]bool{
-		"BearerTokenAuthenticationEnabled": m.BearerTokenAuthenticationEnabled != nil && *m.BearerTokenAuthenticationEnabled,
-		"DataProtectionPolicy":             m.DataProtectionPolicy != nil,
-		"FieldIndexPolicies":               len(m.FieldIndexPolicies) > 0,
-		"ResourcePolicyDocument":           m.ResourcePolicyDocument != nil,
-	} {
-		if asked {
-			return invalid("The property %s of a log group is not served.", name)
-		}
+	switch {
+	case m.BearerTokenAuthenticationEnabled != nil && *m.BearerTokenAuthenticationEnabled:
+		return invalid("The property BearerTokenAuthenticationEnabled of a log group is not served.")
+	case len(m.FieldIndexPolicies) > 1:
+		return invalid("A log group can have one field index policy.")
 	}
 	return nil
 }
@@ -148,6 +145,9 @@ func (t groupResources) create(ctx context.Context, r resource.Request, desired 
 			return groupModel{}, err
 		}
 	}
+	if err := t.putOwn(ctx, name, groupModel{}, desired); err != nil {
+		return groupModel{}, err
+	}
 	desired.LogGroupName, desired.Arn = name, groupARN(aws.RequestOf(ctx).Scope, name)+":*"
 	return desired, nil
 }
@@ -165,9 +165,15 @@ func (t groupResources) read(ctx context.Context, id groupModel) (groupModel, er
 	if err != nil {
 		return groupModel{}, missing(err, groupType, id.LogGroupName)
 	}
-	return modelOf(aws.RequestOf(ctx).Scope, id.LogGroupName, groupRecord{
+	own, _, err := t.own(ctx, id.LogGroupName)
+	if err != nil {
+		return groupModel{}, missing(err, groupType, id.LogGroupName)
+	}
+	m := modelOf(aws.RequestOf(ctx).Scope, id.LogGroupName, groupRecord{
 		Class: string(g.LogGroupClass.V), Retention: g.RetentionInDays.V, Key: g.KmsKeyId.V, Protected: g.DeletionProtectionEnabled.V, Tags: tags.Tags,
-	}), nil
+	})
+	m.setOwn(own)
+	return m, nil
 }
 
 func (t groupResources) update(ctx context.Context, r resource.Request, before, desired groupModel) (groupModel, error) {
@@ -205,6 +211,9 @@ func (t groupResources) update(ctx context.Context, r resource.Request, before, 
 		if _, err := t.api.PutLogGroupDeletionProtection(ctx, &logsapi.PutLogGroupDeletionProtectionInput{LogGroupIdentifier: name, DeletionProtectionEnabled: protect}); err != nil {
 			return groupModel{}, missing(err, groupType, name)
 		}
+	}
+	if err := t.putOwn(ctx, name, now, desired); err != nil {
+		return groupModel{}, missing(err, groupType, name)
 	}
 	wants := desired.tags()
 	maps.Copy(wants, r.Tags)

@@ -94,7 +94,7 @@ func New(space store.Space, tasks *task.Runner, timers *timer.Timers, o Options)
 	s := &Service{space: space, tables: newTables(space), packer: newPacker(), o: o, running: map[string]context.CancelCauseFunc{}}
 	s.tails = tail.New(o.Clock, o.Node, o.Others)
 	s.Exports = export.New(space, tasks, exported{s}, o.Buckets)
-	s.Rules = rules.New(space, &s.tables, s, o.Changes)
+	s.Rules = rules.New(space, ruledGroups{s}, s, o.Changes)
 	s.Shapes = shape.New(space, shaped{space, &s.tables}, tasks, timers, o.Changes)
 	s.Filters = filter.New(space, filteredGroups{s}, tasks, filter.Options{Changes: o.Changes, Telemetry: o.Telemetry, Deliveries: o.Deliveries})
 	s.merges = task.NewQueue(tasks, "logs.merge", s.merge, task.Options{Concurrency: 1})

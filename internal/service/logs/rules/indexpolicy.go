@@ -179,8 +179,10 @@ func (s *Rules) PutIndexPolicy(ctx context.Context, in *logsapi.PutIndexPolicyIn
 		}
 		r := r
 		r.Updated = tx.Now().UnixMilli()
+		done := s.groups.Changing(ctx, tx, name)
 		s.indexPolicies.Set(tx, r, g.Number)
 		s.setIndexed(tx, g, true)
+		done()
 		shown := r.show(form.GroupARN(tx.Scope(), name), "")
 		return &logsapi.PutIndexPolicyOutput{IndexPolicy: &shown}, nil
 	})
@@ -207,8 +209,10 @@ func (s *Rules) DeleteIndexPolicy(ctx context.Context, in *logsapi.DeleteIndexPo
 		if !s.indexPolicies.Has(tx, g.Number) {
 			return nil, logsapi.ResourceNotFoundException("The specified log group has no index policy.")
 		}
+		done := s.groups.Changing(ctx, tx, name)
 		s.indexPolicies.Delete(tx, g.Number)
 		s.setIndexed(tx, g, false)
+		done()
 		return nil, nil
 	})
 }

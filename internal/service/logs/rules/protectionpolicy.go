@@ -55,7 +55,9 @@ func (s *Rules) PutDataProtectionPolicy(ctx context.Context, in *logsapi.PutData
 		if err := s.checkFindings(tx, p.Destinations); err != nil {
 			return nil, err
 		}
+		done := s.groups.Changing(ctx, tx, name)
 		s.protectGroup(tx, g, in.PolicyDocument)
+		done()
 		return &logsapi.PutDataProtectionPolicyOutput{
 			LogGroupIdentifier: aws.Some(in.LogGroupIdentifier), PolicyDocument: aws.Some(in.PolicyDocument), LastUpdatedTime: aws.Some(tx.Now().UnixMilli()),
 		}, nil
@@ -115,7 +117,9 @@ func (s *Rules) DeleteDataProtectionPolicy(ctx context.Context, in *logsapi.Dele
 		if err != nil {
 			return nil, err
 		}
+		done := s.groups.Changing(ctx, tx, name)
 		s.protectGroup(tx, g, "")
+		done()
 		return nil, nil
 	})
 }

@@ -97,7 +97,9 @@ func (s *Rules) putGroupPolicy(ctx context.Context, in *logsapi.PutResourcePolic
 			return nil, otherRevision(name)
 		}
 		r.Updated, r.Revision = tx.Now().UnixMilli(), tx.NewID()
+		done := s.groups.Changing(ctx, tx, name)
 		s.groupPolicies.Set(tx, r, name)
+		done()
 		shown := r.show(form.GroupARN(tx.Scope(), name))
 		return &logsapi.PutResourcePolicyOutput{ResourcePolicy: &shown, RevisionId: aws.Some(r.Revision)}, nil
 	})
@@ -125,7 +127,9 @@ func (s *Rules) DeleteResourcePolicy(ctx context.Context, in *logsapi.DeleteReso
 			case r.Revision != in.ExpectedRevisionId.V:
 				return nil, otherRevision(name)
 			}
+			done := s.groups.Changing(ctx, tx, name)
 			s.groupPolicies.Delete(tx, name)
+			done()
 			return nil, nil
 		})
 	}

@@ -26,6 +26,8 @@ type Groups interface {
 	Find(tx *store.Tx, name string) (Group, bool)
 	// Observe is told of every change that may have events be looked at as they come: without one IntakeOf need not be asked.
 	Observe(tx *store.Tx)
+	// Changing is called before, and what it returns after, what a group has for itself is changed.
+	Changing(ctx context.Context, tx *store.Tx, name string) (done func())
 }
 
 // Rules are what is set. The methods that are called like operations of the API perform them.
@@ -95,6 +97,23 @@ func (s *Rules) DeleteGroup(tx *store.Tx, name string, number uint64) {
 	s.protections.DeleteAll(tx, number)
 	s.indexPolicies.Delete(tx, number)
 	s.indexed.DeleteAll(tx, number)
+}
+
+// Own is what is set for a group alone: documents, empty where there are none.
+type Own struct{ Protection, Index, Resource string }
+
+// OwnOf is that of a group of that name.
+func (s *Rules) OwnOf(tx *store.Tx, name string, g Group) (o Own) {
+	if r, ok := protection(tx, &s.protections, g.Number); ok {
+		o.Protection = r.Document
+	}
+	if r, ok := s.indexPolicies.Get(tx, g.Number); ok {
+		o.Index = r.Document
+	}
+	if r, ok := s.groupPolicies.Get(tx, name); ok {
+		o.Resource = r.Document
+	}
+	return o
 }
 
 // Describe adds what is set for a group to what is shown of it.
