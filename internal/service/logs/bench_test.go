@@ -81,6 +81,25 @@ func BenchmarkIngest(b *testing.B) {
 	}
 }
 
+// BenchmarkPut is batches of ten events into one stream.
+func BenchmarkPut(b *testing.B) {
+	p := start(b, memory.New(memory.Options{}))
+	ctx := context.Background()
+	if _, err := p.CreateLogGroup(ctx, &logsapi.CreateLogGroupInput{LogGroupName: "g"}); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := p.CreateLogStream(ctx, &logsapi.CreateLogStreamInput{LogGroupName: "g", LogStreamName: "s"}); err != nil {
+		b.Fatal(err)
+	}
+	events, _ := lines(10, p.clock.Now().UnixMilli()-10_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := p.PutLogEvents(ctx, &logsapi.PutLogEventsInput{LogGroupName: "g", LogStreamName: "s", LogEvents: events}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // fill puts 256 MB of events into group g, and tells how many bytes they are.
 func (p *platform) fill(b *testing.B) (total int) {
 	ctx := context.Background()
