@@ -123,16 +123,27 @@ func (n *network) run(ctx context.Context) error {
 	var all sync.WaitGroup
 	all.Go(func() { n.resting(ctx) })
 	all.Go(func() {
+		var again <-chan time.Time
+		var pause time.Duration
 		for {
 			select {
 			case <-ctx.Done():
 				return
+			case <-again: // who has not met this node yet could not answer it
+				if l := n.p.life.Load(); l != nil {
+					l.tails.Ask()
+				}
+				if again, pause = nil, 4*pause; pause < 10*time.Second {
+					again = time.After(pause)
+				}
 			case <-n.looks:
 				if l := n.p.life.Load(); l != nil {
 					n.toAll(ctx, l, "look", nil) //nolint:errcheck // it is a hint
 					n.catchUp(ctx, l)
 					n.learn(ctx, l)
 					l.tails.Ask()
+					pause = 250 * time.Millisecond
+					again = time.After(pause)
 				}
 			}
 		}
