@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -132,7 +133,10 @@ func (p *process) end(order string) {
 func (p *process) stop() { p.end("stop") }
 
 func (p *process) kill() {
-	_ = syscall.Kill(p.pid, syscall.SIGSTOP) // it makes no more children
+	_ = syscall.Kill(p.pid, syscall.SIGSTOP)                                              // it makes no more children
+	for i := 0; i < 1000 && !slices.Contains([]string{"T", "Z", "X", ""}, state(p.pid)); i++ { // but for one that it is just making
+		time.Sleep(time.Millisecond)
+	}
 	all := p.all()
 	for _, pid := range all {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -176,11 +180,16 @@ func (p *process) all() []int {
 	return pids
 }
 
-func alive(pid int) bool {
+func alive(pid int) bool { return !slices.Contains([]string{"Z", "X", ""}, state(pid)) }
+
+// state is a process's, as /proc tells it: "T" where it is stopped, "Z" where it has ended and nobody has waited for it; empty where
+// there is none.
+func state(pid int) string {
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
-		return false
+		return ""
 	}
 	_, after, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
+	s, _, _ := strings.Cut(after, " ")
+	return s
 }
