@@ -133,7 +133,7 @@ func (p *process) end(order string) {
 func (p *process) stop() { p.end("stop") }
 
 func (p *process) kill() {
-	_ = syscall.Kill(p.pid, syscall.SIGSTOP)                                              // it makes no more children
+	_ = syscall.Kill(p.pid, syscall.SIGSTOP)                                                   // it makes no more children
 	for i := 0; i < 1000 && !slices.Contains([]string{"T", "Z", "X", ""}, state(p.pid)); i++ { // but for one that it is just making
 		time.Sleep(time.Millisecond)
 	}
